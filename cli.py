@@ -1,0 +1,165 @@
+"""What every script's `main` needs: a quiet start, one-line errors, stop signals, whole files.
+
+Nothing here knows about captchas or digits, and nothing here imports TensorFlow.
+"""
+import argparse
+import contextlib
+import logging
+import math
+import os
+import re
+import signal
+import sys
+import tempfile
+import types
+
+from tqdm import tqdm
+
+# What TensorFlow says at every start on a machine where nothing is wrong.
+START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable the following')
+
+
+class UserError(Exception):
+    """A user's mistake: one line that says what was expected, what was found and what mends it."""
+
+
+@contextlib.contextmanager
+def quiet_start():
+    """Wrap `import tensorflow` in this: notices and deprecation warnings stay off the screen.
+
+    TensorFlow's C++ side writes to file descriptor 2 while it is being imported and heeds no
+    setting then, so the descriptor is diverted to a file for that time; whatever is not start-up
+    noise is printed afterwards. Set TF_CPP_MIN_LOG_LEVEL=0 to see TensorFlow's later notices.
+    """
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # Python raises what matters of the rest
+    logging.getLogger('tensorflow').setLevel(logging.ERROR)
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as diverted:
+        os.dup2(diverted.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(screen, 2)
+            os.close(screen)
+            diverted.seek(0)
+            for line in diverted.read().decode(errors='replace').splitlines():
+                if line.strip() and not START_NOISE.match(line):
+                    print(line, file=sys.stderr)
+
+
+def run(main):
+    """Call `main()` and exit with the status it returns; a user's mistake is one line, status 2."""
+    try:
+        status = main()
+        sys.stdout.flush()
+    except UserError as error:
+        status = complain(error)
+    except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 1
+    except OSError as error:  # no such folder, not writable, disk full
+        status = complain(f'{error.filename or "file error"}: {error.strerror or error}')
+    except KeyboardInterrupt:
+        status = complain('stopped', 128 + signal.SIGINT)
+    sys.exit(status)
+
+
+def complain(problem, status=2):
+    """Print `<script>: <problem>` as one line on stderr and return the exit status."""
+    line = ' '.join(str(problem).split())
+    print(f'{os.path.basename(sys.argv[0])}: {line}', file=sys.stderr, flush=True)
+    return status
+
+
+def parser(doc):
+    """An argument parser whose --help opens with the script's docstring, with one-line errors."""
+    made = argparse.ArgumentParser(description=doc, allow_abbrev=False,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(message):
+        raise UserError(f'{message} (all options: python {made.prog} --help)')
+    made.error = error
+    return made
+
+
+def positive_int(text):
+    """argparse type: a whole number of at least 1."""
+    if not re.fullmatch(r'\+?\d+', text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, found {text!r}')
+    return int(text)
+
+
+def seed_number(text):
+    """argparse type: a whole number from 0 to 2**31 - 1, which every generator here accepts."""
+    if not re.fullmatch(r'\d+', text) or int(text) >= 2 ** 31:
+        raise argparse.ArgumentTypeError(
+            f'expected a whole number from 0 to 2147483647, found {text!r}')
+    return int(text)
+
+
+def positive_float(text):
+    """argparse type: a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f'expected a number above 0, found {text!r}')
+    return number
+
+
+@contextlib.contextmanager
+def stop_signals():
+    """Yield an object whose `.signal` turns from None to the number of a Ctrl-C or SIGTERM.
+
+    The loop inside looks at it after each step, so that a step is never torn. A second signal
+    raises KeyboardInterrupt at once.
+    """
+    stop = types.SimpleNamespace(signal=None)
+
+    def note(number, _frame):
+        if stop.signal is not None:
+            raise KeyboardInterrupt
+        stop.signal = number
+        # os.write, because print() may be interrupted halfway by this very signal
+        os.write(2, b'\nstopping after this step; once more to stop at once\n')
+
+    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def progress(total, label, unit, initial=0):
+    """A progress bar on stderr: done/total, rate, time left. In a log file it speaks up rarely."""
+    return tqdm(total=total, desc=label, unit=unit, initial=initial, dynamic_ncols=True,
+                mininterval=0.2 if sys.stderr.isatty() else 30, file=sys.stderr,
+                bar_format='{desc} {n_fmt}/{total_fmt} |{bar}| {rate_fmt}, {remaining} left')
+
+
+def say(line):
+    """Print one line on stdout at once, without tearing a progress bar on the same screen."""
+    tqdm.write(line, file=sys.stdout)
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Yield a temporary path beside `path`; it takes the name `path` only if the block succeeds.
+
+    Whoever opens `path` therefore sees the old file or the whole new one, also after a kill.
+    """
+    folder, name = os.path.split(path)
+    os.makedirs(folder or '.', exist_ok=True)
+    part = os.path.join(folder, f'.{name}.{os.getpid()}.part')
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(part)
+        raise
