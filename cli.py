@@ -51,6 +51,8 @@ def quiet_start():
 
 def run(main):
     """Call `main()` and exit with the status it returns; a user's mistake is one line, status 2."""
+    # A plain kill then unwinds like Ctrl-C, so that half-written files are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = main()
         sys.stdout.flush()
@@ -143,7 +145,10 @@ def progress(total, label, unit, initial=0):
 
 def say(line):
     """Print one line on stdout at once, without tearing a progress bar on the same screen."""
-    tqdm.write(line, file=sys.stdout)
+    if sys.stderr.isatty():
+        tqdm.write(line, file=sys.stdout)
+    else:
+        print(line)
     sys.stdout.flush()
 
 
@@ -155,7 +160,7 @@ def whole_file(path):
     """
     folder, name = os.path.split(path)
     os.makedirs(folder or '.', exist_ok=True)
-    part = os.path.join(folder, f'.{name}.{os.getpid()}.part')
+    part = os.path.join(folder, f'.{name}.part')
     try:
         yield part
         os.replace(part, path)

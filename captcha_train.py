@@ -1,0 +1,348 @@
+"""Train a network with four heads to read captchas: multi-task learning, joint training.
+
+    python captcha_train.py
+    python captcha_train.py --recipe post          # exactly the post's, which stays at chance
+    tensorboard --logdir captcha/log               # curves, graph and input pictures
+
+Reads:  captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on.
+Writes: every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
+        (the two newest are kept), and TensorBoard summaries in captcha/log.
+Takes:  about an hour for the default 6,001 iterations on two cores; README.md has the figures.
+        Ctrl-C or SIGTERM saves first; the same command goes on exactly there.
+
+How the start looks: a network that guesses has the loss ln(classes), 2.303 for digits and 3.584
+for digits and letters. The loss stays there for the first 200 to 400 iterations, while nothing
+seems to happen, and then falls quickly. If it is still there after 1,500 iterations, the script
+says so, once, and what to try.
+"""
+import collections
+import contextlib
+import glob
+import math
+import os
+import sys
+
+import captcha_data
+import cli
+from captcha_data import read_and_decode  # stays importable from here, as in the post
+
+with cli.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+from nets import nets_factory
+
+# --- files
+TFRECORD_FILE = captcha_data.TRAIN_FILE
+TEST_FILE = captcha_data.TEST_FILE
+MODEL_DIR = captcha_data.MODEL_DIR
+
+# --- data
+CHAR_SET_LEN = 10  # classes of each head for digits; records with letters make it 36
+IMAGE_HEIGHT = 60  # of a captcha as it was drawn; its record holds it resized to 224x224
+IMAGE_WIDTH = 160
+CAPACITY = 5000  # pictures that the shuffling queue holds at most ...
+MIN_AFTER_DEQUEUE = 1000  # ... and at least, so that a batch is drawn from many
+
+# --- model
+NETWORK = 'alexnet_v2'
+WEIGHT_DECAY = 0.0005  # of the L2 losses that the network collects; like the post, none is added
+
+# --- optimiser
+STEPS = 6001
+BATCH_SIZE = 25
+# The variable's initial value. Iteration 0 runs at it and then divides it by 3, as in the post.
+# 'default' departs from 'post' in four things; README.md says what each of them is for.
+RECIPES = {'default': dict(learning_rate=0.0009, initialization='he'),
+           'post': dict(learning_rate=0.003, initialization='post')}
+DIVIDE_EVERY = 2000  # iterations
+DIVIDE_BY = 3
+
+# --- what is shown and kept
+PRINT_EVERY = 20  # iterations
+SAVE_EVERY = 1000
+KEEP = 2  # checkpoints
+EVAL_BATCH_SIZE = 100  # pictures in a held-out batch: only memory depends on it
+PLATEAU = 1500  # iterations at chance after which to warn
+
+
+def build_inputs(filename, batch_size, seed=None):
+    """A shuffled batch from the records: queues, filled by threads of their own.
+
+    Returns: images float32 [batch_size, 224, 224], -1 ... 1, and four labels int32 [batch_size].
+    """
+    image, label0, label1, label2, label3 = read_and_decode(filename)
+    return tf.train.shuffle_batch([image, label0, label1, label2, label3],
+                                  batch_size=batch_size, capacity=CAPACITY,
+                                  min_after_dequeue=MIN_AFTER_DEQUEUE, num_threads=1, seed=seed)
+
+
+def build_placeholders():
+    """x float32 [None, 224, 224] and y0 ... y3 float32 [None]."""
+    size = captcha_data.IMAGE_SIZE
+    x = tf.placeholder(tf.float32, [None, size, size])  # -1 ... 1
+    return x, [tf.placeholder(tf.float32, [None]) for _ in range(captcha_data.TEXT_LENGTH)]
+
+
+def build_loss(logits, labels, num_classes):
+    """The joint loss of the four tasks.
+
+    Args:
+      logits: four tensors float32 [batch, num_classes].
+      labels: four tensors of classes [batch].
+    Returns: float32 scalar, the mean of the four heads' mean softmax cross-entropies.
+    """
+    losses = []
+    for head, label in zip(logits, labels):
+        one_hot = tf.one_hot(tf.cast(label, tf.int32), num_classes)  # [batch, num_classes]
+        losses.append(tf.reduce_mean(
+            tf.nn.softmax_cross_entropy_with_logits_v2(labels=one_hot, logits=head)))
+    loss0, loss1, loss2, loss3 = losses
+    return (loss0 + loss1 + loss2 + loss3) / 4.0
+
+
+def build_accuracies(logits, labels):
+    """Four float32 scalars: the share of the batch that each head reads rightly."""
+    return [tf.reduce_mean(tf.cast(
+        tf.equal(tf.argmax(head, 1, output_type=tf.int32), tf.cast(label, tf.int32)), tf.float32))
+            for head, label in zip(logits, labels)]
+
+
+def build_summaries(x, total_loss, accuracies, lr):
+    """TensorBoard's curves of a training batch and a strip of its pictures."""
+    pictures = tf.image.resize((x[..., tf.newaxis] + 1) / 2, [IMAGE_HEIGHT, IMAGE_WIDTH])
+    curves = [tf.summary.scalar('loss', total_loss), tf.summary.scalar('learning_rate', lr)]
+    curves += [tf.summary.scalar(f'accuracy/char{k}', accuracy)
+               for k, accuracy in enumerate(accuracies)]
+    return tf.summary.merge(curves), tf.summary.image('input', pictures, max_outputs=5)
+
+
+def held_out_accuracy(sess, x, predictions, filename):
+    """Read every record of a file once, without dropout.
+
+    Args: predictions: int32 [batch, 4], the heads' argmax for x.
+    Returns: the share of characters, the share of whole captchas, and of how many captchas.
+    """
+    count = characters = whole = 0
+    for images, labels in captcha_data.read_batches(filename, EVAL_BATCH_SIZE):
+        hits = sess.run(predictions, {x: captcha_data.scale(images)}) == labels  # bool [n, 4]
+        count += len(hits)
+        characters += hits.mean(axis=1).sum()
+        whole += hits.all(axis=1).sum()
+    return characters / count, whole / count, count
+
+
+def save(saver, sess, model_dir, iteration):
+    """Save <model_dir>/crack_captcha.model-<iteration>; what was saved before stays if it fails."""
+    prefix = os.path.join(model_dir, captcha_data.MODEL_NAME)
+    try:
+        return saver.save(sess, prefix, global_step=iteration)
+    except (tf.errors.OpError, OSError, ValueError) as error:  # disk full, folder gone
+        for leftover in glob.glob(f'{glob.escape(prefix)}-{iteration}.*'):
+            with contextlib.suppress(OSError):
+                os.remove(leftover)
+        last = captcha_data.newest_checkpoint(model_dir) or 'none'
+        reason = getattr(error, 'message', None) or str(error)
+        raise cli.UserError(
+            f'{prefix}-{iteration}: cannot be written: {reason.splitlines()[0][:160]}; last good '
+            f'checkpoint: {last}; make room there, then go on with the same command') from error
+
+
+def check_resumable(checkpoint, about):
+    """Raise a UserError unless `checkpoint` was trained with the facts `about`."""
+    facts = captcha_data.checkpoint_facts(checkpoint)
+    for key, wanted in about.items():
+        found = getattr(facts, key)
+        if found != wanted:
+            raise cli.UserError(
+                f'{checkpoint}: expected a checkpoint of {key} {wanted}, found one of {key} '
+                f'{found}; begin anew with: python captcha_train.py --restart, or keep it and use '
+                'another --model-dir')
+    return facts.iteration
+
+
+def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None, network=None,
+          recipe='default', learning_rate=None, seed=0, restart=False):
+    """Train until `steps` iterations are done, from the newest checkpoint if there is one.
+
+    Args:
+      train_file, test_file: TFRecord files.
+      model_dir: folder for checkpoints.
+      steps: iterations in all, those before the checkpoint included.
+      log_dir: folder for TensorBoard; None: `log` in model_dir.
+      batch_size, network, learning_rate: None: the constants above.
+      recipe: a key of RECIPES.
+      seed: of initial values, dropout and shuffling.
+      restart: begin at iteration 0 whatever is there.
+    Returns: exit status: 0, or 128 + the number of the signal that stopped it.
+    """
+    batch_size = batch_size or BATCH_SIZE
+    network = network or NETWORK
+    learning_rate = learning_rate or RECIPES[recipe]['learning_rate']
+    os.makedirs(model_dir, exist_ok=True)
+
+    count, charset = captcha_data.survey(train_file)
+    test_count, test_charset = captcha_data.survey(test_file)
+    if count < batch_size:
+        raise cli.UserError(f'{train_file}: expected at least one batch of {batch_size} records, '
+                            f'found {count}; make more with: python gen_captcha.py, or use '
+                            f'--batch-size {count}')
+    if len(captcha_data.CHARSETS[test_charset]) > len(captcha_data.CHARSETS[charset]):
+        raise cli.UserError(f'{test_file}: expected {charset} as in {train_file}, found '
+                            f'{test_charset}; make both with: python to_tfrecord.py --overwrite')
+    num_classes = max(CHAR_SET_LEN, len(captcha_data.CHARSETS[charset]))
+    about = {'network': network, 'charset': charset, 'recipe': recipe}
+
+    checkpoint = None if restart else captcha_data.newest_checkpoint(model_dir)
+    start = check_resumable(checkpoint, about) + 1 if checkpoint else 0
+    if start >= steps:
+        print(f'{checkpoint} is trained already; train it further with --steps '
+              f'{start + STEPS - 1}, or begin anew with --restart')
+        return 0
+
+    with tf.Graph().as_default():
+        tf.set_random_seed(seed)
+        batch = build_inputs(train_file, batch_size, seed)
+        x, y = build_placeholders()
+
+        image = captcha_data.network_input(x, recipe)  # [None, 224, 224, 1]
+        initialization = RECIPES[recipe]['initialization']
+        size = captcha_data.IMAGE_SIZE
+        train_fn = nets_factory.get_network_fn(network, num_classes, WEIGHT_DECAY,
+                                               is_training=True, initialization=initialization)
+        *logits, _ = train_fn(tf.reshape(image, [batch_size, size, size, 1]))
+        total_loss = build_loss(logits, y, num_classes)
+        accuracies = build_accuracies(logits, y)
+
+        lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
+        optimizer = tf.train.AdamOptimizer(learning_rate=lr).minimize(total_loss)
+        divide_lr = tf.assign(lr, lr / DIVIDE_BY)
+
+        # The same variables once more, without dropout, for the held-out pictures.
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            test_fn = nets_factory.get_network_fn(network, num_classes, is_training=False)
+            *test_logits, _ = test_fn(image)
+        predictions = tf.stack([tf.argmax(head, 1) for head in test_logits], axis=1)  # [batch, 4]
+
+        trained = tf.global_variables()
+        for key, value in about.items():  # the checkpoint tells its reader what it is
+            tf.get_variable(f'about/{key}', initializer=tf.constant(value), trainable=False)
+        curves, strip = build_summaries(x, total_loss, accuracies, lr)
+        saver = tf.train.Saver(max_to_keep=KEEP)
+
+        with contextlib.ExitStack() as ends:  # closed in reverse order, whatever happens
+            sess = ends.enter_context(tf.Session())
+            sess.run(tf.global_variables_initializer())
+            if checkpoint:
+                tf.train.Saver(trained).restore(sess, checkpoint)
+                state = tf.train.get_checkpoint_state(model_dir)
+                saver.recover_last_checkpoints(
+                    state.all_model_checkpoint_paths if state else [checkpoint])
+                print(f'going on from {checkpoint}', flush=True)
+            print(f'{count} training pictures, {test_count} held-out pictures, charset {charset}; '
+                  f'loss at chance: ln {num_classes} = {math.log(num_classes):.3f}', flush=True)
+
+            writer = ends.enter_context(
+                tf.summary.FileWriter(log_dir or os.path.join(model_dir, 'log'), sess.graph))
+            writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), start)
+            coord = tf.train.Coordinator()
+            threads = tf.train.start_queue_runners(sess=sess, coord=coord)
+            ends.callback(coord.join, threads, ignore_live_threads=True)
+            ends.callback(coord.request_stop)
+            bar = ends.enter_context(cli.progress(steps, 'training', 'it', initial=start))
+            stop = ends.enter_context(cli.stop_signals())
+
+            recent = collections.deque(maxlen=2 * PRINT_EVERY)  # losses
+            warned = False
+            for i in range(start, steps):
+                b_image, *b_labels = sess.run(batch)
+                feed = {x: b_image, **dict(zip(y, b_labels))}
+                _, loss = sess.run([optimizer, total_loss], feed)
+                if not math.isfinite(loss):
+                    last = captcha_data.newest_checkpoint(model_dir) or 'none yet'
+                    raise cli.UserError(
+                        f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try a '
+                        'smaller rate: python captcha_train.py --restart --learning-rate '
+                        f'{learning_rate / 3:.2g}')
+                recent.append(loss)
+                bar.update()
+
+                if i % PRINT_EVERY == 0:
+                    if i % DIVIDE_EVERY == 0:
+                        sess.run(divide_lr)
+                    acc, shown_loss, rate, summary = sess.run(
+                        [accuracies, total_loss, lr, curves], feed)
+                    cli.say('Iter:%d Loss:%.3f Accuracy: %.2f,%.2f,%.2f,%.2f Learning_rate:%.4f'
+                            % (i, shown_loss, *acc, rate))
+                    writer.add_summary(summary, i)
+                if i >= PLATEAU and not warned and len(recent) == recent.maxlen:
+                    warned = True
+                    if sum(recent) / len(recent) > 0.97 * math.log(num_classes):
+                        warn_of_plateau(i, num_classes, recipe, count)
+
+                done = i + 1 == steps
+                if done or stop.signal or (i and i % SAVE_EVERY == 0):
+                    checkpoint = save(saver, sess, model_dir, i)
+                    if not stop.signal:
+                        report_held_out(sess, x, predictions, test_file, i, writer)
+                        writer.add_summary(sess.run(strip, feed), i)
+                    writer.flush()
+                if stop.signal:
+                    cli.say(f'stopped after iteration {i}, saved {checkpoint}; '
+                            'go on with the same command')
+                    return 128 + stop.signal
+    cli.say(f'saved {checkpoint}; read captchas with: python captcha_test.py')
+    return 0
+
+
+def report_held_out(sess, x, predictions, filename, i, writer):
+    """Measure on the held-out pictures, print it and write it for TensorBoard."""
+    characters, whole, count = held_out_accuracy(sess, x, predictions, filename)
+    cli.say(f'Held-out after iteration {i}: characters {characters:.4f}, '
+            f'whole captchas {whole:.4f} of {count}')
+    writer.add_summary(tf.Summary(value=[
+        tf.Summary.Value(tag='held_out/characters', simple_value=characters),
+        tf.Summary.Value(tag='held_out/whole_captchas', simple_value=whole)]), i)
+
+
+def warn_of_plateau(i, num_classes, recipe, count):
+    """Say on stderr that the network still guesses, and what to try."""
+    advice = ('without --recipe post' if recipe == 'post'
+              else 'another --seed, or a third of the --learning-rate')
+    print(f'\nwarning: after {i} iterations the loss is still at chance, ln {num_classes} = '
+          f'{math.log(num_classes):.3f}; try: python captcha_train.py --restart {advice}; more '
+          f'than these {count} pictures help too (python gen_captcha.py)', file=sys.stderr)
+
+
+def main():
+    parser = cli.parser(__doc__)
+    parser.add_argument('--steps', type=cli.positive_int, default=STEPS,
+                        help='iterations in all (default: %(default)s)')
+    parser.add_argument('--batch-size', type=cli.positive_int, default=BATCH_SIZE,
+                        help='pictures an iteration (default: %(default)s)')
+    parser.add_argument('--learning-rate', type=cli.positive_float,
+                        help='rate of iteration 0; it is divided by 3 after iterations 0, 2000, '
+                             '4000, ... (default: 0.0009, with --recipe post 0.003)')
+    parser.add_argument('--recipe', choices=RECIPES, default='default',
+                        help='post: initial values, learning rate and input exactly as in the '
+                             'post (default: %(default)s)')
+    parser.add_argument('--train', default=TFRECORD_FILE, metavar='FILE',
+                        help='training records (default: %(default)s)')
+    parser.add_argument('--test', default=TEST_FILE, metavar='FILE',
+                        help='held-out records (default: %(default)s)')
+    parser.add_argument('--model-dir', default=MODEL_DIR, metavar='FOLDER',
+                        help='folder for checkpoints (default: %(default)s)')
+    parser.add_argument('--log-dir', metavar='FOLDER',
+                        help='folder for TensorBoard (default: log in the model folder)')
+    parser.add_argument('--network', choices=sorted(nets_factory.NETWORKS), default=NETWORK,
+                        help='default: %(default)s')
+    parser.add_argument('--seed', type=cli.seed_number, default=0,
+                        help='of initial values, dropout and shuffling (default: %(default)s)')
+    parser.add_argument('--restart', action='store_true',
+                        help='begin at iteration 0, whatever was trained before')
+    args = parser.parse_args()
+    return train(args.train, args.test, args.model_dir, args.steps, args.log_dir, args.batch_size,
+                 args.network, args.recipe, args.learning_rate, args.seed, args.restart)
+
+
+if __name__ == '__main__':
+    cli.run(main)

@@ -1,0 +1,92 @@
+"""AlexNet v2 with four heads: the post's multi-task network for captchas of four characters.
+
+slim's `alexnet_v2` (Krizhevsky, "One weird trick for parallelizing convolutional neural
+networks", 2014) up to fc7, which all four tasks share; then, instead of one fc8, four: each reads
+one character. Layer scopes are the checkpoint's keys: `alexnet_v2/conv1/weights` and so on.
+"""
+import tensorflow.compat.v1 as tf
+
+from nets import slim
+
+
+def alexnet_v2_arg_scope(weight_decay=0.0005):
+    """The layers' shared arguments: ReLU, biases 0.1, L2 on the weights, SAME convolutions."""
+    with slim.arg_scope([slim.conv2d, slim.fully_connected],
+                        activation_fn=tf.nn.relu,
+                        biases_initializer=tf.constant_initializer(0.1),
+                        weights_regularizer=slim.l2_regularizer(weight_decay)):
+        with slim.arg_scope([slim.conv2d], padding='SAME'):
+            with slim.arg_scope([slim.max_pool2d], padding='VALID') as arg_scope:
+                return arg_scope
+
+
+def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5,
+               spatial_squeeze=True, scope='alexnet_v2', global_pool=False,
+               initialization='post'):
+    """Build the network.
+
+    Args:
+      inputs: float32 [batch, height, width, channels]; 224x224, or larger with `global_pool`.
+      num_classes: classes of each head: 10 for digits, 36 for digits and letters.
+      is_training: whether dropout6 and dropout7 drop anything.
+      dropout_keep_prob: the share of values that dropout keeps.
+      spatial_squeeze: drop the heads' two axes of size 1.
+      scope: the variable scope.
+      global_pool: average fc7's map before the heads, for inputs larger than 224x224.
+      initialization: 'post' (convolutions Glorot uniform with biases 0.1, fc6 to fc8 truncated
+        normal of 0.005) or 'he' (all weights truncated normal of variance 2/fan-in, biases 0:
+        He et al. 2015, made for ReLU, keeps the signal's size from layer to layer).
+    Returns:
+      net0, net1, net2, net3: each head's logits, float32 [batch, num_classes], or
+        [batch, 1, 1, num_classes] without `spatial_squeeze`.
+      end_points: {scope name: output} of every layer.
+    """
+    if initialization == 'post':
+        every_layer = {}  # the arg_scope's own: slim's Glorot uniform, biases 0.1
+        fully_connected = dict(weights_initializer=tf.truncated_normal_initializer(stddev=0.005),
+                               biases_initializer=tf.constant_initializer(0.1))
+    elif initialization == 'he':
+        every_layer = fully_connected = dict(
+            weights_initializer=tf.variance_scaling_initializer(scale=2.0, mode='fan_in'),
+            biases_initializer=tf.zeros_initializer())
+    else:
+        raise ValueError(f"initialization must be 'post' or 'he', not {initialization!r}")
+
+    with tf.variable_scope(scope) as variable_scope:
+        end_points_collection = variable_scope.original_name_scope + 'end_points'
+        with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.max_pool2d, slim.dropout],
+                            outputs_collections=end_points_collection), \
+             slim.arg_scope([slim.conv2d], **every_layer):
+            net = slim.conv2d(inputs, 64, 11, stride=4, padding='VALID', scope='conv1')
+            net = slim.max_pool2d(net, 3, stride=2, scope='pool1')  # [batch, 26, 26, 64]
+            net = slim.conv2d(net, 192, 5, scope='conv2')
+            net = slim.max_pool2d(net, 3, stride=2, scope='pool2')  # [batch, 12, 12, 192]
+            net = slim.conv2d(net, 384, 3, scope='conv3')
+            net = slim.conv2d(net, 384, 3, scope='conv4')
+            net = slim.conv2d(net, 256, 3, scope='conv5')
+            net = slim.max_pool2d(net, 3, stride=2, scope='pool5')  # [batch, 5, 5, 256]
+
+            # Convolutions instead of fully connected layers: slide over inputs above 224x224.
+            with slim.arg_scope([slim.conv2d], **fully_connected):
+                net = slim.conv2d(net, 4096, 5, padding='VALID', scope='fc6')
+                net = slim.dropout(net, dropout_keep_prob, is_training, scope='dropout6')
+                net = slim.conv2d(net, 4096, 1, scope='fc7')
+                net = slim.dropout(net, dropout_keep_prob, is_training, scope='dropout7')
+                if global_pool:
+                    net = tf.reduce_mean(net, [1, 2], keepdims=True)  # [batch, 1, 1, 4096]
+
+                heads = [slim.conv2d(net, num_classes, 1, activation_fn=None,
+                                     biases_initializer=tf.zeros_initializer(),
+                                     scope=f'fc8_{k}') for k in range(4)]
+
+    end_points = slim.convert_collection_to_dict(end_points_collection)
+    if spatial_squeeze:
+        for k in range(4):
+            name = f'{variable_scope.name}/fc8_{k}'
+            heads[k] = tf.squeeze(heads[k], [1, 2], name=f'fc8_{k}/squeezed')
+            end_points[name] = heads[k]  # [batch, num_classes]
+    net0, net1, net2, net3 = heads
+    return net0, net1, net2, net3, end_points
+
+
+alexnet_v2.default_image_size = 224

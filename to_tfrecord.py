@@ -1,0 +1,236 @@
+"""Convert labelled pictures into TFRecord files: a test set, and a training set for the rest.
+
+    python to_tfrecord.py
+    python to_tfrecord.py --images my/pictures --num-test 100 --skip-bad
+
+Reads:  captcha/images/*: pictures of any size, mode and format that Pillow knows; the first four
+        characters of the file name are the label.
+Writes: captcha/test.tfrecords, captcha/train.tfrecords: 50 kB a picture, see captcha_data.py;
+        captcha/dataset.json: what is in them, for people to read.
+Takes:  see the rate in the progress bar; all cores convert.
+
+No text of the test set occurs in the training set: such pictures are left out and counted, so
+what is measured on the test set was never seen, not even with other noise.
+"""
+import collections
+import concurrent.futures
+import contextlib
+import json
+import os
+import random
+
+import captcha_data
+import cli
+
+with cli.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+# --- files
+IMAGES = captcha_data.IMAGE_FOLDER
+OUT = './captcha'
+FACTS_NAME = 'dataset.json'
+
+# --- data
+_NUM_TEST = 500  # pictures of the test set
+_RANDOM_SEED = 0  # of the shuffle that splits the files
+
+
+def int64_feature(value):
+    """One whole number as a tf.train.Feature."""
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+
+def bytes_feature(value):
+    """One byte string as a tf.train.Feature."""
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def image_to_tfexample(image_data, label0, label1, label2, label3):
+    """One record.
+
+    Args:
+      image_data: bytes, 224 * 224 values uint8, row by row.
+      label0 ... label3: classes of the characters, left to right.
+    Returns: a tf.train.Example.
+    """
+    features = {captcha_data.IMAGE_KEY: bytes_feature(image_data)}
+    for key, label in zip(captcha_data.LABEL_KEYS, (label0, label1, label2, label3)):
+        features[key] = int64_feature(label)
+    return tf.train.Example(features=tf.train.Features(feature=features))
+
+
+def label_text(path):
+    """'captcha/images/0782_000123.jpg' -> '0782', whatever the system's path separator."""
+    return os.path.basename(path)[:captcha_data.TEXT_LENGTH]
+
+
+def list_pictures(folder, charset=None):
+    """The files whose name begins with a label, in the order of the split.
+
+    Args:
+      folder: the folder of pictures.
+      charset: a name of captcha_data.CHARSETS, or None for the one that most names fit.
+    Returns:
+      paths: sorted, then shuffled with _RANDOM_SEED: the same split wherever it is run.
+      bad: [(name, why)] of everything else in the folder.
+      charset: the name of the character set.
+    """
+    if not os.path.isdir(folder):
+        raise cli.UserError(f'{folder}: expected a folder of pictures, found none; '
+                            'make it with: python gen_captcha.py')
+    names = sorted(os.listdir(folder))
+    labelled = {name: captcha_data.charset_name(label_text(name)) for name in names
+                if len(label_text(os.path.splitext(name)[0])) == captcha_data.TEXT_LENGTH}
+    if charset is None:
+        count = collections.Counter(labelled.values())
+        charset = 'alnum' if count['alnum'] > count['digits'] else 'digits'
+    paths, bad = [], []
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            bad.append((name, 'is no file'))
+        elif set(label_text(name)) <= set(captcha_data.CHARSETS[charset]) and name in labelled:
+            paths.append(path)
+        else:
+            bad.append((name, f'does not begin with {captcha_data.TEXT_LENGTH} characters of '
+                              f'{captcha_data.CHARSETS[charset]}'))
+    random.Random(_RANDOM_SEED).shuffle(paths)
+    return paths, bad, charset
+
+
+def load_all(paths):
+    """Yield (path, uint8 [224, 224] or the UserError that tells why not) in the order of `paths`.
+
+    Threads are enough to keep all cores busy, because Pillow decodes and resizes outside
+    Python's lock. Only a few pictures are in memory at a time, however many there are.
+    """
+    def load(path):
+        try:
+            return path, captcha_data.load_picture(path)
+        except cli.UserError as error:
+            return path, error
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting, rest = collections.deque(), iter(paths)
+        try:
+            while True:
+                for path in rest:
+                    waiting.append(pool.submit(load, path))
+                    if len(waiting) >= 32 * os.cpu_count():
+                        break
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def convert(folder, out, num_test=None, charset=None):
+    """Write test.tfrecords, train.tfrecords and dataset.json, all of them or none.
+
+    Args:
+      folder: pictures.
+      out: folder for the three files.
+      num_test: pictures of the test set; None: _NUM_TEST.
+      charset: a name of captcha_data.CHARSETS, or None for the one that most names fit.
+    Returns: [(name, why)] of the files that could not be used.
+    """
+    num_test = num_test or _NUM_TEST
+    paths, bad, charset = list_pictures(folder, charset)
+    characters = captcha_data.CHARSETS[charset]
+    check_enough(folder, len(paths), num_test, bad)
+    test_texts, left_out, written = set(), 0, {'test': 0, 'train': 0}
+    with contextlib.ExitStack() as files:
+        facts_file = files.enter_context(cli.whole_file(os.path.join(out, FACTS_NAME)))
+        writers = {}
+        for split in written:
+            part = files.enter_context(cli.whole_file(os.path.join(out, f'{split}.tfrecords')))
+            writers[split] = files.enter_context(tf.python_io.TFRecordWriter(part))
+        bar = files.enter_context(cli.progress(len(paths), '>> Converting image', 'image'))
+        for path, image in load_all(paths):
+            bar.update()
+            text = label_text(path)
+            if isinstance(image, cli.UserError):
+                bad.append((os.path.basename(path), str(image)))
+                continue
+            if written['test'] < num_test:
+                split = 'test'
+                test_texts.add(text)
+            elif text in test_texts:
+                left_out += 1
+                continue
+            else:
+                split = 'train'
+            example = image_to_tfexample(image.tobytes(),
+                                         *captcha_data.labels_of(text, characters))
+            writers[split].write(example.SerializeToString())
+            written[split] += 1
+        check_enough(folder, sum(written.values()), num_test, bad, written['train'])
+        facts = {'charset': characters, 'train': written['train'], 'test': written['test'],
+                 'left_out_because_text_is_in_test': left_out, 'unusable_files': len(bad),
+                 'image_height': captcha_data.IMAGE_SIZE, 'image_width': captcha_data.IMAGE_SIZE,
+                 'seed': _RANDOM_SEED}
+        with open(facts_file, 'w', encoding='utf-8') as file:
+            json.dump(facts, file, indent=2)
+            file.write('\n')
+    print(f'{out}: {written["test"]} test records, {written["train"]} training records, '
+          f'{left_out} pictures left out because their text is in the test set')
+    return bad
+
+
+def check_enough(folder, usable, num_test, bad, train=None):
+    """Raise a UserError unless `usable` pictures make a test set of `num_test` and leave more."""
+    if usable > num_test and train != 0:
+        return
+    found = f'found {usable}'
+    if bad:
+        found += f' ({len(bad)} files cannot be used, the first: {bad[0][0]}: {bad[0][1]})'
+    elif train == 0:
+        found += ' whose texts all occur in the test set'
+    raise cli.UserError(
+        f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
+        'make more with: python gen_captcha.py, or take a smaller test set with --num-test')
+
+
+def existing(out):
+    """The record files that are in `out` already."""
+    paths = [os.path.join(out, f'{split}.tfrecords') for split in ('train', 'test')]
+    return [path for path in paths if os.path.exists(path)]
+
+
+def main():
+    parser = cli.parser(__doc__)
+    parser.add_argument('--images', default=IMAGES, metavar='FOLDER',
+                        help='folder of pictures (default: %(default)s)')
+    parser.add_argument('--out', default=OUT, metavar='FOLDER',
+                        help='folder for the records (default: %(default)s)')
+    parser.add_argument('--num-test', type=cli.positive_int, default=_NUM_TEST,
+                        help='pictures of the test set (default: %(default)s)')
+    parser.add_argument('--charset', choices=captcha_data.CHARSETS,
+                        help='what labels are made of (default: what most file names fit)')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace records that are there already')
+    parser.add_argument('--skip-bad', action='store_true',
+                        help='exit with status 0 even if some files could not be used')
+    args = parser.parse_args()
+
+    there = existing(args.out)
+    if len(there) == 2 and not args.overwrite:
+        print(f'{" and ".join(there)} exist already and are kept; '
+              'replace them with: python to_tfrecord.py --overwrite')
+        return 0
+    if there and not args.overwrite:
+        raise cli.UserError(f'{there[0]}: expected both record files or none, found only this '
+                            'one; make both with: python to_tfrecord.py --overwrite')
+    bad = convert(args.images, args.out, args.num_test, args.charset)
+    for name, why in bad:
+        print(f'not used: {name}: {why}')
+    if bad and not args.skip_bad:
+        return cli.complain(f'{args.images}: {len(bad)} files were not used, see the list; '
+                            'the others were converted; to accept that use --skip-bad')
+    return 0
+
+
+if __name__ == '__main__':
+    cli.run(main)
