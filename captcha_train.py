@@ -141,10 +141,9 @@ def save(saver, sess, model_dir, iteration):
             with contextlib.suppress(OSError):
                 os.remove(leftover)
         last = captcha_data.newest_checkpoint(model_dir) or 'none'
-        reason = getattr(error, 'message', None) or str(error)
         raise cli.UserError(
-            f'{prefix}-{iteration}: cannot be written: {reason.splitlines()[0][:160]}; last good '
-            f'checkpoint: {last}; make room there, then go on with the same command') from error
+            f'{prefix}-{iteration}: cannot be written: {cli.reason(error)}; last good checkpoint: '
+            f'{last}; make room there, then go on with the same command') from error
 
 
 def check_resumable(checkpoint, about):
@@ -178,7 +177,9 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
     batch_size = batch_size or BATCH_SIZE
     network = network or NETWORK
     learning_rate = learning_rate or RECIPES[recipe]['learning_rate']
-    os.makedirs(model_dir, exist_ok=True)
+    log_dir = log_dir or os.path.join(model_dir, 'log')
+    cli.writable_folder(model_dir)
+    cli.writable_folder(log_dir)
 
     count, charset = captcha_data.survey(train_file)
     test_count, test_charset = captcha_data.survey(test_file)
@@ -241,8 +242,7 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
             print(f'{count} training pictures, {test_count} held-out pictures, charset {charset}; '
                   f'loss at chance: ln {num_classes} = {math.log(num_classes):.3f}', flush=True)
 
-            writer = ends.enter_context(
-                tf.summary.FileWriter(log_dir or os.path.join(model_dir, 'log'), sess.graph))
+            writer = ends.enter_context(tf.summary.FileWriter(log_dir, sess.graph))
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), start)
             coord = tf.train.Coordinator()
             threads = tf.train.start_queue_runners(sess=sess, coord=coord)
@@ -257,12 +257,7 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
                 b_image, *b_labels = sess.run(batch)
                 feed = {x: b_image, **dict(zip(y, b_labels))}
                 _, loss = sess.run([optimizer, total_loss], feed)
-                if not math.isfinite(loss):
-                    last = captcha_data.newest_checkpoint(model_dir) or 'none yet'
-                    raise cli.UserError(
-                        f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try a '
-                        'smaller rate: python captcha_train.py --restart --learning-rate '
-                        f'{learning_rate / 3:.2g}')
+                check_finite(loss, i, model_dir, learning_rate)
                 recent.append(loss)
                 bar.update()
 
@@ -281,6 +276,8 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
 
                 done = i + 1 == steps
                 if done or stop.signal or (i and i % SAVE_EVERY == 0):
+                    # once more, because what is saved comes after the step that `loss` led to
+                    check_finite(sess.run(total_loss, feed), i, model_dir, learning_rate)
                     checkpoint = save(saver, sess, model_dir, i)
                     if not stop.signal:
                         report_held_out(sess, x, predictions, test_file, i, writer)
@@ -292,6 +289,15 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
                     return 128 + stop.signal
     cli.say(f'saved {checkpoint}; read captchas with: python captcha_test.py')
     return 0
+
+
+def check_finite(loss, i, model_dir, learning_rate):
+    """Raise a UserError if the loss is infinite or no number: no later step can mend that."""
+    if not math.isfinite(loss):
+        last = captcha_data.newest_checkpoint(model_dir) or 'none yet'
+        raise cli.UserError(
+            f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try a smaller rate: '
+            f'python captcha_train.py --restart --learning-rate {learning_rate / 3:.2g}')
 
 
 def report_held_out(sess, x, predictions, filename, i, writer):

@@ -62,7 +62,8 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 1
     except OSError as error:  # no such folder, not writable, disk full
-        status = complain(f'{error.filename or "file error"}: {error.strerror or error}')
+        status = complain(f'{error.filename or "file error"}: {error.strerror or error}; choose '
+                          'another place (all options: --help) or mend this one')
     except KeyboardInterrupt:
         status = complain('stopped', 128 + signal.SIGINT)
     sys.exit(status)
@@ -73,6 +74,16 @@ def complain(problem, status=2):
     line = ' '.join(str(problem).split())
     print(f'{os.path.basename(sys.argv[0])}: {line}', file=sys.stderr, flush=True)
     return status
+
+
+def reason(error):
+    """The part of an exception that a person needs.
+
+    TensorFlow puts a full disk, as '<path>; No space left on device', below a page of graph.
+    """
+    text = str(error)
+    of_file_system = re.search(r'^\S.*; (\S.*)$', text, re.MULTILINE)
+    return of_file_system[1] if of_file_system else text.strip().partition('\n')[0][:200]
 
 
 def parser(doc):
@@ -143,6 +154,13 @@ def progress(total, label, unit, initial=0):
                 bar_format='{desc} {n_fmt}/{total_fmt} |{bar}| {rate_fmt}, {remaining} left')
 
 
+def writable_folder(folder):
+    """Make `folder` if need be and raise OSError now, not after an hour, if it is read-only."""
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def say(line):
     """Print one line on stdout at once, without tearing a progress bar on the same screen."""
     if sys.stderr.isatty():
@@ -164,7 +182,9 @@ def whole_file(path):
     try:
         yield part
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path  # a full disk is reported without the name
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
         raise

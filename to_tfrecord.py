@@ -223,7 +223,12 @@ def main():
     if there and not args.overwrite:
         raise cli.UserError(f'{there[0]}: expected both record files or none, found only this '
                             'one; make both with: python to_tfrecord.py --overwrite')
-    bad = convert(args.images, args.out, args.num_test, args.charset)
+    cli.writable_folder(args.out)
+    try:
+        bad = convert(args.images, args.out, args.num_test, args.charset)
+    except tf.errors.OpError as error:  # TFRecordWriter's own way to say: disk full
+        raise cli.UserError(f'{args.out}: the records cannot be written: {cli.reason(error)}; make '
+                            'room there and run the same command again') from error
     for name, why in bad:
         print(f'not used: {name}: {why}')
     if bad and not args.skip_bad:

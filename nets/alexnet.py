@@ -79,12 +79,12 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
                                      biases_initializer=tf.zeros_initializer(),
                                      scope=f'fc8_{k}') for k in range(4)]
 
-    end_points = slim.convert_collection_to_dict(end_points_collection)
-    if spatial_squeeze:
-        for k in range(4):
-            name = f'{variable_scope.name}/fc8_{k}'
-            heads[k] = tf.squeeze(heads[k], [1, 2], name=f'fc8_{k}/squeezed')
-            end_points[name] = heads[k]  # [batch, num_classes]
+        end_points = slim.convert_collection_to_dict(end_points_collection)
+        if spatial_squeeze:
+            for k in range(4):
+                name = f'{variable_scope.name}/fc8_{k}'
+                heads[k] = tf.squeeze(heads[k], [1, 2], name=f'fc8_{k}/squeezed')
+                end_points[name] = heads[k]  # [batch, num_classes]
     net0, net1, net2, net3 = heads
     return net0, net1, net2, net3, end_points
 

@@ -1,0 +1,264 @@
+"""The trainer: its loss, its batches, what it saves and how it goes on, its errors."""
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import captcha_data
+import captcha_train
+import cli
+from conftest import ROOT
+from test_captcha_data import record, write_records
+
+with cli.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+from nets import nets_factory, slim
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Register 'tiny', four linear heads on a coarse picture: train() takes no time with it."""
+    def network(inputs, num_classes, is_training=True, initialization='post'):
+        with tf.variable_scope('tiny'):
+            net = tf.reshape(tf.nn.avg_pool2d(inputs, 32, 32, 'VALID'), [-1, 49])
+            return *[slim.fully_connected(net, num_classes, activation_fn=None, scope=f'fc8_{k}')
+                     for k in range(4)], {}
+    network.default_image_size = 224
+    monkeypatch.setitem(nets_factory.NETWORKS, 'tiny', (network, lambda weight_decay: {}))
+    return 'tiny'
+
+
+def train(captchas, model_dir, steps, **kwargs):
+    return captcha_train.train(str(captchas / 'train.tfrecords'), str(captchas / 'test.tfrecords'),
+                               str(model_dir), steps, **kwargs)
+
+
+def saved(model_dir, iteration):
+    reader = tf.train.load_checkpoint(str(model_dir / f'crack_captcha.model-{iteration}'))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+# --- what is computed
+
+def test_the_loss_is_the_mean_of_four_cross_entropies():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=[4, 6, 10]).astype(np.float32)
+    labels = rng.integers(0, 10, [4, 6])
+    with tf.Graph().as_default(), tf.Session() as sess:
+        found = sess.run(captcha_train.build_loss(
+            [tf.constant(head) for head in logits],
+            [tf.constant(label, tf.float32) for label in labels], 10))
+        accuracies = sess.run(captcha_train.build_accuracies(
+            [tf.constant(head) for head in logits],
+            [tf.constant(label, tf.float32) for label in labels]))
+    log_softmax = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    picked = np.take_along_axis(log_softmax, labels[..., np.newaxis], -1)
+    assert found == pytest.approx(-picked.mean(), rel=1e-5)
+    np.testing.assert_allclose(accuracies, (logits.argmax(-1) == labels).mean(-1))
+
+
+def test_a_batch_keeps_images_and_labels_together_and_is_shuffled(tmp_path):
+    path = str(tmp_path / 'r.tfrecords')
+    write_records(path, [record(np.full([224, 224], k, np.uint8), [k % 10, k // 10, 0, k % 7])
+                         for k in range(100)])
+    with tf.Graph().as_default(), tf.Session() as sess:
+        batch = captcha_train.build_inputs(path, 25, seed=0)
+        assert [tensor.shape.as_list() for tensor in batch] == [[25, 224, 224]] + [[25]] * 4
+        coord = tf.train.Coordinator()
+        threads = tf.train.start_queue_runners(sess=sess, coord=coord)
+        images, *labels = sess.run(batch)
+        coord.request_stop()
+        coord.join(threads)
+    numbers = np.round((images[:, 0, 0] / 2 + 0.5) * 255).astype(int)
+    np.testing.assert_array_equal(labels, [numbers % 10, numbers // 10, 0 * numbers, numbers % 7])
+    assert sorted(numbers) != list(numbers)
+
+
+def test_alexnet_learns_one_batch():
+    """A few steps on one batch take the loss below chance, ln 10."""
+    rng = np.random.default_rng(0)
+    pixels, classes = rng.uniform(-1, 1, [8, 224, 224]), rng.integers(0, 10, [4, 8])
+    with tf.Graph().as_default(), tf.Session() as sess:
+        tf.set_random_seed(0)
+        x, y = captcha_train.build_placeholders()
+        fn = nets_factory.get_network_fn('alexnet_v2', 10, 0.0005, True, initialization='he')
+        *logits, _ = fn(captcha_data.network_input(x, 'default'))
+        loss = captcha_train.build_loss(logits, y, 10)
+        step = tf.train.AdamOptimizer(0.0003).minimize(loss)
+        sess.run(tf.global_variables_initializer())
+        losses = [sess.run([loss, step], {x: pixels, **dict(zip(y, classes))})[0]
+                  for _ in range(60)]
+    assert losses[0] > np.log(10)
+    assert np.mean(losses[-5:]) < 0.8 * np.log(10), losses
+
+
+# --- what is printed, saved and gone on from
+
+def test_lines_checkpoints_and_held_out_accuracy(captchas, tmp_path, tiny, monkeypatch, capsys):
+    monkeypatch.setattr(captcha_train, 'SAVE_EVERY', 20)
+    assert train(captchas, tmp_path, 61, network=tiny) == 0
+    out = capsys.readouterr().out
+    lines = re.findall(r'^Iter:(\d+) Loss:\d+\.\d{3} Accuracy: '
+                       r'[01]\.\d\d,[01]\.\d\d,[01]\.\d\d,[01]\.\d\d '
+                       r'Learning_rate:0\.0003$', out, re.MULTILINE)
+    assert lines == ['0', '20', '40', '60']
+    assert re.findall(r'^Held-out after iteration (\d+): characters [\d.]+, '
+                      r'whole captchas [\d.]+ of (\d+)$', out, re.MULTILINE) == [
+        ('20', '10'), ('40', '10'), ('60', '10')]
+    kept = sorted(os.path.basename(path) for path in glob.glob(str(tmp_path / '*.index')))
+    assert kept == ['crack_captcha.model-40.index', 'crack_captcha.model-60.index']
+    events = glob.glob(str(tmp_path / 'log' / 'events*'))
+    tags = {value.tag for event in tf.train.summary_iterator(events[0])
+            for value in event.summary.value}
+    assert tags >= {'loss', 'learning_rate', 'held_out/characters', 'held_out/whole_captchas',
+                    'input/image/0', *(f'accuracy/char{k}' for k in range(4))}
+
+
+def test_it_goes_on_exactly_where_it_stopped(captchas, tmp_path, tiny, monkeypatch, capsys):
+    monkeypatch.setattr(captcha_train, 'DIVIDE_EVERY', 40)
+    train(captchas, tmp_path, 41, network=tiny)
+    before = saved(tmp_path, 40)
+    assert before['Variable'] == pytest.approx(0.0009 / 9)  # divided at 0 and at 40
+    assert before['beta1_power'] == pytest.approx(0.9 ** 42, rel=1e-4)  # 41 steps, TensorFlow's way
+    capsys.readouterr()
+    train(captchas, tmp_path, 42, network=tiny)
+    out = capsys.readouterr().out
+    assert 'going on from' in out and 'Iter:' not in out  # iteration 41 prints no line
+    after = saved(tmp_path, 41)
+    assert after['beta1_power'] == pytest.approx(0.9 ** 43, rel=1e-4)
+    assert after['Variable'] == before['Variable']
+    moved = np.abs(after['tiny/fc8_0/weights'] - before['tiny/fc8_0/weights']).max()
+    assert 0 < moved < 2 * before['Variable']  # one step of Adam from the saved weights
+    moments = 'tiny/fc8_0/weights/Adam_1'
+    assert np.all(after[moments] >= 0.998 * before[moments])
+
+
+def test_a_finished_training_says_how_to_go_on(captchas, tmp_path, tiny, capsys):
+    train(captchas, tmp_path, 3, network=tiny)
+    capsys.readouterr()
+    assert train(captchas, tmp_path, 3, network=tiny) == 0
+    assert '--steps' in capsys.readouterr().out
+    assert train(captchas, tmp_path, 2, network=tiny, restart=True) == 0
+    assert 'Iter:0 ' in capsys.readouterr().out
+    assert captcha_data.newest_checkpoint(str(tmp_path)).endswith('-1')
+
+
+def test_a_checkpoint_of_another_network_recipe_or_charset(captchas, tmp_path, tiny):
+    train(captchas, tmp_path, 1, network=tiny)
+    before = sorted(os.listdir(tmp_path))
+    for kwargs, words in [({'network': 'alexnet_v2'}, 'network alexnet_v2, found one of .*tiny'),
+                          ({'network': tiny, 'recipe': 'post'}, 'recipe post, found one of .*def')]:
+        with pytest.raises(cli.UserError, match=words):
+            train(captchas, tmp_path, 5, **kwargs)
+    letters = tmp_path / 'letters'
+    letters.mkdir()
+    for name in 'train.tfrecords', 'test.tfrecords':
+        write_records(letters / name, 30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
+    with pytest.raises(cli.UserError, match='charset alnum, found one of .*digits'):
+        train(letters, tmp_path, 5, network=tiny)
+    assert sorted(set(os.listdir(tmp_path)) - {'letters'}) == before
+
+
+def test_letters_make_36_classes(tmp_path, tiny, capsys):
+    for name in 'train.tfrecords', 'test.tfrecords':
+        write_records(tmp_path / name, 30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
+    train(tmp_path, tmp_path / 'm', 1, network=tiny)
+    assert saved(tmp_path / 'm', 0)['tiny/fc8_3/weights'].shape == (49, 36)
+    assert 'ln 36 = 3.584' in capsys.readouterr().out
+
+
+def test_a_loss_that_is_no_number_stops(captchas, tmp_path, tiny, monkeypatch):
+    train(captchas, tmp_path, 2, network=tiny)
+    real = captcha_train.build_loss
+    monkeypatch.setattr(captcha_train, 'build_loss', lambda *args: real(*args) * np.float32('nan'))
+    with pytest.raises(cli.UserError, match='iteration 2: the loss is nan; last good checkpoint: '
+                                            '.*model-1; .*--restart --learning-rate 0.0003'):
+        train(captchas, tmp_path, 50, network=tiny)
+
+
+def test_a_step_that_breaks_the_weights_is_not_saved(captchas, tmp_path, tiny):
+    with pytest.raises(cli.UserError, match='iteration 0: .*last good checkpoint: none yet'):
+        train(captchas, tmp_path, 1, network=tiny, learning_rate=1e38)
+    assert captcha_data.newest_checkpoint(str(tmp_path)) is None
+
+
+def test_it_warns_once_of_a_loss_that_stays_at_chance(captchas, tmp_path, tiny, monkeypatch,
+                                                      capsys):
+    monkeypatch.setattr(captcha_train, 'PLATEAU', 50)
+    monkeypatch.setattr(captcha_train, 'build_loss',
+                        lambda logits, labels, num_classes: 2.303 + 0 * tf.reduce_sum(logits[0]))
+    train(captchas, tmp_path, 70, network=tiny, recipe='post')
+    err = capsys.readouterr().err
+    assert err.count('warning: after') == 1
+    assert '2.303' in err and 'without --recipe post' in err
+
+
+def test_no_warning_once_it_learns(captchas, tmp_path, tiny, monkeypatch, capsys):
+    monkeypatch.setattr(captcha_train, 'PLATEAU', 50)
+    monkeypatch.setattr(captcha_train, 'build_loss',
+                        lambda logits, labels, num_classes: 1.5 + 0 * tf.reduce_sum(logits[0]))
+    train(captchas, tmp_path, 70, network=tiny)
+    assert 'warning' not in capsys.readouterr().err
+
+
+def test_a_failed_save_keeps_the_last_checkpoint(captchas, tmp_path, tiny, monkeypatch):
+    train(captchas, tmp_path, 3, network=tiny)
+
+    def full(self, sess, prefix, global_step):
+        with open(f'{prefix}-{global_step}.data-00000-of-00001.tempstate1', 'w') as file:
+            file.write('half')
+        raise tf.errors.ResourceExhaustedError(
+            None, None, f'Graph execution error:\n\nNode: save\n{prefix}-9; No space left on device')
+    monkeypatch.setattr(tf.train.Saver, 'save', full)
+    with pytest.raises(cli.UserError, match='No space left on device; last good .*model-2;'):
+        train(captchas, tmp_path, 9, network=tiny)
+    assert not glob.glob(str(tmp_path / '*tempstate*'))
+    assert captcha_data.newest_checkpoint(str(tmp_path)).endswith('-2')
+
+
+# --- as a user runs it
+
+@pytest.mark.skipif(os.name == 'nt', reason='no SIGTERM')
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves(captchas, tmp_path, number):
+    command = [sys.executable, os.path.join(ROOT, 'captcha_train.py'), '--model-dir', tmp_path,
+               '--train', captchas / 'train.tfrecords', '--test', captchas / 'test.tfrecords']
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith('Iter:0 '):
+            break
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, err
+    stopped = re.search(r'stopped after iteration (\d+), saved .*; go on with', out)
+    assert captcha_data.newest_checkpoint(str(tmp_path)).endswith(f'-{stopped[1]}')
+    assert 'Traceback' not in err and 'tensorflow' not in err.lower()
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (['--steps', '0'], "'0'"), (['--steps', '-5'], 'at least 1'), (['--batch-size', '2.5'], '2.5'),
+    (['--learning-rate', 'nan'], 'above 0'), (['--learning-rate', '-1'], 'above 0'),
+    (['--network', 'vgg'], 'alexnet_v2'), (['--recipe', 'mine'], 'post'), (['--seed', 'x'], 'x')])
+def test_bad_options(monkeypatch, arguments, words):
+    monkeypatch.setattr(sys, 'argv', ['captcha_train.py', *arguments])
+    with pytest.raises(cli.UserError, match=re.escape(words)):
+        captcha_train.main()
+
+
+def test_bad_options_and_files_are_one_line(one_line_error, captchas, tmp_path):
+    files = ['--train', captchas / 'train.tfrecords', '--test', captchas / 'test.tfrecords',
+             '--model-dir', tmp_path / 'm']
+    assert "found '0'" in one_line_error('captcha_train.py', *files, '--steps', '0')
+    assert 'batch of 64 records, found' in one_line_error('captcha_train.py', *files,
+                                                          '--batch-size', '64')
+    assert 'to_tfrecord.py' in one_line_error('captcha_train.py', *files,
+                                              '--test', tmp_path / 'none')
+    (tmp_path / 'file').write_text('in the way')
+    assert 'file' in one_line_error('captcha_train.py', *files, '--model-dir', tmp_path / 'file')
+    assert not glob.glob(str(tmp_path / 'm' / '*.index'))

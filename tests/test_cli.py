@@ -1,0 +1,106 @@
+"""What every script's main needs."""
+import argparse
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import cli
+from conftest import ROOT
+
+
+def run_code(code, **kwargs):
+    return subprocess.run([sys.executable, '-c', f'import sys; sys.path.insert(0, {ROOT!r})\n{code}'],
+                          capture_output=True, text=True, **kwargs)
+
+
+def test_quiet_start_hides_noise_and_shows_the_rest():
+    code = ('import cli, os\n'
+            'with cli.quiet_start():\n'
+            '    os.write(2, b"I0000 00:00:1.2 3 port.cc:153] oneDNN custom operations are on.\\n")\n'
+            '    os.write(2, b"libfoo.so: no such file\\n")\n'
+            'os.write(2, b"after\\n")')
+    assert run_code(code).stderr == 'libfoo.so: no such file\nafter\n'
+
+
+def test_quiet_start_shows_why_an_import_failed():
+    ended = run_code('import cli\nwith cli.quiet_start():\n    import no_such_package')
+    assert "No module named 'no_such_package'" in ended.stderr and ended.returncode == 1
+
+
+def test_tensorflow_starts_quietly():
+    code = ('import cli\n'
+            'with cli.quiet_start():\n'
+            '    import tensorflow.compat.v1 as tf\n'
+            'with tf.Graph().as_default(), tf.Session() as sess:\n'
+            '    tf.train.string_input_producer(["a"])\n'
+            '    print(sess.run(tf.constant(1)))')
+    ended = run_code(code)
+    assert (ended.stdout, ended.stderr) == ('1\n', '')
+
+
+@pytest.mark.parametrize('raised, status, words', [
+    ('cli.UserError("a\\n b")', 2, 'a b'), ('PermissionError(13, "Permission denied", "x.png")', 2,
+                                            'x.png: Permission denied'),
+    ('KeyboardInterrupt', 130, 'stopped')])
+def test_a_mistake_is_one_line(raised, status, words):
+    ended = run_code(f'import cli\ndef main(): raise {raised}\ncli.run(main)')
+    assert ended.returncode == status
+    assert words in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_a_mistake_of_ours_keeps_its_traceback():
+    ended = run_code('import cli\ndef main(): raise KeyError("ours")\ncli.run(main)')
+    assert 'Traceback' in ended.stderr and ended.returncode == 1
+
+
+def test_a_reader_that_has_seen_enough():
+    ended = run_code('import cli, os\ndef main():\n    os.close(1); os.dup2(os.pipe()[1], 1)\n'
+                     '    raise BrokenPipeError\ncli.run(main)')
+    assert (ended.returncode, ended.stderr) == (1, '')
+
+
+@pytest.mark.parametrize('convert, good, bad', [
+    (cli.positive_int, {'1': 1, '50000': 50000}, ['0', '-1', '1.5', 'x', '', '1e3']),
+    (cli.seed_number, {'0': 0, '2147483647': 2147483647}, ['-1', '2147483648', 'x']),
+    (cli.positive_float, {'0.1': 0.1, '1e-4': 1e-4}, ['0', '-1', 'nan', 'inf', 'x'])])
+def test_numbers(convert, good, bad):
+    assert {text: convert(text) for text in good} == good
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError, match='expected'):
+            convert(text)
+
+
+def test_stop_signals_are_noted_then_obeyed():
+    before = signal.getsignal(signal.SIGINT)
+    with cli.stop_signals() as stop:
+        assert stop.signal is None
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = str(tmp_path / 'new' / 'file')
+    with cli.whole_file(path) as part:
+        with open(part, 'w') as file:
+            file.write('first')
+        assert not os.path.exists(path)
+    with pytest.raises(KeyError):
+        with cli.whole_file(path) as part:
+            with open(part, 'w') as file:
+                file.write('second')
+            raise KeyError
+    assert open(path).read() == 'first'
+    assert os.listdir(tmp_path / 'new') == ['file']
+
+
+def test_reason_finds_the_file_systems_words():
+    text = ("Graph execution error:\n\nDetected at node 'save' defined at (most recent call "
+            "last):\n  x; y\n/disk/model-1.data; No space left on device\n\t [[{{node save}}]]")
+    assert cli.reason(Exception(text)) == 'No space left on device'
+    assert cli.reason(Exception('plain\nwords')) == 'plain'
