@@ -180,8 +180,8 @@ def fetch(folder, name):
                 download(f'{mirror}{name}.gz', part)
                 check(part, name)
             return path
-        except (OSError, EOFError, zlib.error) as error:  # URLError and BadGzipFile are OSErrors
-            problems.append(f'{mirror}: {getattr(error, "reason", error)}')
+        except (OSError, ValueError) as error:  # URLError is an OSError
+            problems.append(f'{mirror}: {getattr(error, "reason", None) or error}')
     raise cli.UserError(f'{path}: expected this file of MNIST, found none, and it could not be '
                         f'fetched ({"; ".join(problems)}); put {name}.gz into {folder}')
 
@@ -197,11 +197,14 @@ def download(url, path):
 
 
 def check(path, name):
-    """Raise OSError unless the gzip file `path` holds MNIST's file `name`."""
-    with gzip.open(path, 'rb') as opened:
-        found = hashlib.sha256(opened.read()).hexdigest()
+    """Raise ValueError unless the gzip file `path` holds MNIST's file `name`."""
+    try:
+        with gzip.open(path, 'rb') as opened:
+            found = hashlib.sha256(opened.read()).hexdigest()
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        found = 'no whole gzip file'
     if found != SHA256[name]:
-        raise OSError(f'expected SHA-256 {SHA256[name]}, found {found}')
+        raise ValueError(f'expected SHA-256 {SHA256[name]}, found {found}')
 
 
 def main():

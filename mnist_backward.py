@@ -169,15 +169,19 @@ def finished(checkpoint):
 
 
 def restore(saver, sess, checkpoint):
-    """Restore `checkpoint`; raises cli.UserError if it is damaged, missing, or another network's."""
+    """Restore `checkpoint`; raises cli.UserError if it is missing, damaged or another network's."""
     try:
         saver.restore(sess, checkpoint)
+        # TensorFlow itself would take a value of any shape.
+        for variable, value in zip(tf.trainable_variables(), sess.run(tf.trainable_variables())):
+            if variable.shape != value.shape:
+                raise ValueError(f'{variable.op.name} of shape {value.shape}, '
+                                 f'expected {tuple(variable.shape)}')
     except (tf.errors.OpError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
         raise cli.UserError(
-            f'{checkpoint}: expected a checkpoint of the network in mnist_forward.py, whole, with '
-            f'the file {os.path.join(model_save_path, "checkpoint")} naming it; found: {reason}; '
-            f'move {model_save_path} away and run: python mnist_backward.py') from error
+            f'{checkpoint}: expected a whole checkpoint of the network in mnist_forward.py, found: '
+            f'{first_line(error)}; move {model_save_path} away and run: python mnist_backward.py'
+        ) from error
 
 
 def save(saver, sess, step, loss_value):
@@ -189,7 +193,13 @@ def save(saver, sess, step, loss_value):
         saver.save(sess, os.path.join(model_save_path, model_name), global_step=step)
     except (tf.errors.OpError, ValueError) as error:
         raise cli.UserError(f'{model_save_path}: could not save a checkpoint there: '
-                            f'{str(error).strip().splitlines()[0]}') from error
+                            f'{first_line(error)}') from error
+
+
+def first_line(error):
+    """What TensorFlow says in `error`, without the pages that follow."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return [line for line in lines if line != 'Graph execution error:'][0][:200]
 
 
 def main():

@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import cli  # noqa: E402
 import input_data  # noqa: E402
 
-PICKLE_IN_WHEEL = 'mnist/data/mnist.pkl.gz'  # 50,000 + 10,000 + 10,000 pictures, value = pixel / 256
+PICKLE_IN_WHEEL = 'mnist/data/mnist.pkl.gz'  # 50,000 + 10,000 + 10,000, value = pixel / 256
 # All that a pickled array may call. Unpickling anything else could run a stranger's code.
 ALLOWED = {('numpy', 'ndarray'), ('numpy', 'dtype'), ('numpy.core.multiarray', '_reconstruct')}
 

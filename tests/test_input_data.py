@@ -1,0 +1,225 @@
+import gzip
+import hashlib
+import os
+import pathlib
+import struct
+
+import numpy as np
+import pytest
+
+import cli
+import input_data
+from mnist_arrays import ROOT
+
+DATA = os.path.join(ROOT, 'data')
+
+
+def idx(array):
+    return struct.pack(f'>HBB{array.ndim}I', 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A folder with a set of 60 + 20 pictures, gzipped; returns the folder and the arrays."""
+    random = np.random.RandomState(1)
+    arrays = {}
+    for part, n in (('train', 60), ('t10k', 20)):
+        arrays[f'{part}-images-idx3-ubyte'] = random.randint(0, 256, [n, 28, 28]).astype(np.uint8)
+        arrays[f'{part}-labels-idx1-ubyte'] = (np.arange(n) % 10).astype(np.uint8)
+    for name, array in arrays.items():
+        (tmp_path / f'{name}.gz').write_bytes(gzip.compress(idx(array)))
+    return tmp_path, arrays
+
+
+def test_the_repositorys_files_are_the_originals():
+    for name, expected in input_data.SHA256.items():
+        with gzip.open(os.path.join(DATA, name + '.gz')) as opened:
+            assert hashlib.sha256(opened.read()).hexdigest() == expected
+
+
+def test_the_real_set_is_split_and_scaled_as_in_tensorflow_1():
+    mnist = input_data.read_data_sets(DATA, one_hot=True)
+    assert [part.num_examples for part in mnist] == [55000, 5000, 10000]
+    assert mnist.train.images.shape == (55000, 784) and mnist.train.images.dtype == np.float32
+    assert mnist.train.images.min() == 0 and mnist.train.images.max() == 1
+    assert mnist.train.labels.shape == (55000, 10)
+    # The first digits of the files: 5 0 4 1 9 in training, of which validation takes the start.
+    assert mnist.validation.labels[:5].argmax(1).tolist() == [5, 0, 4, 1, 9]
+    assert mnist.test.labels[:5].argmax(1).tolist() == [7, 2, 1, 0, 4]
+    assert set(mnist.train.labels.sum(1)) == {1}
+    with gzip.open(os.path.join(DATA, 'train-images-idx3-ubyte.gz')) as opened:
+        raw = np.frombuffer(opened.read()[16:], np.uint8).reshape(-1, 784)
+    scaled = raw[5000:5100].astype(np.float32) * np.float32(1 / 255)
+    assert np.array_equal(mnist.train.images[:100], scaled)
+
+
+def test_values_and_labels_come_from_the_files(small):
+    folder, arrays = small
+    mnist = input_data.read_data_sets(folder, validation_size=7)
+    raw = arrays['train-images-idx3-ubyte'].reshape(-1, 784)
+    assert np.allclose(mnist.validation.images * 255, raw[:7], atol=1e-4)
+    assert np.allclose(mnist.train.images * 255, raw[7:], atol=1e-4)
+    assert mnist.train.labels.dtype == np.uint8
+    assert np.array_equal(mnist.test.labels, arrays['t10k-labels-idx1-ubyte'])
+
+
+class TensorFlow1:
+    """TF1's algorithm, which copied all pictures at each epoch's start."""
+
+    def __init__(self, images, seed):
+        self.images, self.random, self.start, self.first = images, np.random.RandomState(seed), 0, 1
+
+    def shuffle(self):
+        order = np.arange(len(self.images))
+        self.random.shuffle(order)
+        self.images = self.images[order]
+
+    def next_batch(self, size, shuffle=True):
+        if self.first and shuffle:
+            self.shuffle()
+        self.first = 0
+        if self.start + size <= len(self.images):
+            self.start += size
+            return self.images[self.start - size:self.start]
+        rest = self.images[self.start:]
+        if shuffle:
+            self.shuffle()
+        self.start = size - len(rest)
+        return np.concatenate([rest, self.images[:self.start]])
+
+
+@pytest.mark.parametrize('shuffle', [True, False])
+@pytest.mark.parametrize('size', [7, 10, 60])
+def test_batches_are_tensorflow_1s_over_three_epochs(small, size, shuffle):
+    folder, _ = small
+    ours = input_data.read_data_sets(folder, validation_size=0, seed=5).train
+    theirs = TensorFlow1(ours.images.copy(), seed=5)
+    for _ in range(180 // size + 1):
+        images, labels = ours.next_batch(size, shuffle=shuffle)
+        assert np.array_equal(images, theirs.next_batch(size, shuffle))
+        rows = [int(np.flatnonzero((ours.images == image).all(1))[0]) for image in images]
+        assert np.array_equal(labels, ours.labels[rows])
+    # An epoch counts as completed when the next one begins.
+    assert ours.epochs_completed == ((180 // size + 1) * size - 1) // 60
+
+
+def test_600_batches_of_200_are_those_of_tensorflow_1_14():
+    train = input_data.read_data_sets(DATA, one_hot=True, seed=7).train
+    seen = hashlib.sha256()
+    for _ in range(600):  # over two epochs' ends
+        for array in train.next_batch(200):
+            seen.update(array)
+    # computed with tensorflow.examples.tutorials.mnist.input_data of TensorFlow 1.14, seed=7
+    assert seen.hexdigest() == '7bfd6aa8078a092b310a7b54e270501369e7c7e76be1da91f387566b01070a6e'
+
+
+def test_an_epoch_gives_each_picture_once_and_seeds_differ(small):
+    folder, _ = small
+    train = input_data.read_data_sets(folder, validation_size=0, seed=1).train
+    epoch = np.concatenate([train.next_batch(20)[0] for _ in range(3)])
+    assert not np.array_equal(epoch, train.images)
+    assert np.array_equal(np.unique(epoch, axis=0), np.unique(train.images, axis=0))
+    other = input_data.read_data_sets(folder, validation_size=0, seed=2).train
+    assert not np.array_equal(epoch[:20], other.next_batch(20)[0])
+
+
+def test_a_batch_larger_than_the_set_is_refused(small):
+    train = input_data.read_data_sets(small[0], validation_size=0).train
+    with pytest.raises(ValueError, match='from 1 to num_examples, 60; found 61'):
+        train.next_batch(61)
+
+
+def test_plain_files_serve_as_well(small):
+    folder, _ = small
+    before = input_data.read_data_sets(folder, one_hot=True, validation_size=10)
+    for path in folder.glob('*.gz'):
+        path.with_suffix('').write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    after = input_data.read_data_sets(folder, one_hot=True, validation_size=10)
+    for one, two in zip(before, after):
+        assert np.array_equal(one.images, two.images) and np.array_equal(one.labels, two.labels)
+
+
+def test_fake_data_needs_no_files(tmp_path):
+    mnist = input_data.read_data_sets(tmp_path / 'none', fake_data=True, one_hot=True)
+    images, labels = mnist.train.next_batch(3)
+    assert np.array_equal(images, np.ones([3, 784]))
+    assert labels.tolist() == [[1] + [0] * 9] * 3
+
+
+def rewrite(path, change):
+    path.write_bytes(gzip.compress(change(gzip.decompress(path.read_bytes()))))
+
+
+@pytest.mark.parametrize('name, change, words', [
+    ('train-images-idx3-ubyte', lambda b: b[:-5], 'promises 47040 bytes of values, found 47035'),
+    ('train-images-idx3-ubyte', lambda b: b + b'x', 'promises 47040 bytes of values, found 47041'),
+    ('train-images-idx3-ubyte', lambda b: b'\0\0\x08\x01' + b[4:], 'magic number 2051.*found 2049'),
+    ('train-images-idx3-ubyte', lambda b: b[:8] + struct.pack('>II', 14, 56) + b[16:], '14x56'),
+    ('t10k-labels-idx1-ubyte', lambda b: b'<htm' + b[4:], 'magic number 2049'),
+    ('t10k-labels-idx1-ubyte', lambda b: b'', 'magic number 2049'),
+    ('t10k-labels-idx1-ubyte', lambda b: b[:9] + b'\x0a' + b[10:], 'found 10 at position 1'),
+    ('t10k-labels-idx1-ubyte', lambda b: idx(np.zeros(19, np.uint8)), 'found 19 labels'),
+])
+def test_a_wrong_file_is_named_in_one_line(small, name, change, words):
+    folder, _ = small
+    rewrite(folder / f'{name}.gz', change)
+    with pytest.raises(cli.UserError, match=words) as raised:
+        input_data.read_data_sets(folder, validation_size=0)
+    assert f'{name}.gz' in str(raised.value) and '\n' not in str(raised.value)
+
+
+@pytest.mark.parametrize('damage', [lambda b: b[:len(b) // 2], lambda b: b'PK' + b[2:],
+                                    lambda b: b[:40] + bytes(40) + b[80:]])
+def test_a_damaged_gzip_file_is_named(small, damage):
+    folder, _ = small
+    path = folder / 'train-images-idx3-ubyte.gz'
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(cli.UserError, match='train-images-idx3-ubyte.gz: expected a gzip file'):
+        input_data.read_data_sets(folder, validation_size=0)
+
+
+def test_too_large_a_validation_set_is_refused(small):
+    with pytest.raises(cli.UserError, match='validation_size should be from 0 to 60, found 61'):
+        input_data.read_data_sets(small[0], validation_size=61)
+
+
+def test_a_missing_file_is_fetched_from_the_second_mirror(tmp_path, monkeypatch):
+    mirror = pathlib.Path(DATA).as_uri() + '/'
+    monkeypatch.setattr(input_data, 'MIRRORS', ['http://127.0.0.1:9/', mirror])
+    name = 't10k-labels-idx1-ubyte'
+    path = input_data.find(str(tmp_path / 'new'), name)
+    assert sorted(os.listdir(tmp_path / 'new')) == [f'{name}.gz']
+    with open(path, 'rb') as fetched, open(os.path.join(DATA, f'{name}.gz'), 'rb') as original:
+        assert fetched.read() == original.read()
+
+
+@pytest.mark.parametrize('content, found', [(gzip.compress(b'another'), 'found ae448ac8'),
+                                            (b'<html>', 'found no whole gzip file'),
+                                            (gzip.compress(b'half')[:-9], 'no whole gzip file')])
+def test_a_mirrors_wrong_file_is_refused_and_nothing_is_left(tmp_path, monkeypatch, content, found):
+    (tmp_path / 't10k-labels-idx1-ubyte.gz').write_bytes(content)
+    monkeypatch.setattr(input_data, 'MIRRORS', [tmp_path.as_uri() + '/'])
+    with pytest.raises(cli.UserError, match='expected SHA-256 ff7bcfd4.*' + found):
+        input_data.find(str(tmp_path / 'new'), 't10k-labels-idx1-ubyte')
+    assert os.listdir(tmp_path / 'new') == []
+
+
+def test_without_a_network_one_line_says_which_file_to_put_where(tmp_path, monkeypatch):
+    monkeypatch.setattr(input_data, 'MIRRORS', ['http://127.0.0.1:9/'])
+    with pytest.raises(cli.UserError) as raised:
+        input_data.read_data_sets(str(tmp_path))
+    assert f'put train-images-idx3-ubyte.gz into {tmp_path}' in str(raised.value)
+    assert '\n' not in str(raised.value)
+
+
+def test_the_command_counts_labels_and_reports_a_broken_file(run_script, small):
+    folder, _ = small
+    done = run_script('input_data.py', folder)
+    assert done.returncode == 0 and done.stderr == ''
+    assert done.stdout.splitlines()[1] == ('test: 20 pictures, labels '
+                                           + ' '.join(f'{d}:2' for d in range(10)))
+    rewrite(folder / 'train-labels-idx1-ubyte.gz', lambda b: b[:20])
+    done = run_script('input_data.py', folder)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert 'train-labels-idx1-ubyte.gz' in done.stderr and 'Traceback' not in done.stderr
