@@ -83,6 +83,23 @@ def build_placeholders():
     return x, [tf.placeholder(tf.float32, [None]) for _ in range(captcha_data.TEXT_LENGTH)]
 
 
+def build_networks(x, batch_size, network, num_classes, recipe):
+    """The network twice over the same variables: to train it, and to measure it.
+
+    Returns: four heads' logits float32 [batch_size, num_classes] with dropout, and four
+      [batch, num_classes] without, for as many pictures as are fed.
+    """
+    image = captcha_data.network_input(x, recipe)  # [None, 224, 224, 1]
+    size = captcha_data.IMAGE_SIZE
+    train_fn = nets_factory.get_network_fn(network, num_classes, WEIGHT_DECAY, is_training=True,
+                                           initialization=RECIPES[recipe]['initialization'])
+    *logits, _ = train_fn(tf.reshape(image, [batch_size, size, size, 1]))
+    with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+        test_fn = nets_factory.get_network_fn(network, num_classes, is_training=False)
+        *test_logits, _ = test_fn(image)
+    return logits, test_logits
+
+
 def build_loss(logits, labels, num_classes):
     """The joint loss of the four tasks.
 
@@ -105,6 +122,16 @@ def build_accuracies(logits, labels):
     return [tf.reduce_mean(tf.cast(
         tf.equal(tf.argmax(head, 1, output_type=tf.int32), tf.cast(label, tf.int32)), tf.float32))
             for head, label in zip(logits, labels)]
+
+
+def build_train_op(total_loss, learning_rate):
+    """Adam at a rate that is a variable.
+
+    Returns: the rate, a training step, and an operation that divides the rate.
+    """
+    lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
+    optimizer = tf.train.AdamOptimizer(learning_rate=lr).minimize(total_loss)
+    return lr, optimizer, tf.assign(lr, lr / DIVIDE_BY)
 
 
 def build_summaries(x, total_loss, accuracies, lr):
@@ -146,6 +173,24 @@ def save(saver, sess, model_dir, iteration):
             f'{last}; make room there, then go on with the same command') from error
 
 
+def check_data(train_file, test_file, batch_size):
+    """Read both record files once, so that no fault in them shows up an hour later.
+
+    Returns: the training records, the held-out records, the name of the character set.
+    Raises: UserError.
+    """
+    count, charset = captcha_data.survey(train_file)
+    test_count, test_charset = captcha_data.survey(test_file)
+    if count < batch_size:
+        raise cli.UserError(f'{train_file}: expected at least one batch of {batch_size} records, '
+                            f'found {count}; make more with: python gen_captcha.py, or use '
+                            f'--batch-size {count}')
+    if len(captcha_data.CHARSETS[test_charset]) > len(captcha_data.CHARSETS[charset]):
+        raise cli.UserError(f'{test_file}: expected {charset} as in {train_file}, found '
+                            f'{test_charset}; make both with: python to_tfrecord.py --overwrite')
+    return count, test_count, charset
+
+
 def check_resumable(checkpoint, about):
     """Raise a UserError unless `checkpoint` was trained with the facts `about`."""
     facts = captcha_data.checkpoint_facts(checkpoint)
@@ -181,15 +226,7 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
     cli.writable_folder(model_dir)
     cli.writable_folder(log_dir)
 
-    count, charset = captcha_data.survey(train_file)
-    test_count, test_charset = captcha_data.survey(test_file)
-    if count < batch_size:
-        raise cli.UserError(f'{train_file}: expected at least one batch of {batch_size} records, '
-                            f'found {count}; make more with: python gen_captcha.py, or use '
-                            f'--batch-size {count}')
-    if len(captcha_data.CHARSETS[test_charset]) > len(captcha_data.CHARSETS[charset]):
-        raise cli.UserError(f'{test_file}: expected {charset} as in {train_file}, found '
-                            f'{test_charset}; make both with: python to_tfrecord.py --overwrite')
+    count, test_count, charset = check_data(train_file, test_file, batch_size)
     num_classes = max(CHAR_SET_LEN, len(captcha_data.CHARSETS[charset]))
     about = {'network': network, 'charset': charset, 'recipe': recipe}
 
@@ -204,37 +241,22 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
         tf.set_random_seed(seed)
         batch = build_inputs(train_file, batch_size, seed)
         x, y = build_placeholders()
-
-        image = captcha_data.network_input(x, recipe)  # [None, 224, 224, 1]
-        initialization = RECIPES[recipe]['initialization']
-        size = captcha_data.IMAGE_SIZE
-        train_fn = nets_factory.get_network_fn(network, num_classes, WEIGHT_DECAY,
-                                               is_training=True, initialization=initialization)
-        *logits, _ = train_fn(tf.reshape(image, [batch_size, size, size, 1]))
+        logits, test_logits = build_networks(x, batch_size, network, num_classes, recipe)
         total_loss = build_loss(logits, y, num_classes)
         accuracies = build_accuracies(logits, y)
-
-        lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
-        optimizer = tf.train.AdamOptimizer(learning_rate=lr).minimize(total_loss)
-        divide_lr = tf.assign(lr, lr / DIVIDE_BY)
-
-        # The same variables once more, without dropout, for the held-out pictures.
-        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            test_fn = nets_factory.get_network_fn(network, num_classes, is_training=False)
-            *test_logits, _ = test_fn(image)
         predictions = tf.stack([tf.argmax(head, 1) for head in test_logits], axis=1)  # [batch, 4]
-
-        trained = tf.global_variables()
-        for key, value in about.items():  # the checkpoint tells its reader what it is
-            tf.get_variable(f'about/{key}', initializer=tf.constant(value), trainable=False)
+        lr, optimizer, divide_lr = build_train_op(total_loss, learning_rate)
         curves, strip = build_summaries(x, total_loss, accuracies, lr)
+        restorable = tf.train.Saver()  # what the original code's checkpoints hold as well
+        for key, value in about.items():  # ours also tell their reader what they are
+            tf.get_variable(f'about/{key}', initializer=tf.constant(value), trainable=False)
         saver = tf.train.Saver(max_to_keep=KEEP)
 
         with contextlib.ExitStack() as ends:  # closed in reverse order, whatever happens
             sess = ends.enter_context(tf.Session())
             sess.run(tf.global_variables_initializer())
             if checkpoint:
-                tf.train.Saver(trained).restore(sess, checkpoint)
+                restore(restorable, sess, checkpoint)
                 state = tf.train.get_checkpoint_state(model_dir)
                 saver.recover_last_checkpoints(
                     state.all_model_checkpoint_paths if state else [checkpoint])
@@ -246,15 +268,14 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), start)
             coord = tf.train.Coordinator()
             threads = tf.train.start_queue_runners(sess=sess, coord=coord)
-            ends.callback(coord.join, threads, ignore_live_threads=True)
-            ends.callback(coord.request_stop)
+            ends.callback(stop_queues, coord, threads)
             bar = ends.enter_context(cli.progress(steps, 'training', 'it', initial=start))
             stop = ends.enter_context(cli.stop_signals())
 
             recent = collections.deque(maxlen=2 * PRINT_EVERY)  # losses
             warned = False
             for i in range(start, steps):
-                b_image, *b_labels = sess.run(batch)
+                b_image, *b_labels = next_batch(sess, batch, train_file)
                 feed = {x: b_image, **dict(zip(y, b_labels))}
                 _, loss = sess.run([optimizer, total_loss], feed)
                 check_finite(loss, i, model_dir, learning_rate)
@@ -289,6 +310,34 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
                     return 128 + stop.signal
     cli.say(f'saved {checkpoint}; read captchas with: python captcha_test.py')
     return 0
+
+
+def restore(saver, sess, checkpoint):
+    """Restore all that a training goes on from."""
+    try:
+        saver.restore(sess, checkpoint)
+    except (tf.errors.OpError, ValueError) as error:
+        raise cli.UserError(
+            f'{checkpoint}: expected weights, learning rate and the moments of Adam, found damaged '
+            'files or a part of these; begin anew with: python captcha_train.py --restart'
+        ) from error
+
+
+def next_batch(sess, batch, train_file):
+    """Fetch a batch from the queue: images and four labels in NumPy."""
+    try:
+        return sess.run(batch)
+    except tf.errors.OutOfRangeError as error:  # the reader's thread failed and closed the queue
+        raise cli.UserError(f'{train_file}: was whole when the training began, cannot be read now; '
+                            'make it with: python to_tfrecord.py --overwrite; then go on with the '
+                            'same command') from error
+
+
+def stop_queues(coord, threads):
+    """Stop the threads that fill the queues and wait for them."""
+    coord.request_stop()
+    with contextlib.suppress(tf.errors.OpError):  # `next_batch` has told what went wrong
+        coord.join(threads, ignore_live_threads=True)
 
 
 def check_finite(loss, i, model_dir, learning_rate):

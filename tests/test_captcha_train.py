@@ -165,6 +165,22 @@ def test_a_checkpoint_of_another_network_recipe_or_charset(captchas, tmp_path, t
     assert sorted(set(os.listdir(tmp_path)) - {'letters'}) == before
 
 
+def test_a_checkpoint_without_adams_moments(captchas, tmp_path, tiny):
+    with tf.Graph().as_default(), tf.Session() as sess:
+        for name, value in ('network', 'tiny'), ('charset', 'digits'), ('recipe', 'default'):
+            tf.get_variable(f'about/{name}', initializer=tf.constant(value))
+        sess.run(tf.global_variables_initializer())
+        tf.train.Saver().save(sess, str(tmp_path / 'crack_captcha.model'), global_step=7)
+    with pytest.raises(cli.UserError, match='model-7: expected weights.*--restart'):
+        train(captchas, tmp_path, 50, network=tiny)
+
+
+def test_records_that_vanish_while_training(captchas, tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(captcha_train, 'check_data', lambda *_: (49, 10, 'digits'))
+    with pytest.raises(cli.UserError, match='gone: was whole when'):
+        captcha_train.train(str(tmp_path / 'gone'), '', str(tmp_path / 'm'), 5, network=tiny)
+
+
 def test_letters_make_36_classes(tmp_path, tiny, capsys):
     for name in 'train.tfrecords', 'test.tfrecords':
         write_records(tmp_path / name, 30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
