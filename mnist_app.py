@@ -40,6 +40,8 @@ def open_picture(picName):
                     picture = picture.convert('RGBA')
                     paper = Image.new('RGBA', picture.size, 'white')
                     picture = Image.alpha_composite(paper, picture)
+                if picture.mode.startswith('I;16'):  # 16-bit grey; Pillow would cut it off at 255
+                    picture = Image.fromarray((np.array(picture) // 256).astype(np.uint8))
                 if picture.mode not in ('L', 'RGB'):
                     picture = picture.convert('RGB')
                 picture.load()

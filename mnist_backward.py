@@ -3,7 +3,7 @@
 Command:  python mnist_backward.py [--steps 50000]
 Reads:    ./data/ (MNIST), and the newest checkpoint in ./model/ if there is one: then it goes on
 Writes:   ./model/mnist_model-<step>.*, the newest five, and ./model/log/ for TensorBoard
-Takes:    {TIME} for 50,000 steps on two cores without a GPU
+Takes:    three minutes on two cores without a GPU
 
 Ctrl-C saves and ends; the same command goes on from there. In a second shell, mnist_test.py shows
 the accuracy while this runs, and `tensorboard --logdir model/log` the loss.
@@ -84,12 +84,13 @@ def backward(mnist, until=None):
             if step >= until:
                 cli.say(f'{checkpoint} is trained: {step} steps of {until} are done. '
                         f'To go on: python mnist_backward.py --steps {2 * step}')
+                mark_finished(checkpoint)
                 return 0
             if checkpoint:
                 cli.say(f'Restored {checkpoint}, going on to step {until}.')
                 saver.recover_last_checkpoints(kept_checkpoints())
             with contextlib.suppress(FileNotFoundError):
-                os.remove(os.path.join(model_save_path, 'finished'))  # see `finished`
+                os.remove(os.path.join(model_save_path, 'finished'))  # see mark_finished
 
             # While a step runs, a second thread gathers the next batch.
             with (concurrent.futures.ThreadPoolExecutor(1) as reader,
@@ -119,9 +120,7 @@ def backward(mnist, until=None):
                 if saved < step:
                     save(saver, sess, step, sess.run(loss, feed_dict=feed))
             if step == until:
-                # names the last checkpoint once more, in a state file of its own; see `finished`
-                tf.train.update_checkpoint_state(
-                    model_save_path, f'{model_name}-{step}', latest_filename='finished')
+                mark_finished(newest_checkpoint())
                 return 0
             cli.say(f'Stopped and saved at step {step} of {until}. '
                     f'To go on: python mnist_backward.py --steps {until}')
@@ -133,6 +132,7 @@ def one_after_another():
 
     The operations run in the caller's thread, in order; each may still use all cores inside.
     The default executor hands them to other threads, and waking one costs more than most of them.
+    This one knows no tf.cond and tf.while_loop: return tf.ConfigProto() if you add one.
     """
     config = tf.ConfigProto()
     config.experimental.executor_type = 'SINGLE_THREADED_EXECUTOR'
@@ -163,8 +163,18 @@ def step_of(checkpoint):
     return checkpoint.rpartition('-')[2]
 
 
+def mark_finished(checkpoint):
+    """Tell other processes, such as mnist_test.py, that training ended with `checkpoint`.
+
+    It is named in a second state file beside TensorFlow's own; no key is added to the checkpoint.
+    """
+    if not finished(checkpoint):
+        tf.train.update_checkpoint_state(model_save_path, os.path.basename(checkpoint),
+                                         latest_filename='finished')
+
+
 def finished(checkpoint):
-    """Tell whether training ended with `checkpoint`, so that no newer one will come."""
+    """Whether training ended with `checkpoint`, so that no newer one will come."""
     return newest_checkpoint('finished') == checkpoint
 
 

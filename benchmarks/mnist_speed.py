@@ -67,7 +67,9 @@ def our_step(mnist):
 def tf1_step(python):
     """Seconds a step of the post's graph on TensorFlow 1.14."""
     command = [python, os.path.join(ROOT, 'benchmarks', 'mnist_tf1_step.py'), str(STEPS)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    # TensorFlow 2 puts TF2_BEHAVIOR=1 into our environment, which 1.14 would obey.
+    env = {name: value for name, value in os.environ.items() if name != 'TF2_BEHAVIOR'}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
     if done.returncode:
         raise cli.UserError(f'{python}: expected Python 3.6 with tensorflow==1.14.0, '
                             f'found: {done.stderr.strip().splitlines()[-1:]}')

@@ -73,6 +73,15 @@ def test_transparent_paper_is_white(tmp_path):
     assert got[0, 3] == 1 and got.sum() == 1
 
 
+def test_a_16_bit_picture_is_read_as_its_8_bit_version(tmp_path):
+    shades = np.array(Image.open(SAMPLES[5]).convert('L'))
+    Image.fromarray(shades.astype(np.uint16) * 257).save(tmp_path / 'deep.png')
+    Image.fromarray(shades).save(tmp_path / 'plain.png')
+    assert Image.open(tmp_path / 'deep.png').mode.startswith('I;16')
+    assert np.array_equal(mnist_app.pre_pic(tmp_path / 'deep.png'),
+                          mnist_app.pre_pic(tmp_path / 'plain.png'))
+
+
 def test_the_samples_are_the_first_test_picture_of_each_digit(tmp_path):
     import importlib.util
     spec = importlib.util.spec_from_file_location(

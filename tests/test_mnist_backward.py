@@ -111,6 +111,13 @@ def test_trained_means_trained_and_going_on_is_explained(model, capsys):
     assert before == {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
 
 
+def test_a_lost_finished_mark_is_made_again(model):
+    mnist_backward.backward(tiny(), 2)
+    (model / 'finished').unlink()
+    mnist_backward.backward(tiny(), 2)
+    assert mnist_backward.finished(str(model / 'mnist_model-2'))
+
+
 def test_going_on_takes_the_finished_mark_away(model):
     mnist_backward.backward(tiny(), 2)
     old = mnist_backward.newest_checkpoint()
