@@ -1,11 +1,10 @@
 """Read captchas nobody has seen, with the newest checkpoint: the whole test set, or your files.
 
-    python captcha_test.py                         # the test set: figures and a sheet of pictures
-    python captcha_test.py my.jpg other.png        # each file: its text and how sure that is
-
-Reads:  captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the files named.
-Writes: captcha/test_sheet.png: 24 captchas with what was read, wrong ones first (test set only).
-Takes:  some seconds to start and about a hundredth of a second a picture.
+Command:  python captcha_test.py                     the test set: figures and a sheet of pictures
+          python captcha_test.py my.jpg other.png    each file: its text and how sure that is
+Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the files named
+Writes:   captcha/test_sheet.png: 24 captchas with what was read, wrong ones first (test set only)
+Takes:    @TEST@ for 500 captchas on two cores without a GPU
 """
 import collections
 import os

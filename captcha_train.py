@@ -1,14 +1,14 @@
 """Train a network with four heads to read captchas: multi-task learning, joint training.
 
-    python captcha_train.py
-    python captcha_train.py --recipe post          # exactly the post's, which stays at chance
-    tensorboard --logdir captcha/log               # curves, graph and input pictures
+Command:  python captcha_train.py
+          python captcha_train.py --recipe post    exactly the post's, which stays at chance
+          tensorboard --logdir captcha/log         curves, graph and input pictures
+Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
+Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
+          (the two newest are kept), and TensorBoard summaries in captcha/log
+Takes:    @TRAIN@ for 6,001 iterations on two cores without a GPU
 
-Reads:  captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on.
-Writes: every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
-        (the two newest are kept), and TensorBoard summaries in captcha/log.
-Takes:  about an hour for the default 6,001 iterations on two cores; README.md has the figures.
-        Ctrl-C or SIGTERM saves first; the same command goes on exactly there.
+Ctrl-C or SIGTERM saves first; the same command goes on exactly there.
 
 How the start looks: a network that guesses has the loss ln(classes), 2.303 for digits and 3.584
 for digits and letters. The loss stays there for the first 200 to 400 iterations, while nothing

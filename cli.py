@@ -16,7 +16,7 @@ import types
 from tqdm import tqdm
 
 # What TensorFlow says at every start on a machine where nothing is wrong.
-START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable the following')
+START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable')
 
 
 class UserError(Exception):
@@ -183,7 +183,7 @@ def whole_file(path):
         yield part
         os.replace(part, path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = path  # a full disk is reported without the name
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)

@@ -190,7 +190,7 @@ def restore(saver, sess, checkpoint):
     except (tf.errors.OpError, ValueError) as error:
         raise cli.UserError(
             f'{checkpoint}: expected a whole checkpoint of the network in mnist_forward.py, found: '
-            f'{first_line(error)}; move {model_save_path} away and run: python mnist_backward.py'
+            f'{cli.reason(error)}; move {model_save_path} away and run: python mnist_backward.py'
         ) from error
 
 
@@ -203,13 +203,7 @@ def save(saver, sess, step, loss_value):
         saver.save(sess, os.path.join(model_save_path, model_name), global_step=step)
     except (tf.errors.OpError, ValueError) as error:
         raise cli.UserError(f'{model_save_path}: could not save a checkpoint there: '
-                            f'{first_line(error)}') from error
-
-
-def first_line(error):
-    """What TensorFlow says in `error`, without the pages that follow."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return [line for line in lines if line != 'Graph execution error:'][0][:200]
+                            f'{cli.reason(error)}') from error
 
 
 def main():

@@ -1,13 +1,12 @@
 """Convert labelled pictures into TFRecord files: a test set, and a training set for the rest.
 
-    python to_tfrecord.py
-    python to_tfrecord.py --images my/pictures --num-test 100 --skip-bad
-
-Reads:  captcha/images/*: pictures of any size, mode and format that Pillow knows; the first four
-        characters of the file name are the label.
-Writes: captcha/test.tfrecords, captcha/train.tfrecords: 50 kB a picture, see captcha_data.py;
-        captcha/dataset.json: what is in them, for people to read.
-Takes:  see the rate in the progress bar; all cores convert.
+Command:  python to_tfrecord.py
+          python to_tfrecord.py --images my/pictures --num-test 100
+Reads:    captcha/images/*: pictures of any size, mode and format that Pillow knows; the first
+          four characters of the file name are the label
+Writes:   captcha/test.tfrecords and captcha/train.tfrecords, 50 kB a picture, see
+          captcha_data.py; captcha/dataset.json: what is in them, for people to read
+Takes:    @REC@ for 10,000 pictures on two cores; all cores convert
 
 No text of the test set occurs in the training set: such pictures are left out and counted, so
 what is measured on the test set was never seen, not even with other noise.

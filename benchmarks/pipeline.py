@@ -1,11 +1,10 @@
 """What stands around the training step: each part beside the obvious way to do it.
 
-    python benchmarks/pipeline.py
-    python benchmarks/pipeline.py --parts gen records
-
-Reads:  a trained captcha/ and model/ for the parts `read` and `app`; makes its own data otherwise.
-Writes: a table on stdout; its data in a temporary folder that is removed.
-Takes:  about eight minutes on two cores; the parts take turns, several rounds.
+Command:  python benchmarks/pipeline.py
+          python benchmarks/pipeline.py --parts gen records
+Reads:    trained captcha/ and model/ for the parts `read` and `app`; makes its own data otherwise
+Writes:   a table on stdout; its data in a temporary folder that is removed
+Takes:    about eight minutes on two cores
 """
 import argparse
 import contextlib

@@ -1,12 +1,11 @@
 """One training step of AlexNet v2 with four heads: ours beside the floor and beside the others.
 
-    python benchmarks/train_step.py
-    python benchmarks/train_step.py --tf1-python ~/tf1/bin/python     # adds the original on TF 1.14
-    python benchmarks/train_step.py --batches 1 5 25 100 200 --rows ours   # growth with the batch
-
-Reads:  nothing; every row gets the same random pictures and labels.
-Writes: a table on stdout: seconds a step (median, least, most), the ratios, peak memory.
-Takes:  about five minutes a batch size on two cores, most of it the slow rows.
+Command:  python benchmarks/train_step.py
+          python benchmarks/train_step.py --tf1-python ~/tf1/bin/python    adds the original code
+          python benchmarks/train_step.py --batches 1 5 25 100 200 --rows ours
+Reads:    nothing; every row gets the same random pictures and labels
+Writes:   a table on stdout: seconds a step (median, least, most), the ratios, peak memory
+Takes:    about five minutes a batch size on two cores, most of it the slow rows
 
 Each row is a process of its own. The rows take turns, several rounds, so that a machine whose
 speed drifts does so for all of them. PyTorch's rows need benchmarks/requirements.txt and are left

@@ -1,13 +1,12 @@
 """The post's own training graph, for the interpreter it was written for: Python 3.6, TF 1.14.
 
-    python3.6 benchmarks/train_step_tf1.py --batch 25 --steps 6
-    python3.6 benchmarks/train_step_tf1.py --save folder        # a checkpoint and its logits
-    python3.6 benchmarks/train_step_tf1.py --restore folder/crack_captcha.model-6000
-
-Reads:  nothing, or a checkpoint.
-Writes: one line of JSON on stdout: seconds of each step and peak memory, or logits; with --save
-        folder/crack_captcha.model-6000 and folder/logits.json.
-Takes:  about ten seconds a step at batch 25.
+Command:  python3.6 benchmarks/train_step_tf1.py --batch 25 --steps 6
+          python3.6 benchmarks/train_step_tf1.py --save folder    a checkpoint and its logits
+          python3.6 benchmarks/train_step_tf1.py --restore folder/crack_captcha.model-6000
+Reads:    nothing, or a checkpoint
+Writes:   one line of JSON on stdout: seconds of each step and peak memory, or logits; with
+          --save folder/crack_captcha.model-6000 and folder/logits.json
+Takes:    some seconds a step
 
 train_step.py runs it as one of its rows. Written from the post's table with tf.contrib.slim.
 """
@@ -26,7 +25,8 @@ slim = tf.contrib.slim
 def alexnet_v2(inputs, num_classes, is_training):
     """The post's network: AlexNet v2 of slim, with four heads after dropout7."""
     normal = tf.truncated_normal_initializer(stddev=0.005)
-    with slim.arg_scope([slim.conv2d], padding='SAME', biases_initializer=tf.constant_initializer(0.1),
+    with slim.arg_scope([slim.conv2d], padding='SAME',
+                        biases_initializer=tf.constant_initializer(0.1),
                         weights_regularizer=slim.l2_regularizer(0.0005)), \
             tf.variable_scope('alexnet_v2'):
         net = slim.conv2d(inputs, 64, [11, 11], 4, padding='VALID', scope='conv1')

@@ -15,7 +15,7 @@ from test_captcha_data import record, write_records
 with cli.quiet_start():
     import tensorflow.compat.v1 as tf
 
-from test_nets import LAYERS
+from test_nets import LAYERS, reference_heads
 
 
 def test_figures(capsys):
@@ -67,21 +67,9 @@ def original(tmp_path_factory):
 
 
 def reference_logits(arrays, x):
-    """The post's network written out with TensorFlow's own operations: [4, batch, 10]."""
-    def layer(net, scope, padding, strides=1):
-        return tf.nn.conv2d(net, arrays[f'alexnet_v2/{scope}/weights'], strides, padding) \
-            + arrays[f'alexnet_v2/{scope}/biases']
-
-    def pool(net):
-        return tf.nn.max_pool2d(net, 3, 2, 'VALID')
+    """The logits [4, batch, 10] of the post's network for x float32 [batch, 224, 224]."""
     with tf.Graph().as_default(), tf.Session() as sess:
-        net = pool(tf.nn.relu(layer(tf.constant(x[..., np.newaxis]), 'conv1', 'VALID', 4)))
-        net = pool(tf.nn.relu(layer(net, 'conv2', 'SAME')))
-        for scope in 'conv3', 'conv4', 'conv5':
-            net = tf.nn.relu(layer(net, scope, 'SAME'))
-        for scope, padding in ('fc6', 'VALID'), ('fc7', 'VALID'):
-            net = tf.nn.relu(layer(pool(net) if scope == 'fc6' else net, scope, padding))
-        return sess.run([layer(net, f'fc8_{k}', 'VALID')[:, 0, 0] for k in range(4)])
+        return np.array(sess.run(reference_heads(arrays, tf.constant(x[..., np.newaxis]))))
 
 
 def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
@@ -90,7 +78,7 @@ def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
     assert (facts.network, facts.charset, facts.recipe, facts.iteration) == (
         'alexnet_v2', 'digits', 'post', 6000)
     images = np.random.default_rng(1).integers(0, 256, [3, 224, 224], np.uint8)
-    expected = np.array(reference_logits(arrays, captcha_data.scale(images)))
+    expected = reference_logits(arrays, captcha_data.scale(images))
     with tf.Graph().as_default(), tf.Session() as sess:
         x, *_ = captcha_test.build_reader(facts)
         tf.train.Saver().restore(sess, str(folder / 'crack_captcha.model-6000'))
@@ -138,7 +126,7 @@ def test_train_save_restore_gives_the_same_logits(trained):
     images = np.random.default_rng(1).integers(0, 256, [2, 224, 224], np.uint8)
     x = captcha_data.scale(images)
     standardised = np.stack([(one - one.mean()) / one.std() for one in x])
-    expected = np.array(reference_logits(arrays, standardised))
+    expected = reference_logits(arrays, standardised)
     read, _, _ = captcha_test.open_reader(str(trained))
     predictions, _ = read(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)

@@ -183,7 +183,8 @@ def test_records_that_vanish_while_training(captchas, tmp_path, tiny, monkeypatc
 
 def test_letters_make_36_classes(tmp_path, tiny, capsys):
     for name in 'train.tfrecords', 'test.tfrecords':
-        write_records(tmp_path / name, 30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
+        write_records(tmp_path / name,
+                      30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
     train(tmp_path, tmp_path / 'm', 1, network=tiny)
     assert saved(tmp_path / 'm', 0)['tiny/fc8_3/weights'].shape == (49, 36)
     assert 'ln 36 = 3.584' in capsys.readouterr().out
@@ -230,7 +231,7 @@ def test_a_failed_save_keeps_the_last_checkpoint(captchas, tmp_path, tiny, monke
         with open(f'{prefix}-{global_step}.data-00000-of-00001.tempstate1', 'w') as file:
             file.write('half')
         raise tf.errors.ResourceExhaustedError(
-            None, None, f'Graph execution error:\n\nNode: save\n{prefix}-9; No space left on device')
+            None, None, f'Graph execution error:\n\nNode: x\n{prefix}-9; No space left on device')
     monkeypatch.setattr(tf.train.Saver, 'save', full)
     with pytest.raises(cli.UserError, match='No space left on device; last good .*model-2;'):
         train(captchas, tmp_path, 9, network=tiny)

@@ -12,14 +12,14 @@ from conftest import ROOT
 
 
 def run_code(code, **kwargs):
-    return subprocess.run([sys.executable, '-c', f'import sys; sys.path.insert(0, {ROOT!r})\n{code}'],
-                          capture_output=True, text=True, **kwargs)
+    code = f'import sys; sys.path.insert(0, {ROOT!r})\n{code}'
+    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, **kwargs)
 
 
 def test_quiet_start_hides_noise_and_shows_the_rest():
     code = ('import cli, os\n'
             'with cli.quiet_start():\n'
-            '    os.write(2, b"I0000 00:00:1.2 3 port.cc:153] oneDNN custom operations are on.\\n")\n'
+            '    os.write(2, b"I0000 00:00:1.2 3 port.cc:153] oneDNN is on.\\n")\n'
             '    os.write(2, b"libfoo.so: no such file\\n")\n'
             'os.write(2, b"after\\n")')
     assert run_code(code).stderr == 'libfoo.so: no such file\nafter\n'

@@ -20,6 +20,27 @@ OUTPUTS = {'conv1': (54, 54, 64), 'pool1': (26, 26, 64), 'conv2': (26, 26, 192),
            **{f'fc8_{k}': (10,) for k in range(4)}}
 
 
+def reference_heads(variables, images):
+    """The post's table written out with TensorFlow's own convolutions.
+
+    Args: variables: {name: array, tensor or variable}; images: float32 [batch, 224, 224, 1].
+    Returns: four heads' logits [batch, 10].
+    """
+    def conv(net, scope, padding, stride=1):
+        return (tf.nn.conv2d(net, variables[f'alexnet_v2/{scope}/weights'], stride, padding)
+                + variables[f'alexnet_v2/{scope}/biases'])
+
+    def pool(net):
+        return tf.nn.max_pool2d(net, 3, 2, 'VALID')
+    net = pool(tf.nn.relu(conv(images, 'conv1', 'VALID', 4)))
+    net = pool(tf.nn.relu(conv(net, 'conv2', 'SAME')))
+    for scope in 'conv3', 'conv4', 'conv5':
+        net = tf.nn.relu(conv(net, scope, 'SAME'))
+    net = tf.nn.relu(conv(pool(net), 'fc6', 'VALID'))
+    net = tf.nn.relu(conv(net, 'fc7', 'VALID'))
+    return [tf.squeeze(conv(net, f'fc8_{k}', 'VALID'), [1, 2]) for k in range(4)]
+
+
 @pytest.fixture
 def graph():
     with tf.Graph().as_default() as graph:
@@ -137,6 +158,25 @@ def test_a_kernel_that_covers_its_input_is_no_convolution(graph):
     kinds = {op.name: op.type for op in graph.get_operations()}
     assert sum(kind == 'Conv2D' for kind in kinds.values()) == 5  # conv1 ... conv5
     assert sum(kind == 'MatMul' for kind in kinds.values()) == 6  # fc6, fc7, four heads
+
+
+def test_alexnet_gives_tensorflows_logits_and_gradients(graph):
+    """Of every variable, to 1e-5 of the gradient's largest value."""
+    images = tf.constant(np.random.default_rng(0).normal(size=[3, 224, 224, 1]), tf.float32)
+    fn = nets_factory.get_network_fn('alexnet_v2', 10, initialization='he')
+    *ours, _ = fn(images)
+    variables = tf.trainable_variables()
+    theirs = reference_heads({v.op.name: v for v in variables}, images)
+    losses = [tf.add_n([tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=[0, 7, 8], logits=head)) for head in heads]) for heads in (ours, theirs)]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        found, expected = sess.run([ours, theirs])
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+        for variable in variables:
+            a, b = sess.run([tf.gradients(loss, variable)[0] for loss in losses])
+            assert np.abs(b).max() > 0
+            assert np.abs(a - b).max() <= 1e-5 * np.abs(b).max(), variable.op.name
 
 
 def test_global_pool_takes_larger_inputs_and_agrees_at_224(graph):
