@@ -10,8 +10,9 @@ import os
 import types
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+import picture_file
 from cli import UserError
 
 # --- characters: a character's class is its place in the set, so A is 10 and Z is 35
@@ -21,7 +22,6 @@ TEXT_LENGTH = 4  # characters of a captcha = labels of a record = heads of the n
 
 # --- pictures
 IMAGE_SIZE = 224  # height and width in the record: the input of AlexNet v2
-MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into memory
 
 # --- a record: one tf.train.Example with these keys
 IMAGE_KEY = 'image'  # bytes: IMAGE_SIZE * IMAGE_SIZE values uint8, row by row
@@ -57,28 +57,9 @@ def load_picture(path):
     Then, as in the post: resized to 224x224, converted to grey.
     Raises: UserError naming the file if it is no picture, is truncated or is too large.
     """
-    try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f'{picture.width}x{picture.height} pixels are more than '
-                                 f'{MAX_PIXELS}')
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode.startswith('I'):  # 16-bit grey, which convert('L') would clip
-                values = np.asarray(picture).astype(np.int64).clip(0, 65535) // 257
-                picture = Image.fromarray(values.astype(np.uint8))  # 0 ... 255
-            if picture.has_transparency_data:
-                picture = picture.convert('RGBA')
-                paper = Image.new('RGBA', picture.size, 'white')
-                picture = Image.alpha_composite(paper, picture)
-            if picture.mode != 'L':
-                picture = picture.convert('RGB')
-            picture = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
-            return np.asarray(picture.convert('L'))  # uint8 [224, 224], 0 black ... 255 white
-    except Exception as error:  # Pillow's decoders raise nearly every kind there is
-        reason = ('no picture format that Pillow knows'
-                  if isinstance(error, Image.UnidentifiedImageError)
-                  else getattr(error, 'strerror', None) or str(error) or type(error).__name__)
-        raise UserError(f'{path}: expected a picture, found: {reason}') from error
+    picture = picture_file.open_picture(path)
+    picture = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+    return np.asarray(picture.convert('L'))  # uint8 [224, 224], 0 black ... 255 white
 
 
 def scale(pixels):

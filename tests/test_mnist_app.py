@@ -8,6 +8,7 @@ from PIL import Image
 import cli
 import mnist_app
 import mnist_backward
+import mnist_photo
 from mnist_arrays import ROOT, logits, random_arrays, write_checkpoint
 
 SAMPLES = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
@@ -109,10 +110,12 @@ def test_restore_model_without_a_checkpoint(model, capsys):
 
 
 def test_one_session_reads_what_numpy_reads(trained, capsys):
-    assert mnist_app.application(SAMPLES) == 0
-    expected = [logits(mnist_app.pre_pic(path), trained, averages=True).argmax()
-                for path in SAMPLES]
-    assert capsys.readouterr().out == ''.join(f'the prediction number is [{d}]\n' for d in expected)
+    for post, prepare in (False, mnist_photo.pre_photo), (True, mnist_app.pre_pic):
+        assert mnist_app.application(SAMPLES, post=post) == 0
+        expected = [logits(prepare(path), trained, averages=True).argmax() for path in SAMPLES]
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if 'prediction' in line] == [
+            f'the prediction number is [{d}]' for d in expected]
 
 
 def bad_picture(kind, folder):
@@ -143,6 +146,7 @@ def test_a_bad_picture_is_named_in_one_line(tmp_path, kind, words):
 
 @pytest.mark.parametrize('answer, path', [
     ('a b.jpg', 'a b.jpg'), (' "a b.jpg" ', 'a b.jpg'), ("'a.jpg'\t", 'a.jpg'),
+    ('a\\ b.jpg', 'a b.jpg' if os.name != 'nt' else 'a\\ b.jpg'),
     ('~/a.jpg', os.path.join(os.path.expanduser('~'), 'a.jpg'))])
 def test_pasted_paths(answer, path):
     assert mnist_app.clean_path(answer) == path
@@ -165,7 +169,7 @@ def test_the_command_asks_and_asks_again(run_script, folder):
     assert done.stderr.splitlines() == [
         "mnist_app.py: expected a whole number of at least 1, found 'two'",
         "mnist_app.py: expected a whole number of at least 1, found '0'",
-        'mnist_app.py: none.jpg: expected a picture file such as samples/5.jpg, found no such file']
+        'mnist_app.py: none.jpg: expected a picture file, such as JPEG or PNG, found no such file']
 
 
 @pytest.mark.parametrize('stdin', ['', '2\n', f'2\n{SAMPLES[1]}\n'])
