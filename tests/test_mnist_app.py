@@ -191,3 +191,24 @@ def test_the_command_without_a_checkpoint(run_script, tmp_path):
     done = run_script('mnist_app.py', SAMPLES[1], cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, 'no checkpoint file found\n')
     assert done.stderr == 'mnist_app.py: train first: python mnist_backward.py\n'
+
+
+def test_show_and_post_and_pasted_paths(run_script, folder):
+    picture = folder / '我的 图片.png'
+    Image.open(SAMPLES[3]).save(picture)
+    blank = folder / 'blank.png'
+    Image.new('L', (90, 60), 230).save(blank)
+    done = run_script('mnist_app.py', '--show', f'"{picture}"', blank, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, '')
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r'the prediction number is \[\d\]', lines[0])
+    assert re.fullmatch(r'sure: \d+\.\d%', lines[1])
+    assert f"saved: {folder / '我的 图片.read.png'}" in lines
+    assert lines[lines.index('the prediction number is []') + 1].endswith('no ink was found')
+    for name in '我的 图片.read.png', 'blank.read.png':
+        with Image.open(folder / name) as drawing:
+            assert drawing.size == (3 * 290 + 10, 300)
+
+    done = run_script('mnist_app.py', '--post', blank, cwd=folder)
+    assert re.match(r'the prediction number is \[\d\]\nsure: ', done.stdout)
+    assert 'blank' in done.stdout
