@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 .PHONY: run test clean
 
-run: captcha/train.tfrecords
+run: .venv/.ready captcha/train.tfrecords
 	$(BIN)/python captcha_train.py
 	$(BIN)/python captcha_test.py
 

@@ -11,9 +11,10 @@ Each row is a process of its own. The rows take turns, several rounds, so that a
 speed drifts does so for all of them. PyTorch's rows need benchmarks/requirements.txt and are left
 out without it.
 
-What was measured and not kept, because it did not pay (README.md has the machine): input gradients
-of the SAME convolutions as forward convolutions with flipped kernels; filter gradients as one
-matmul for each kernel offset or over extracted patches; see --rows flipped-kernels.
+What was measured and not kept, because it did not pay or lay within the noise of the machine:
+filter gradients as one matmul for each kernel offset, as a forward convolution or over extracted
+patches (all slower); one or four threads between operations; the single-threaded executor; grappler
+off (slower). What was kept for little: `slim._same_conv2d`, see --rows ours own-gradients.
 """
 import argparse
 import importlib.util
@@ -112,30 +113,17 @@ def ours(batch, steps):
     return graph_step(batch, steps, network)
 
 
-def flipped_kernels(batch, steps):
-    """Ours, with input gradients of SAME convolutions as forward convolutions."""
+def own_gradients(batch, steps):
+    """Ours, with TensorFlow's own input gradients of the SAME convolutions."""
     def network(tf, images):
         from nets import nets_factory, slim
-        plain = tf.nn.conv2d
-
-        def conv2d(inputs, weights, strides, padding):
-            if padding == 'VALID' or tuple(strides) != (1, 1):
-                return plain(inputs, weights, strides, padding)
-
-            @tf.custom_gradient
-            def same(x, w):
-                def gradient(dy):
-                    flipped = tf.transpose(tf.reverse(w, [0, 1]), [0, 1, 3, 2])
-                    return plain(dy, flipped, 1, 'SAME'), tf.nn.conv2d_backprop_filter(
-                        x, w.shape, dy, [1, 1, 1, 1], 'SAME')
-                return plain(x, w, 1, 'SAME'), gradient
-            return same(inputs, tf.convert_to_tensor(weights))
-        slim.tf.nn.conv2d = conv2d
+        trick = slim._same_conv2d
+        slim._same_conv2d = lambda inputs, weights: tf.nn.conv2d(inputs, weights, 1, 'SAME')
         try:
             *logits, _ = nets_factory.get_network_fn(
                 'alexnet_v2', NUM_CLASSES, 0.0005, True)(images)
         finally:
-            slim.tf.nn.conv2d = plain
+            slim._same_conv2d = trick
         return logits
     return graph_step(batch, steps, network)
 
@@ -222,7 +210,7 @@ def torch_compiled(batch, steps):
 
 
 ROWS = {'floor': floor, 'ours': ours, 'post-graph': post_graph, 'keras3': keras3,
-        'torch': torch_eager, 'torch-compiled': torch_compiled, 'flipped-kernels': flipped_kernels}
+        'torch': torch_eager, 'torch-compiled': torch_compiled, 'own-gradients': own_gradients}
 SHOWN_UNASKED = ['floor', 'ours', 'post-graph', 'keras3', 'torch', 'torch-compiled']
 
 
@@ -269,7 +257,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--batches', type=int, nargs='+', default=BATCHES)
     parser.add_argument('--rounds', type=int, default=ROUNDS)
-    parser.add_argument('--rows', nargs='+', choices=ROWS, help='default: all but flipped-kernels')
+    parser.add_argument('--rows', nargs='+', choices=ROWS, help='default: all but own-gradients')
     parser.add_argument('--tf1-python', metavar='PYTHON', help='Python 3.6 with TensorFlow 1.14')
     parser.add_argument('--row', choices=ROWS, help=argparse.SUPPRESS)
     parser.add_argument('--batch', type=int, help=argparse.SUPPRESS)

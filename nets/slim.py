@@ -91,6 +91,24 @@ def _finish(net, biases, activation_fn):
     return net if activation_fn is None else activation_fn(net)
 
 
+def _same_conv2d(inputs, weights):
+    """A SAME convolution of stride 1 and odd kernel whose input gradient is a forward convolution.
+
+    Each input value reaches the outputs around it through the kernel turned by half a circle, so
+    its gradient is the output gradient convolved with that kernel, its channels exchanged. The
+    forward kernel computes this faster than the one that TensorFlow's own gradient takes.
+    """
+    @tf.custom_gradient
+    def conv2d(inputs, weights):
+        def gradient(output_gradient):
+            turned = tf.transpose(tf.reverse(weights, [0, 1]), [0, 1, 3, 2])  # [kh, kw, out, in]
+            return (tf.nn.conv2d(output_gradient, turned, strides=1, padding='SAME'),
+                    tf.nn.conv2d_backprop_filter(inputs, weights.shape, output_gradient,
+                                                 strides=[1, 1, 1, 1], padding='SAME'))
+        return tf.nn.conv2d(inputs, weights, strides=1, padding='SAME'), gradient
+    return conv2d(inputs, tf.convert_to_tensor(weights))
+
+
 def _pair(size):
     """A kernel or stride given as one number or as two: (height, width)."""
     return (size, size) if isinstance(size, int) else tuple(size)
@@ -130,6 +148,8 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
             net = tf.matmul(tf.reshape(inputs, [-1, inputs_per_output]),
                             tf.reshape(weights, [inputs_per_output, num_outputs]))
             net = tf.reshape(net, [-1, 1, 1, num_outputs])  # [batch, 1, 1, num_outputs]
+        elif padding == 'SAME' and strides == (1, 1) and kernel[0] % 2 == kernel[1] % 2 == 1:
+            net = _same_conv2d(inputs, weights)
         else:
             net = tf.nn.conv2d(inputs, weights, strides=strides, padding=padding)
         return _collect(outputs_collections, variable_scope.name,
