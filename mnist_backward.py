@@ -1,6 +1,8 @@
 """Train the network of mnist_forward.py on MNIST and save checkpoints.
 
 Command:  python mnist_backward.py [--steps 50000]
+          python mnist_backward.py --augment      distorts the training digits: reads better, takes
+                                                  longer
 Reads:    ./data/ (MNIST), and the newest checkpoint in ./model/ if there is one: then it goes on
 Writes:   ./model/mnist_model-<step>.*, the newest five, and ./model/log/ for TensorBoard
 Takes:    three minutes on two cores without a GPU
@@ -20,6 +22,7 @@ with cli.quiet_start():
     import tensorflow.compat.v1 as tf
 
 import input_data
+import mnist_augment
 import mnist_forward
 
 # ---- training ----
@@ -28,6 +31,7 @@ learning_rate_base = 0.1     # learning rate of the first epoch
 learning_rate_decay = 0.99   # the next epoch's rate is this times the last one's
 regularizer = 0.0001         # factor of the weight penalty
 steps = 50000                # train until the global step is this
+augment_steps = 120000       # the same with --augment: more to see takes longer to learn
 moving_average_decay = 0.99  # share of the old value when a moving average follows its variable
 
 # ---- files ----
@@ -208,11 +212,16 @@ def save(saver, sess, step, loss_value):
 
 def main():
     parser = cli.parser(__doc__)
-    parser.add_argument('--steps', type=cli.positive_int, default=steps,
-                        help='train until the global step is this (default: %(default)s)')
+    parser.add_argument('--steps', type=cli.positive_int,
+                        help='train until the global step is this '
+                             f'(default: {steps}, with --augment {augment_steps})')
+    parser.add_argument('--augment', action='store_true',
+                        help='distort the training digits, each time in another way')
     args = parser.parse_args()
     mnist = input_data.read_data_sets(data_path, one_hot=True)
-    return backward(mnist, args.steps)
+    if args.augment:
+        mnist = mnist_augment.distorted(mnist)
+    return backward(mnist, args.steps or (augment_steps if args.augment else steps))
 
 
 if __name__ == '__main__':
