@@ -40,6 +40,10 @@ SMOOTH = 20        # pixels of smoothing for a noise of 1; sensors have 0.01 to 
 MAX_SMOOTH = 3, 1 / 60   # never more than so many pixels, nor than this share
 
 # ---- what is ink ----
+BORDER = 0.06      # width of the picture's border, as a share of its shorter side
+CLEAR_BORDER = 0.4     # of 0.5: the border is as light, or as dark, as anything in the picture
+CLEAR_SKEWNESS = 2     # a thin stroke's is about 5
+SOME_SKEWNESS = 0.7    # noise and shadows stay below this
 NOISE_MARGIN = 5   # ink is darker than the paper by this many standard deviations of the noise
 MIN_DARKNESS = 0.1     # a picture with nothing darker than this is blank
 MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture's
@@ -48,6 +52,7 @@ MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture
 MAX_TILT = 10      # degrees
 TILT_STEP = 0.25   # degrees
 TILT_SIDE = 300    # pixels; the tilt is sought on a picture of about this size
+LINE_SIDE = 56     # pixels; smaller pictures show no printed lines, but strokes as thin as lines
 LINE_COVER = 0.45  # a line is ink on at least this share of its way across the picture
 LINE_WIDTH = 0.03  # the widest line, as a share of the picture's longer side
 LINE_ENDS = 0.08   # it begins and ends within this share of the picture's sides
@@ -58,7 +63,7 @@ NEAR = 0.25        # distance from the main part, as a share of its longer side
 NEAR_BULK = 0.04   # parts nearer than that are kept from this share of the main part's bulk on
 FAR_BULK = 0.2     # and all others from this share on: they may be digits
 MIN_THICKNESS = 0.4    # of the main part's; what is thinner is a line or noise
-BORDER_WEIGHT = 0.2    # a shadow at the border is rarely the main part
+INNER = 0.08       # the main part, unless it touches the border, has this share of the picture
 
 # ---- several digits; shares of the tallest digit's height ----
 DIGIT_GAP = 0.12   # digits stand apart by at least this
@@ -130,15 +135,25 @@ def darkness_of(grey):
 
 
 def is_light_on_dark(grey):
-    """Tell whether the ink is lighter than the paper, which is what the picture's border shows.
+    """Tell whether the ink is lighter than the paper.
 
-    What lies far from the border's value is ink, whatever little there is of it; cubes weigh it
-    so. Slow changes of the light are taken away first.
+    Thin ink lies far from the paper, and little of it: once slow changes of the light are taken
+    away, the values are skewed towards the ink. Where they are not, because the stroke is thick
+    or shadows are strong, the picture's border decides: it is paper, if it is clearly light or
+    dark.
     """
     small = small_copy(grey)
     detail = small - blur(small, max(small.shape) * BLURS[0])
-    border = np.concatenate([detail[0], detail[-1], detail[:, 0], detail[:, -1]])
-    return ((detail - np.median(border)) ** 3).sum() > 0
+    detail -= np.median(detail)
+    skewness = (detail ** 3).mean() / ((detail ** 2).mean() ** 1.5 + 1e-9)
+    edge = max(1, round(BORDER * min(small.shape)))
+    border = np.ones(small.shape, bool)
+    border[edge:-edge, edge:-edge] = False
+    # from -0.5, as dark as anything in the picture, to 0.5, as light as anything
+    lightness = (np.median(small[border]) - (small.min() + small.max()) / 2) / (np.ptp(small) + 1)
+    if abs(skewness) < CLEAR_SKEWNESS and abs(lightness) > CLEAR_BORDER:
+        return lightness < 0
+    return skewness > SOME_SKEWNESS  # in doubt dark ink, which is far more usual
 
 
 def paper_of(grey):
@@ -227,6 +242,8 @@ def level_lines(ink):
     """
     height, width = ink.shape
     lines = np.zeros_like(ink)
+    if min(ink.shape) < LINE_SIDE:
+        return lines
     tall = column_runs(ink)                                       # int [height, width]
     y, x = np.nonzero(ink & (tall <= 2 + LINE_WIDTH * max(ink.shape)))
     if len(y) < LINE_COVER * width:
@@ -271,9 +288,12 @@ def without_specks(darkness, ink):
     for edge in labels[0], labels[-1], labels[:, 0], labels[:, -1]:
         at_border[edge] = True
 
-    main = np.argmax(np.where(at_border, BORDER_WEIGHT, 1) * bulk)
     boxes = boxes_of(labels)
-    reach = NEAR * max(extent.stop - extent.start for extent in boxes[main - 1])
+    extent = np.array([0] + [max(side.stop - side.start for side in box) for box in boxes])
+    inner = ~at_border & (extent >= INNER * max(ink.shape))
+    # What touches the border is a shadow or the table, if anything else may be the digit.
+    main = np.argmax(np.where(inner if inner.any() else extent > 0, bulk, 0))
+    reach = NEAR * extent[main]
     near = np.array([False] + [distance(box, boxes[main - 1]) <= reach for box in boxes])
     keep = ((bulk >= np.where(near, NEAR_BULK, FAR_BULK) * bulk[main])
             & (thickness >= MIN_THICKNESS * thickness[main]))
