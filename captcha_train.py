@@ -6,7 +6,7 @@ Command:  python captcha_train.py
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log
-Takes:    @TRAIN@ for 6,001 iterations on two cores without a GPU
+Takes:    about an hour for 6,001 iterations on two cores without a GPU
 
 Ctrl-C or SIGTERM saves first; the same command goes on exactly there.
 

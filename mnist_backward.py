@@ -32,6 +32,7 @@ learning_rate_decay = 0.99   # the next epoch's rate is this times the last one'
 regularizer = 0.0001         # factor of the weight penalty
 steps = 50000                # train until the global step is this
 augment_steps = 120000       # the same with --augment: more to see takes longer to learn
+seed = 0                     # of the first weights and the order of the pictures
 moving_average_decay = 0.99  # share of the old value when a moving average follows its variable
 
 # ---- files ----
@@ -45,15 +46,17 @@ report_interval = 1000       # steps from one line and checkpoint to the next
 summary_interval = 100       # steps from one point in TensorBoard to the next
 
 
-def backward(mnist, until=None):
+def backward(mnist, until=None, weight_seed=None):
     """Train on `mnist` (see input_data.read_data_sets) until the global step is `until`.
 
-    `until` is `steps` unless given. Goes on from the newest checkpoint in `model_save_path`.
+    `until` is `steps` and `weight_seed` is `seed` unless given. Goes on from the newest checkpoint
+    in `model_save_path`.
     Returns the exit status: 0, or 128 + the signal that stopped it.
     """
     until = steps if until is None else until
     os.makedirs(model_save_path, exist_ok=True)
     with tf.Graph().as_default():
+        tf.set_random_seed(seed if weight_seed is None else weight_seed)
         x = tf.placeholder(tf.float32, [None, mnist_forward.INPUT_NODE])    # pixels, 0 ... 1
         y_ = tf.placeholder(tf.float32, [None, mnist_forward.OUTPUT_NODE])  # one-hot digits
         y = mnist_forward.forward(x, regularizer)                           # logits [batch, 10]
@@ -217,11 +220,14 @@ def main():
                              f'(default: {steps}, with --augment {augment_steps})')
     parser.add_argument('--augment', action='store_true',
                         help='distort the training digits, each time in another way')
+    parser.add_argument('--seed', type=cli.seed_number, default=seed,
+                        help='of the first weights and the order of the pictures '
+                             '(default: %(default)s)')
     args = parser.parse_args()
-    mnist = input_data.read_data_sets(data_path, one_hot=True)
+    mnist = input_data.read_data_sets(data_path, one_hot=True, seed=args.seed)
     if args.augment:
-        mnist = mnist_augment.distorted(mnist)
-    return backward(mnist, args.steps or (augment_steps if args.augment else steps))
+        mnist = mnist_augment.distorted(mnist, args.seed)
+    return backward(mnist, args.steps or (augment_steps if args.augment else steps), args.seed)
 
 
 if __name__ == '__main__':
