@@ -4,7 +4,7 @@ Use:      import mnist_photo
           testPicArr = mnist_photo.pre_photo('my.jpg')   # float32 [1, 784], for the network
 Reads:    the picture file
 Writes:   nothing
-Takes:    10 ms for a picture of 280x280, about a second for a telephone's photograph
+Takes:    20 ms for a picture of 280x280, about a second for a telephone's photograph
 
 MNIST was made from scans in pure black and white: each digit was scaled into a box of 20x20 with
 its aspect kept, which gave the grey edges, and its centre of mass was put into the centre of

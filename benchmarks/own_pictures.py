@@ -3,7 +3,7 @@
 Command:  python benchmarks/own_pictures.py [--half second] [--count 500] [--sheet FILE]
 Reads:    data/ (MNIST's validation digits) and the newest checkpoint in model/, beside this folder
 Writes:   nothing; with --sheet a PNG: the first pictures of each condition, what the network saw
-Takes:    TIME for 500 digits a condition on two cores
+Takes:    about ten minutes for 500 digits a condition on two cores
 
 MNIST's validation digits are drawn once more as ink on paper and photographed: another paper,
 size, place, pen, light, camera. A table shows for each condition the share that the same network
