@@ -9,6 +9,7 @@ Takes:    about eight minutes on two cores
 import argparse
 import contextlib
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -30,6 +31,7 @@ DRAWN = 3000  # captchas drawn in a round
 CONVERTED = 10_000, 40_000  # pictures, for speed and for the growth of memory
 TRAINED = 40  # training steps
 READ = 300  # captchas read
+LONG = 2000, 20_000  # steps of mnist_backward.py, for the growth of memory
 
 
 def quietly():
@@ -186,22 +188,37 @@ def read(folder):
 
 
 def app(folder):
-    """mnist_app.py: pictures after the first."""
+    """mnist_app.py: pictures after the first, prepared the post's way and as photographs."""
     import mnist_app
-    samples = [os.path.join(ROOT, 'samples', name)
-               for name in sorted(os.listdir(os.path.join(ROOT, 'samples')))
-               if name.endswith('.jpg')]
+    import mnist_photo
+    samples = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
     with mnist_app.open_model() as predict:
-        predict(mnist_app.pre_pic(samples[0]))
-        took = []
-        for path in samples[1:] * ROUNDS:
-            start = time.perf_counter()
-            predict(mnist_app.pre_pic(path))
-            took.append(1000 * (time.perf_counter() - start))
-    row('mnist_app, each picture after the first', took, 'ms')
+        for name, prepare in [('--post', mnist_app.pre_pic), ('default', mnist_photo.pre_digits)]:
+            predict(prepare(samples[0]))
+            took = []
+            for path in samples[1:] * ROUNDS:
+                start = time.perf_counter()
+                predict(prepare(path))
+                took.append(1000 * (time.perf_counter() - start))
+            row(f'mnist_app, {name}, each picture after the first', took, 'ms')
 
 
-PARTS = {'gen': gen, 'records': records, 'wait': wait, 'read': read, 'app': app}
+def memory(folder):
+    """Peak memory of a long training of the smallest network, early and at its end."""
+    import input_data
+    import mnist_backward
+    mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
+    mnist_backward.model_save_path = os.path.join(folder, 'model')
+    peaks = []
+    for steps in LONG:
+        with quietly():
+            mnist_backward.backward(mnist, steps)  # the second call goes on from the first
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # KiB -> MiB
+        row(f'mnist_backward, peak memory after {steps} steps', peaks[-1:], 'MiB',
+            f'{peaks[-1] / peaks[0]:.3f} times')
+
+
+PARTS = {'memory': memory, 'gen': gen, 'records': records, 'wait': wait, 'read': read, 'app': app}
 
 
 def main():
