@@ -7,7 +7,6 @@ Writes:   captcha/test_sheet.png: 24 captchas with what was read, wrong ones fir
 Takes:    10 s for 500 captchas on two cores without a GPU
 """
 import collections
-import os
 import time
 
 import numpy as np

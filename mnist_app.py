@@ -23,13 +23,14 @@ import cli
 with cli.quiet_start():
     import tensorflow.compat.v1 as tf
 
+import input_data
 import mnist_backward
 import mnist_forward
 import mnist_photo
 import picture_file
 
 # ---- the picture the network wants ----
-SIDE = 28       # pixels, height and width
+SIDE = input_data.SIDE  # pixels, height and width
 threshold = 50  # 0 ... 255: ink paler than this becomes paper; pre_pic only
 
 # ---- when not to trust a reading ----

@@ -14,6 +14,8 @@ numbers in a row, and distorting is multiplying by it. A stock of such matrices 
 import numpy as np
 from scipy import ndimage, sparse
 
+import input_data
+
 # ---- distortions: each drawn evenly between minus this and this ----
 TURN = 12        # degrees
 GROW = 0.12      # share of the size, for height and width apart
@@ -28,7 +30,7 @@ ELASTIC = 1.2    # pixels; standard deviation of the displacement
 # ---- how many ----
 STOCK = 2000     # distortions to draw from
 GROUP = 10       # digits of a batch that are distorted alike
-SIDE = 28        # pixels, height and width of a digit
+SIDE = input_data.SIDE  # pixels, height and width of a digit
 
 
 def distorted(mnist, seed=None):

@@ -54,7 +54,7 @@ def backward(mnist, until=None, weight_seed=None):
     Returns the exit status: 0, or 128 + the signal that stopped it.
     """
     until = steps if until is None else until
-    os.makedirs(model_save_path, exist_ok=True)
+    cli.writable_folder(model_save_path)
     with tf.Graph().as_default():
         tf.set_random_seed(seed if weight_seed is None else weight_seed)
         x = tf.placeholder(tf.float32, [None, mnist_forward.INPUT_NODE])    # pixels, 0 ... 1

@@ -23,10 +23,11 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+import input_data
 import picture_file
 
 # ---- MNIST's own measures ----
-SIDE = 28          # pixels, height and width of the network's input
+SIDE = input_data.SIDE  # pixels, height and width of the network's input
 BOX = 20           # pixels, the longer side of a digit
 CENTRE = 14        # pixel, row and column of the centre of mass
 STROKE = 0.11, 0.18  # width of most of its strokes, as a share of the digit's longer side

@@ -26,7 +26,7 @@ with cli.quiet_start():
 
 # --- files
 IMAGES = captcha_data.IMAGE_FOLDER
-OUT = './captcha'
+OUT = os.path.dirname(captcha_data.TRAIN_FILE)
 FACTS_NAME = 'dataset.json'
 
 # --- data
@@ -143,8 +143,8 @@ def convert(folder, out, num_test=None, charset=None):
     with contextlib.ExitStack() as files:
         facts_file = files.enter_context(cli.whole_file(os.path.join(out, FACTS_NAME)))
         writers = {}
-        for split in written:
-            part = files.enter_context(cli.whole_file(os.path.join(out, f'{split}.tfrecords')))
+        for split, path in record_paths(out).items():
+            part = files.enter_context(cli.whole_file(path))
             writers[split] = files.enter_context(tf.python_io.TFRecordWriter(part))
         bar = files.enter_context(cli.progress(len(paths), '>> Converting image', 'image'))
         for path, image in load_all(paths):
@@ -192,10 +192,10 @@ def check_enough(folder, usable, num_test, bad, train=None):
         'make more with: python gen_captcha.py, or take a smaller test set with --num-test')
 
 
-def existing(out):
-    """The record files that are in `out` already."""
-    paths = [os.path.join(out, f'{split}.tfrecords') for split in ('train', 'test')]
-    return [path for path in paths if os.path.exists(path)]
+def record_paths(out):
+    """The record files in the folder `out`, under the names that the trainer reads."""
+    files = {'train': captcha_data.TRAIN_FILE, 'test': captcha_data.TEST_FILE}
+    return {split: os.path.join(out, os.path.basename(path)) for split, path in files.items()}
 
 
 def main():
@@ -214,7 +214,7 @@ def main():
                         help='exit with status 0 even if some files could not be used')
     args = parser.parse_args()
 
-    there = existing(args.out)
+    there = [path for path in record_paths(args.out).values() if os.path.exists(path)]
     if len(there) == 2 and not args.overwrite:
         print(f'{" and ".join(there)} exist already and are kept; '
               'replace them with: python to_tfrecord.py --overwrite')

@@ -6,7 +6,6 @@ Reads:    trained captcha/ and model/ for the parts `read` and `app`; makes its 
 Writes:   a table on stdout; its data in a temporary folder that is removed
 Takes:    about eight minutes on two cores
 """
-import argparse
 import contextlib
 import os
 import resource

@@ -31,6 +31,8 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+import cli  # noqa: E402  (after the path to it)
+
 # --- what is timed
 BATCHES = [25, 100]
 STEPS = 4  # counted steps of a row in each round
@@ -72,7 +74,6 @@ def timed(step, steps):
 
 def floor(batch, steps):
     """The step's multiplications at the rate of a large matmul, plus Adam's memory traffic."""
-    import cli
     with cli.quiet_start():
         import tensorflow.compat.v1 as tf
     size = 4096
@@ -149,7 +150,6 @@ def post_graph(batch, steps):
 
 def keras3(batch, steps):
     """Keras 3 on TensorFlow, the same layers as Dense, `train_on_batch` compiled."""
-    import cli
     os.environ['KERAS_BACKEND'] = 'tensorflow'
     with cli.quiet_start():
         import keras
@@ -253,8 +253,7 @@ def table(names, batch, rounds, tf1_python):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument('--batches', type=int, nargs='+', default=BATCHES)
     parser.add_argument('--rounds', type=int, default=ROUNDS)
     parser.add_argument('--rows', nargs='+', choices=ROWS, help='default: all but own-gradients')
@@ -278,4 +277,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

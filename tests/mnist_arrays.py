@@ -4,7 +4,6 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The keys TensorFlow 1.14 gave the post's variables, with dtype and shape.
 TF1_KEYS = {'Variable': ('float32', [784, 500]), 'Variable_1': ('float32', [500]),
             'Variable_2': ('float32', [500, 10]), 'Variable_3': ('float32', [10]),

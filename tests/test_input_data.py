@@ -9,7 +9,7 @@ import pytest
 
 import cli
 import input_data
-from mnist_arrays import ROOT
+from conftest import ROOT
 
 DATA = os.path.join(ROOT, 'data')
 

@@ -9,7 +9,8 @@ import cli
 import mnist_app
 import mnist_backward
 import mnist_photo
-from mnist_arrays import ROOT, logits, random_arrays, write_checkpoint
+from conftest import ROOT
+from mnist_arrays import logits, random_arrays, write_checkpoint
 
 SAMPLES = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
 

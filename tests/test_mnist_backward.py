@@ -12,7 +12,8 @@ import tensorflow.compat.v1 as tf
 import cli
 import input_data
 import mnist_backward
-from mnist_arrays import (ROOT, TF1_KEYS, logits, random_arrays, read_checkpoint,
+from conftest import ROOT
+from mnist_arrays import (TF1_KEYS, logits, random_arrays, read_checkpoint,
                           write_checkpoint)
 
 

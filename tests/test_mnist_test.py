@@ -8,7 +8,8 @@ import cli
 import input_data
 import mnist_backward
 import mnist_test
-from mnist_arrays import ROOT, logits, random_arrays, write_checkpoint
+from conftest import ROOT
+from mnist_arrays import logits, random_arrays, write_checkpoint
 
 
 @pytest.fixture
