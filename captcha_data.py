@@ -186,10 +186,10 @@ def newest_checkpoint(model_dir):
 
 
 def checkpoint_facts(checkpoint):
-    """What a checkpoint says about itself: a namespace of network, charset, recipe, iteration.
+    """What a checkpoint says of itself: a namespace of network, charset, recipe, method, iteration.
 
-    Ours carry the first three as string variables `about/...`; one of the original TF1 code has
-    none, so its network and character set are read off the shapes, and its recipe is the post's.
+    Ours carry the first four as string variables `about/...`; one of the original TF1 code has
+    none, so its network and character set are read off the shapes, and the rest is the post's.
     Raises: UserError if the files are damaged or are no captcha network.
     """
     import tensorflow.compat.v1 as tf
@@ -198,7 +198,7 @@ def checkpoint_facts(checkpoint):
         reader = tf.train.load_checkpoint(checkpoint)
         shapes = reader.get_variable_to_shape_map()
         about = {key: reader.get_tensor(f'about/{key}').decode()
-                 for key in ('network', 'charset', 'recipe') if f'about/{key}' in shapes}
+                 for key in ('network', 'charset', 'recipe', 'method') if f'about/{key}' in shapes}
     except Exception as error:  # tf.errors.DataLossError, NotFoundError, ValueError
         raise UserError(f'{checkpoint}: expected a checkpoint, found damaged or missing files; '
                         f'{begin_anew}') from error
@@ -206,6 +206,7 @@ def checkpoint_facts(checkpoint):
         head = shapes.get('alexnet_v2/fc8_0/weights', [0])[-1]
         charset = next((c for c, characters in CHARSETS.items() if len(characters) == head), None)
         about = {'network': 'alexnet_v2', 'charset': charset, 'recipe': 'post'}
+    about.setdefault('method', 'heads')  # the post's, and of checkpoints older than the choice
     if about.get('charset') not in CHARSETS:
         raise UserError(f'{checkpoint}: expected a captcha network with four heads of 10 or 36 '
                         f'classes, found none; {begin_anew}')

@@ -49,7 +49,8 @@ def build_reader(facts):
     size = captcha_data.IMAGE_SIZE
     x = tf.placeholder(tf.float32, [None, size, size])
     num_classes = len(captcha_data.CHARSETS[facts.charset])
-    network_fn = nets_factory.get_network_fn(facts.network, num_classes, is_training=False)
+    network_fn = nets_factory.get_network_fn(facts.network, num_classes, is_training=False,
+                                             method=facts.method)
     *logits, _ = network_fn(captcha_data.network_input(x, facts.recipe))
     logits = tf.stack(logits, axis=1)  # [batch, 4, num_classes]
     predictions = tf.argmax(logits, axis=2)

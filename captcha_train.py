@@ -21,6 +21,7 @@ import glob
 import math
 import os
 import sys
+import types
 
 import captcha_data
 import cli
@@ -45,6 +46,7 @@ MIN_AFTER_DEQUEUE = 1000  # ... and at least, so that a batch is drawn from many
 
 # --- model
 NETWORK = 'alexnet_v2'
+METHOD = 'heads'  # the post's Method 2; 'vector' is its Method 1
 WEIGHT_DECAY = 0.0005  # of the L2 losses that the network collects; like the post, none is added
 
 # --- optimiser
@@ -56,6 +58,8 @@ RECIPES = {'default': dict(learning_rate=0.0009, initialization='he'),
            'post': dict(learning_rate=0.003, initialization='post')}
 DIVIDE_EVERY = 2000  # iterations
 DIVIDE_BY = 3
+# A small network learns fast enough to let the rate fall to 0 along a cosine, once over the run.
+COSINE = {'small_cnn': dict(steps=3001, batch_size=64, learning_rate=0.003)}
 
 # --- what is shown and kept
 PRINT_EVERY = 20  # iterations
@@ -83,7 +87,7 @@ def build_placeholders():
     return x, [tf.placeholder(tf.float32, [None]) for _ in range(captcha_data.TEXT_LENGTH)]
 
 
-def build_networks(x, batch_size, network, num_classes, recipe):
+def build_networks(x, batch_size, network, num_classes, recipe, method=METHOD):
     """The network twice over the same variables: to train it, and to measure it.
 
     Returns: four heads' logits float32 [batch_size, num_classes] with dropout, and four
@@ -92,10 +96,12 @@ def build_networks(x, batch_size, network, num_classes, recipe):
     image = captcha_data.network_input(x, recipe)  # [None, 224, 224, 1]
     size = captcha_data.IMAGE_SIZE
     train_fn = nets_factory.get_network_fn(network, num_classes, WEIGHT_DECAY, is_training=True,
-                                           initialization=RECIPES[recipe]['initialization'])
+                                           initialization=RECIPES[recipe]['initialization'],
+                                           method=method)
     *logits, _ = train_fn(tf.reshape(image, [batch_size, size, size, 1]))
     with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-        test_fn = nets_factory.get_network_fn(network, num_classes, is_training=False)
+        test_fn = nets_factory.get_network_fn(network, num_classes, is_training=False,
+                                              method=method)
         *test_logits, _ = test_fn(image)
     return logits, test_logits
 
@@ -117,6 +123,23 @@ def build_loss(logits, labels, num_classes):
     return (loss0 + loss1 + loss2 + loss3) / 4.0
 
 
+def build_vector_loss(logits, labels, num_classes):
+    """Method 1's loss: the four characters as one vector, trained like MNIST.
+
+    Args: as for `build_loss`; the logits are the quarters of one head.
+    Returns: float32 scalar, the mean softmax cross-entropy of the vector of 4 * num_classes with
+      the label vector, whose four ones count a quarter each, so that they are a distribution.
+      It is ln(4 * num_classes) for a network that guesses and ln 4 = 1.386 for a perfect one.
+    """
+    vector = tf.concat([tf.one_hot(tf.cast(label, tf.int32), num_classes) for label in labels],
+                       axis=1)  # [batch, 4 * num_classes], four ones in each row
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(
+        labels=vector / len(labels), logits=tf.concat(logits, axis=1)))
+
+
+LOSSES = {'heads': build_loss, 'vector': build_vector_loss}
+
+
 def build_accuracies(logits, labels):
     """Four float32 scalars: the share of the batch that each head reads rightly."""
     return [tf.reduce_mean(tf.cast(
@@ -124,14 +147,23 @@ def build_accuracies(logits, labels):
             for head, label in zip(logits, labels)]
 
 
-def build_train_op(total_loss, learning_rate):
-    """Adam at a rate that is a variable.
+def build_train_op(total_loss, learning_rate, cosine_steps=None):
+    """Adam at a rate that is a variable, as in the post, or falls along a cosine.
 
-    Returns: the rate, a training step, and an operation that divides the rate.
+    Args: cosine_steps: let the rate reach 0 after so many iterations; None: the variable.
+    Returns: the rate, a training step, and an operation that divides the variable.
     """
-    lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
-    optimizer = tf.train.AdamOptimizer(learning_rate=lr).minimize(total_loss)
-    return lr, optimizer, tf.assign(lr, lr / DIVIDE_BY)
+    global_step, divide_lr = None, tf.no_op()
+    if cosine_steps:
+        global_step = tf.train.get_or_create_global_step()
+        lr = tf.train.cosine_decay(learning_rate, global_step, cosine_steps)
+    else:
+        lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
+        divide_lr = tf.assign(lr, lr / DIVIDE_BY)
+    # Batch norm's moving averages; the post's network has none.
+    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+        optimizer = tf.train.AdamOptimizer(learning_rate=lr).minimize(total_loss, global_step)
+    return lr, optimizer, divide_lr
 
 
 def build_summaries(x, total_loss, accuracies, lr):
@@ -204,8 +236,17 @@ def check_resumable(checkpoint, about):
     return facts.iteration
 
 
-def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None, network=None,
-          recipe='default', learning_rate=None, seed=0, restart=False):
+def training_defaults(network, recipe):
+    """Steps, batch size, first rate and whether it falls along a cosine, as a namespace."""
+    facts = dict(steps=STEPS, batch_size=BATCH_SIZE,
+                 learning_rate=RECIPES[recipe]['learning_rate'], cosine=False)
+    if recipe == 'default' and network in COSINE:
+        facts.update(COSINE[network], cosine=True)
+    return types.SimpleNamespace(**facts)
+
+
+def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size=None,
+          network=None, recipe='default', learning_rate=None, seed=0, restart=False, method=None):
     """Train until `steps` iterations are done, from the newest checkpoint if there is one.
 
     Args:
@@ -213,39 +254,44 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
       model_dir: folder for checkpoints.
       steps: iterations in all, those before the checkpoint included.
       log_dir: folder for TensorBoard; None: `log` in model_dir.
-      batch_size, network, learning_rate: None: the constants above.
+      network, method, batch_size, learning_rate, and steps too: None: the constants above.
       recipe: a key of RECIPES.
       seed: of initial values, dropout and shuffling.
       restart: begin at iteration 0 whatever is there.
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
     """
-    batch_size = batch_size or BATCH_SIZE
     network = network or NETWORK
-    learning_rate = learning_rate or RECIPES[recipe]['learning_rate']
+    method = method or METHOD
+    defaults = training_defaults(network, recipe)
+    steps = steps or defaults.steps
+    batch_size = batch_size or defaults.batch_size
+    learning_rate = learning_rate or defaults.learning_rate
     log_dir = log_dir or os.path.join(model_dir, 'log')
     cli.writable_folder(model_dir)
     cli.writable_folder(log_dir)
 
     count, test_count, charset = check_data(train_file, test_file, batch_size)
     num_classes = max(CHAR_SET_LEN, len(captcha_data.CHARSETS[charset]))
-    about = {'network': network, 'charset': charset, 'recipe': recipe}
+    about = {'network': network, 'charset': charset, 'recipe': recipe, 'method': method}
+    chance = num_classes * (captcha_data.TEXT_LENGTH if method == 'vector' else 1)  # ln of it
 
     checkpoint = None if restart else captcha_data.newest_checkpoint(model_dir)
     start = check_resumable(checkpoint, about) + 1 if checkpoint else 0
     if start >= steps:
         print(f'{checkpoint} is trained already; train it further with --steps '
-              f'{start + STEPS - 1}, or begin anew with --restart')
+              f'{start + defaults.steps - 1}, or begin anew with --restart')
         return 0
 
     with tf.Graph().as_default():
         tf.set_random_seed(seed)
         batch = build_inputs(train_file, batch_size, seed)
         x, y = build_placeholders()
-        logits, test_logits = build_networks(x, batch_size, network, num_classes, recipe)
-        total_loss = build_loss(logits, y, num_classes)
+        logits, test_logits = build_networks(x, batch_size, network, num_classes, recipe, method)
+        total_loss = LOSSES[method](logits, y, num_classes)
         accuracies = build_accuracies(logits, y)
         predictions = tf.stack([tf.argmax(head, 1) for head in test_logits], axis=1)  # [batch, 4]
-        lr, optimizer, divide_lr = build_train_op(total_loss, learning_rate)
+        lr, optimizer, divide_lr = build_train_op(total_loss, learning_rate,
+                                                  steps if defaults.cosine else None)
         curves, strip = build_summaries(x, total_loss, accuracies, lr)
         restorable = tf.train.Saver()  # what the original code's checkpoints hold as well
         for key, value in about.items():  # ours also tell their reader what they are
@@ -262,7 +308,7 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
                     state.all_model_checkpoint_paths if state else [checkpoint])
                 print(f'going on from {checkpoint}', flush=True)
             print(f'{count} training pictures, {test_count} held-out pictures, charset {charset}; '
-                  f'loss at chance: ln {num_classes} = {math.log(num_classes):.3f}', flush=True)
+                  f'loss at chance: ln {chance} = {math.log(chance):.3f}', flush=True)
 
             writer = ends.enter_context(tf.summary.FileWriter(log_dir, sess.graph))
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), start)
@@ -292,8 +338,8 @@ def train(train_file, test_file, model_dir, steps, log_dir=None, batch_size=None
                     writer.add_summary(summary, i)
                 if i >= PLATEAU and not warned and len(recent) == recent.maxlen:
                     warned = True
-                    if sum(recent) / len(recent) > 0.97 * math.log(num_classes):
-                        warn_of_plateau(i, num_classes, recipe, count)
+                    if sum(recent) / len(recent) > 0.97 * math.log(chance):
+                        warn_of_plateau(i, chance, recipe, count)
 
                 done = i + 1 == steps
                 if done or stop.signal or (i and i % SAVE_EVERY == 0):
@@ -359,24 +405,31 @@ def report_held_out(sess, x, predictions, filename, i, writer):
         tf.Summary.Value(tag='held_out/whole_captchas', simple_value=whole)]), i)
 
 
-def warn_of_plateau(i, num_classes, recipe, count):
+def warn_of_plateau(i, chance, recipe, count):
     """Say on stderr that the network still guesses, and what to try."""
     advice = ('without --recipe post' if recipe == 'post'
               else 'another --seed, or a third of the --learning-rate')
-    print(f'\nwarning: after {i} iterations the loss is still at chance, ln {num_classes} = '
-          f'{math.log(num_classes):.3f}; try: python captcha_train.py --restart {advice}; more '
+    print(f'\nwarning: after {i} iterations the loss is still at chance, ln {chance} = '
+          f'{math.log(chance):.3f}; try: python captcha_train.py --restart {advice}; more '
           f'than these {count} pictures help too (python gen_captcha.py)', file=sys.stderr)
 
 
 def main():
     parser = cli.parser(__doc__)
-    parser.add_argument('--steps', type=cli.positive_int, default=STEPS,
-                        help='iterations in all (default: %(default)s)')
-    parser.add_argument('--batch-size', type=cli.positive_int, default=BATCH_SIZE,
-                        help='pictures an iteration (default: %(default)s)')
+    parser.add_argument('--network', choices=sorted(nets_factory.NETWORKS), default=NETWORK,
+                        help='alexnet_v2: the post\'s; small_cnn: for minutes instead of an hour '
+                             '(default: %(default)s)')
+    parser.add_argument('--method', choices=nets_factory.METHODS, default=METHOD,
+                        help='heads: four heads of 10 or 36 classes, Method 2 of the post; vector: '
+                             'one head of 40 or 144, Method 1 (default: %(default)s)')
+    parser.add_argument('--steps', type=cli.positive_int,
+                        help='iterations in all (default: 6001, small_cnn 3001)')
+    parser.add_argument('--batch-size', type=cli.positive_int,
+                        help='pictures an iteration (default: 25, small_cnn 64)')
     parser.add_argument('--learning-rate', type=cli.positive_float,
-                        help='rate of iteration 0; it is divided by 3 after iterations 0, 2000, '
-                             '4000, ... (default: 0.0009, with --recipe post 0.003)')
+                        help='rate of iteration 0; alexnet_v2 divides it by 3 after iterations 0, '
+                             '2000, 4000, ..., small_cnn lets it fall to 0 along a cosine '
+                             '(default: 0.0009, with --recipe post 0.003, small_cnn 0.003)')
     parser.add_argument('--recipe', choices=RECIPES, default='default',
                         help='post: initial values, learning rate and input exactly as in the '
                              'post (default: %(default)s)')
@@ -388,15 +441,13 @@ def main():
                         help='folder for checkpoints (default: %(default)s)')
     parser.add_argument('--log-dir', metavar='FOLDER',
                         help='folder for TensorBoard (default: log in the model folder)')
-    parser.add_argument('--network', choices=sorted(nets_factory.NETWORKS), default=NETWORK,
-                        help='default: %(default)s')
     parser.add_argument('--seed', type=cli.seed_number, default=0,
                         help='of initial values, dropout and shuffling (default: %(default)s)')
     parser.add_argument('--restart', action='store_true',
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()
     return train(args.train, args.test, args.model_dir, args.steps, args.log_dir, args.batch_size,
-                 args.network, args.recipe, args.learning_rate, args.seed, args.restart)
+                 args.network, args.recipe, args.learning_rate, args.seed, args.restart, args.method)
 
 
 if __name__ == '__main__':

@@ -22,7 +22,7 @@ def alexnet_v2_arg_scope(weight_decay=0.0005):
 
 def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5,
                spatial_squeeze=True, scope='alexnet_v2', global_pool=False,
-               initialization='post'):
+               initialization='post', num_heads=4):
     """Build the network.
 
     Args:
@@ -36,9 +36,10 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
       initialization: 'post' (convolutions Glorot uniform with biases 0.1, fc6 to fc8 truncated
         normal of 0.005) or 'he' (all weights truncated normal of variance 2/fan-in, biases 0:
         He et al. 2015, made for ReLU, keeps the signal's size from layer to layer).
+      num_heads: 4 in the post; 1 makes a single head `fc8`, as slim's own network has.
     Returns:
       net0, net1, net2, net3: each head's logits, float32 [batch, num_classes], or
-        [batch, 1, 1, num_classes] without `spatial_squeeze`.
+        [batch, 1, 1, num_classes] without `spatial_squeeze`; with num_heads=1 only net0.
       end_points: {scope name: output} of every layer.
     """
     if initialization == 'post':
@@ -75,18 +76,17 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
                 if global_pool:
                     net = tf.reduce_mean(net, [1, 2], keepdims=True)  # [batch, 1, 1, 4096]
 
+                scopes = ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
                 heads = [slim.conv2d(net, num_classes, 1, activation_fn=None,
                                      biases_initializer=tf.zeros_initializer(),
-                                     scope=f'fc8_{k}') for k in range(4)]
+                                     scope=head_scope) for head_scope in scopes]
 
         end_points = slim.convert_collection_to_dict(end_points_collection)
         if spatial_squeeze:
-            for k in range(4):
-                name = f'{variable_scope.name}/fc8_{k}'
-                heads[k] = tf.squeeze(heads[k], [1, 2], name=f'fc8_{k}/squeezed')
-                end_points[name] = heads[k]  # [batch, num_classes]
-    net0, net1, net2, net3 = heads
-    return net0, net1, net2, net3, end_points
+            for k, head_scope in enumerate(scopes):
+                heads[k] = tf.squeeze(heads[k], [1, 2], name=f'{head_scope}/squeezed')
+                end_points[f'{variable_scope.name}/{head_scope}'] = heads[k]  # [batch, num_classes]
+    return *heads, end_points
 
 
 alexnet_v2.default_image_size = 224

@@ -1,4 +1,4 @@
-"""The part of TF1's `tf.contrib.slim` that AlexNet uses, on `tensorflow.compat.v1`.
+"""The part of TF1's `tf.contrib.slim` that the networks use, on `tensorflow.compat.v1`.
 
 A layer is one call that makes its variables (`<scope>/weights`, `<scope>/biases`), applies
 them and collects its output as an end point. `arg_scope` gives many layers the same arguments:
@@ -120,6 +120,7 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
            weights_initializer=tf.glorot_uniform_initializer(),
            weights_regularizer=None,
            biases_initializer=tf.zeros_initializer(),
+           normalizer_fn=None,
            outputs_collections=None, scope='Conv'):
     """A 2-D convolution: variables `<scope>/weights` [kh, kw, in, out], `<scope>/biases` [out].
 
@@ -129,6 +130,7 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
       kernel_size, stride: one number or [height, width].
       padding: 'SAME' or 'VALID'.
       activation_fn: a function of the output, or None.
+      normalizer_fn: a function that takes the place of the biases, such as `batch_norm`, or None.
       outputs_collections: the collection that gathers end points, or None.
     Returns: float32 [batch, height', width', num_outputs].
     """
@@ -137,7 +139,8 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
         size = tuple(inputs.shape[1:3].as_list())
         shape = [*kernel, int(inputs.shape[3]), num_outputs]
         weights, biases = _weights_and_biases(
-            shape, weights_initializer, weights_regularizer, biases_initializer)
+            shape, weights_initializer, weights_regularizer,
+            None if normalizer_fn else biases_initializer)
         # A kernel that covers its whole VALID input meets it in one place only, and a 1x1 kernel
         # on a 1x1 map in any padding: the convolution is a matrix product. TensorFlow's CPU
         # kernels do not notice, and their backward passes over such shapes are what a training
@@ -152,8 +155,45 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
             net = _same_conv2d(inputs, weights)
         else:
             net = tf.nn.conv2d(inputs, weights, strides=strides, padding=padding)
+        if normalizer_fn is not None:
+            net = normalizer_fn(net)
         return _collect(outputs_collections, variable_scope.name,
                         _finish(net, biases, activation_fn))
+
+
+@add_arg_scope
+def batch_norm(inputs, decay=0.999, scale=False, epsilon=0.001, is_training=True,
+               scope='BatchNorm'):
+    """Bring each channel to mean 0 and deviation 1, then add what is learned (Ioffe, Szegedy 2015).
+
+    In training the mean and variance are the batch's, and operations in
+    tf.GraphKeys.UPDATE_OPS, to be run with each step, keep their moving averages; otherwise they
+    are these averages, so that a picture's result does not depend on its neighbours in the batch.
+    Variables: `<scope>/beta`, `<scope>/moving_mean`, `<scope>/moving_variance`, all [channels],
+    and `<scope>/gamma` with `scale`.
+
+    Args:
+      inputs: float32 [batch, height, width, channels].
+      decay: of the moving averages; they know the past of about 1 / (1 - decay) steps.
+      scale: multiply by a learned gamma; a ReLU and a convolution after it can do without.
+      epsilon: added to the variance.
+    """
+    with tf.variable_scope(scope):
+        def variable(name, initial, trainable):
+            return tf.get_variable(name, inputs.shape[-1:], trainable=trainable,
+                                   initializer=tf.constant_initializer(initial))
+        beta = variable('beta', 0.0, True)
+        gamma = variable('gamma', 1.0, True) if scale else tf.ones_like(beta)
+        moving_mean = variable('moving_mean', 0.0, False)
+        moving_variance = variable('moving_variance', 1.0, False)
+        if not is_training:
+            return tf.nn.fused_batch_norm(inputs, gamma, beta, moving_mean, moving_variance,
+                                          epsilon, is_training=False)[0]
+        net, mean, variance = tf.nn.fused_batch_norm(inputs, gamma, beta, epsilon=epsilon)
+        for average, value in (moving_mean, mean), (moving_variance, variance):
+            tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_sub(
+                average, (1 - decay) * (average - value)))
+        return net
 
 
 @add_arg_scope
@@ -178,6 +218,15 @@ def max_pool2d(inputs, kernel_size, stride=2, padding='VALID',
     """Maximum over windows; [batch, height, width, channels] in and out."""
     with tf.variable_scope(scope) as variable_scope:
         net = tf.nn.max_pool2d(inputs, _pair(kernel_size), _pair(stride), padding)
+        return _collect(outputs_collections, variable_scope.name, net)
+
+
+@add_arg_scope
+def avg_pool2d(inputs, kernel_size, stride=2, padding='VALID',
+               outputs_collections=None, scope='AvgPool2D'):
+    """Mean over windows; [batch, height, width, channels] in and out."""
+    with tf.variable_scope(scope) as variable_scope:
+        net = tf.nn.avg_pool2d(inputs, _pair(kernel_size), _pair(stride), padding)
         return _collect(outputs_collections, variable_scope.name, net)
 
 

@@ -1,0 +1,63 @@
+"""A network for people without a GPU: AlexNet's task with a tenth of its multiplications.
+"""
+import tensorflow.compat.v1 as tf
+
+from nets import slim
+
+
+def small_cnn_arg_scope(weight_decay=0.0005):
+    """The layers' shared arguments: ReLU, SAME convolutions with batch norm, L2 on the weights."""
+    with slim.arg_scope([slim.conv2d, slim.fully_connected],
+                        weights_regularizer=slim.l2_regularizer(weight_decay)):
+        with slim.arg_scope([slim.conv2d], padding='SAME', normalizer_fn=slim.batch_norm):
+            with slim.arg_scope([slim.batch_norm], decay=0.99) as arg_scope:
+                return arg_scope
+
+
+def small_cnn(inputs, num_classes, is_training=True, dropout_keep_prob=0.5, scope='small_cnn',
+              initialization='he', num_heads=4):
+    """Build the network.
+
+    Args:
+      inputs: float32 [batch, 224, 224, channels].
+      num_classes: classes of each head: 10 for digits, 36 for digits and letters.
+      is_training: whether batch norm uses the batch's own mean and variance (and collects the
+        operations that average them, in tf.GraphKeys.UPDATE_OPS) and dropout6 drops anything.
+      dropout_keep_prob: the share of values that dropout keeps.
+      scope: the variable scope.
+      initialization: 'he' (truncated normal of variance 2/fan-in) or 'post' (Glorot uniform).
+      num_heads: 4, or 1 for a single head `fc8`.
+    Returns:
+      net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; with num_heads=1
+        only net0.
+      end_points: {scope name: output} of every layer.
+    """
+    if initialization not in ('he', 'post'):
+        raise ValueError(f"initialization must be 'post' or 'he', not {initialization!r}")
+    initializer = (tf.glorot_uniform_initializer() if initialization == 'post' else
+                   tf.variance_scaling_initializer(scale=2.0, mode='fan_in'))
+
+    with tf.variable_scope(scope) as variable_scope:
+        end_points_collection = variable_scope.original_name_scope + 'end_points'
+        with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d, slim.dropout],
+                            outputs_collections=end_points_collection), \
+             slim.arg_scope([slim.conv2d], weights_initializer=initializer), \
+             slim.arg_scope([slim.batch_norm], is_training=is_training):
+            net = slim.avg_pool2d(inputs, [4, 2], stride=[4, 2], scope='pool0')  # [b, 56, 112, 1]
+            net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 56, 32]
+            net = slim.conv2d(net, 64, 3, stride=2, scope='conv2')  # [batch, 14, 28, 64]
+            net = slim.conv2d(net, 64, 3, scope='conv3')
+            net = slim.conv2d(net, 96, 3, stride=2, scope='conv4')  # [batch, 7, 14, 96]
+            net = slim.conv2d(net, 128, 3, scope='conv5')
+            net = slim.conv2d(net, 128, 3, stride=2, scope='conv6')  # [batch, 4, 7, 128]
+
+            net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
+            net = slim.dropout(net, dropout_keep_prob, is_training, scope='dropout6')
+            scopes = ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
+            heads = [slim.fully_connected(net, num_classes, activation_fn=None, scope=head_scope)
+                     for head_scope in scopes]
+        end_points = slim.convert_collection_to_dict(end_points_collection)
+    return *heads, end_points
+
+
+small_cnn.default_image_size = 224
