@@ -1,16 +1,28 @@
 # Everything from nothing but Python 3.10 to 3.13: packages go into .venv, nothing else is touched.
-#   make run     make captchas, convert them, train on them, read the ones held out
-#   make test    the tests
+#   make run      captchas, the quick way: draw, convert, train the small network, read new ones
+#   make captcha  captchas, the post's way: the same with AlexNet
+#   make mnist    digits: train, test, read the ten samples
+#   make test     the tests
 # Another interpreter: make run PYTHON=python3.12
 
 PYTHON ?= python3
 BIN := .venv/bin
+SMALL := --model-dir captcha/small_cnn
 
-.PHONY: run test clean
+.PHONY: run captcha mnist test clean
 
 run: .venv/.ready captcha/train.tfrecords
+	$(BIN)/python captcha_train.py --network small_cnn $(SMALL)
+	$(BIN)/python captcha_test.py $(SMALL)
+
+captcha: .venv/.ready captcha/train.tfrecords
 	$(BIN)/python captcha_train.py
 	$(BIN)/python captcha_test.py
+
+mnist: .venv/.ready
+	$(BIN)/python mnist_backward.py
+	$(BIN)/python mnist_test.py --once
+	$(BIN)/python mnist_app.py samples/*.jpg
 
 test: .venv/.ready
 	$(BIN)/python -m pytest -q

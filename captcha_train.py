@@ -1,8 +1,10 @@
 """Train a network with four heads to read captchas: multi-task learning, joint training.
 
-Command:  python captcha_train.py
-          python captcha_train.py --recipe post    exactly the post's, which stays at chance
-          tensorboard --logdir captcha/log         curves, graph and input pictures
+Command:  python captcha_train.py                        AlexNet, as in the post
+          python captcha_train.py --network small_cnn    minutes instead of the best part of an hour
+          python captcha_train.py --recipe post          the post's own numbers: stays at chance
+          python captcha_train.py --method vector        the post's Method 1: one head, not four
+          tensorboard --logdir captcha/log               curves, graph and input pictures
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log
@@ -135,9 +137,6 @@ def build_vector_loss(logits, labels, num_classes):
                        axis=1)  # [batch, 4 * num_classes], four ones in each row
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(
         labels=vector / len(labels), logits=tf.concat(logits, axis=1)))
-
-
-LOSSES = {'heads': build_loss, 'vector': build_vector_loss}
 
 
 def build_accuracies(logits, labels):
@@ -287,7 +286,8 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
         batch = build_inputs(train_file, batch_size, seed)
         x, y = build_placeholders()
         logits, test_logits = build_networks(x, batch_size, network, num_classes, recipe, method)
-        total_loss = LOSSES[method](logits, y, num_classes)
+        loss_of = build_vector_loss if method == 'vector' else build_loss
+        total_loss = loss_of(logits, y, num_classes)
         accuracies = build_accuracies(logits, y)
         predictions = tf.stack([tf.argmax(head, 1) for head in test_logits], axis=1)  # [batch, 4]
         lr, optimizer, divide_lr = build_train_op(total_loss, learning_rate,
@@ -354,7 +354,8 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
                     cli.say(f'stopped after iteration {i}, saved {checkpoint}; '
                             'go on with the same command')
                     return 128 + stop.signal
-    cli.say(f'saved {checkpoint}; read captchas with: python captcha_test.py')
+    where = '' if model_dir == MODEL_DIR else f' --model-dir {model_dir}'
+    cli.say(f'saved {checkpoint}; read captchas with: python captcha_test.py{where}')
     return 0
 
 

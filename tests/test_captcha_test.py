@@ -75,8 +75,8 @@ def reference_logits(arrays, x):
 def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
     folder, arrays = original
     facts = captcha_data.checkpoint_facts(captcha_data.newest_checkpoint(str(folder)))
-    assert (facts.network, facts.charset, facts.recipe, facts.iteration) == (
-        'alexnet_v2', 'digits', 'post', 6000)
+    assert vars(facts) == {'network': 'alexnet_v2', 'charset': 'digits', 'recipe': 'post',
+                           'method': 'heads', 'iteration': 6000}
     images = np.random.default_rng(1).integers(0, 256, [3, 224, 224], np.uint8)
     expected = reference_logits(arrays, captcha_data.scale(images))
     with tf.Graph().as_default(), tf.Session() as sess:
@@ -113,8 +113,8 @@ def test_our_checkpoint_holds_what_the_original_code_restores(trained):
         for slot in '', '/Adam', '/Adam_1':
             assert shapes.pop(f'alexnet_v2/{scope}/weights{slot}') == shape
             assert shapes.pop(f'alexnet_v2/{scope}/biases{slot}') == shape[-1:]
-    assert sorted(shapes) == ['Variable', 'about/charset', 'about/network', 'about/recipe',
-                              'beta1_power', 'beta2_power']
+    assert sorted(shapes) == ['Variable', 'about/charset', 'about/method', 'about/network',
+                              'about/recipe', 'beta1_power', 'beta2_power']
 
 
 def test_train_save_restore_gives_the_same_logits(trained):
@@ -131,6 +131,22 @@ def test_train_save_restore_gives_the_same_logits(trained):
     predictions, _ = read(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
     assert facts.recipe == 'default'
+
+
+def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_script):
+    ended = run_script('captcha_train.py', '--train', captchas / 'train.tfrecords', '--steps', 2,
+                       '--test', captchas / 'test.tfrecords', '--model-dir', tmp_path,
+                       '--network', 'small_cnn', '--method', 'vector', '--batch-size', 8)
+    assert ended.returncode == 0, ended.stderr
+    assert 'loss at chance: ln 40 = 3.689' in ended.stdout
+    held_out = re.search(r'whole captchas ([\d.]+) of 10', ended.stdout)[1]
+    shapes = tf.train.load_checkpoint(
+        str(tmp_path / 'crack_captcha.model-1')).get_variable_to_shape_map()
+    assert shapes['small_cnn/fc8/weights'] == [3584, 40]
+    ended = run_script('captcha_test.py', '--model-dir', tmp_path, '--sheet', tmp_path / 's.png',
+                       '--test', captchas / 'test.tfrecords')
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert f'whole captchas: {held_out} ' in ended.stdout
 
 
 def test_the_whole_test_set(captchas, trained, tmp_path, run_script):

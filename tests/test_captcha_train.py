@@ -24,11 +24,11 @@ from nets import nets_factory, slim
 @pytest.fixture
 def tiny(monkeypatch):
     """Register 'tiny', four linear heads on a coarse picture: train() takes no time with it."""
-    def network(inputs, num_classes, is_training=True, initialization='post'):
+    def network(inputs, num_classes, is_training=True, initialization='post', num_heads=4):
         with tf.variable_scope('tiny'):
             net = tf.reshape(tf.nn.avg_pool2d(inputs, 32, 32, 'VALID'), [-1, 49])
             return *[slim.fully_connected(net, num_classes, activation_fn=None, scope=f'fc8_{k}')
-                     for k in range(4)], {}
+                     for k in range(num_heads)], {}
     network.default_image_size = 224
     monkeypatch.setitem(nets_factory.NETWORKS, 'tiny', (network, lambda weight_decay: {}))
     return 'tiny'
@@ -61,6 +61,51 @@ def test_the_loss_is_the_mean_of_four_cross_entropies():
     picked = np.take_along_axis(log_softmax, labels[..., np.newaxis], -1)
     assert found == pytest.approx(-picked.mean(), rel=1e-5)
     np.testing.assert_allclose(accuracies, (logits.argmax(-1) == labels).mean(-1))
+
+
+def test_the_vectors_loss_is_a_softmax_over_all_forty():
+    """Against NumPy: each of the four right places is to get a quarter of the probability."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=[4, 6, 10]).astype(np.float32)
+    labels = rng.integers(0, 10, [4, 6])
+    with tf.Graph().as_default(), tf.Session() as sess:
+        found, perfect = sess.run([captcha_train.build_vector_loss(
+            [tf.constant(head) for head in heads],
+            [tf.constant(label, tf.float32) for label in labels], 10)
+            for heads in (logits, 1000 * np.eye(10, dtype=np.float32)[labels])])
+    vector = np.concatenate(logits, axis=1)  # [6, 40]
+    log_softmax = vector - np.log(np.exp(vector).sum(1, keepdims=True))
+    places = labels + 10 * np.arange(4)[:, np.newaxis]  # [4, 6] of 0 ... 39
+    assert found == pytest.approx(-np.mean(log_softmax[np.arange(6), places]), rel=1e-5)
+    assert perfect == pytest.approx(np.log(4), rel=1e-5)
+
+
+def test_the_cosine_reaches_zero_at_the_end_and_batch_norm_moves():
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x = tf.constant(np.random.default_rng(0).normal(5, 1, [8, 4, 4, 2]), tf.float32)
+        loss = tf.reduce_mean(slim.batch_norm(x, decay=0.5) ** 2)
+        lr, optimizer, divide_lr = captcha_train.build_train_op(loss, 0.003, cosine_steps=4)
+        sess.run(tf.global_variables_initializer())
+        rates = []
+        for _ in range(4):
+            rates.append(sess.run(lr))
+            sess.run([optimizer, divide_lr])
+        rates.append(sess.run(lr))
+        average = sess.run(next(v for v in tf.global_variables() if 'moving_mean' in v.op.name))
+    np.testing.assert_allclose(
+        rates, 0.0015 * (1 + np.cos(np.pi * np.arange(5) / 4)), rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(average, 5 * (1 - 0.5 ** 4), rtol=0.1)
+
+
+def test_each_network_has_its_own_defaults():
+    found = {name: vars(captcha_train.training_defaults(*name)) for name in
+             [('alexnet_v2', 'default'), ('alexnet_v2', 'post'), ('small_cnn', 'post')]}
+    assert found['alexnet_v2', 'default'] == {'steps': 6001, 'batch_size': 25,
+                                              'learning_rate': 0.0009, 'cosine': False}
+    assert found['alexnet_v2', 'post'] == found['small_cnn', 'post'] == {
+        'steps': 6001, 'batch_size': 25, 'learning_rate': 0.003, 'cosine': False}
+    small = captcha_train.training_defaults('small_cnn', 'default')
+    assert small.cosine and small.batch_size == 64 and small.learning_rate == 0.003
 
 
 def test_a_batch_keeps_images_and_labels_together_and_is_shuffled(tmp_path):
@@ -153,6 +198,7 @@ def test_a_checkpoint_of_another_network_recipe_or_charset(captchas, tmp_path, t
     train(captchas, tmp_path, 1, network=tiny)
     before = sorted(os.listdir(tmp_path))
     for kwargs, words in [({'network': 'alexnet_v2'}, 'network alexnet_v2, found one of .*tiny'),
+                          ({'network': tiny, 'method': 'vector'}, 'vector, found one of .*heads'),
                           ({'network': tiny, 'recipe': 'post'}, 'recipe post, found one of .*def')]:
         with pytest.raises(cli.UserError, match=words):
             train(captchas, tmp_path, 5, **kwargs)
@@ -167,7 +213,8 @@ def test_a_checkpoint_of_another_network_recipe_or_charset(captchas, tmp_path, t
 
 def test_a_checkpoint_without_adams_moments(captchas, tmp_path, tiny):
     with tf.Graph().as_default(), tf.Session() as sess:
-        for name, value in ('network', 'tiny'), ('charset', 'digits'), ('recipe', 'default'):
+        for name, value in {'network': 'tiny', 'charset': 'digits', 'recipe': 'default',
+                            'method': 'heads'}.items():
             tf.get_variable(f'about/{name}', initializer=tf.constant(value))
         sess.run(tf.global_variables_initializer())
         tf.train.Saver().save(sess, str(tmp_path / 'crack_captcha.model'), global_step=7)
@@ -261,7 +308,8 @@ def test_a_signal_saves(captchas, tmp_path, number):
 @pytest.mark.parametrize('arguments, words', [
     (['--steps', '0'], "'0'"), (['--steps', '-5'], 'at least 1'), (['--batch-size', '2.5'], '2.5'),
     (['--learning-rate', 'nan'], 'above 0'), (['--learning-rate', '-1'], 'above 0'),
-    (['--network', 'vgg'], 'alexnet_v2'), (['--recipe', 'mine'], 'post'), (['--seed', 'x'], 'x')])
+    (['--network', 'vgg'], 'small_cnn'), (['--method', '3'], 'vector'),
+    (['--recipe', 'mine'], 'post'), (['--seed', 'x'], 'x')])
 def test_bad_options(monkeypatch, arguments, words):
     monkeypatch.setattr(sys, 'argv', ['captcha_train.py', *arguments])
     with pytest.raises(cli.UserError, match=re.escape(words)):

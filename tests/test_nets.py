@@ -1,4 +1,4 @@
-"""The network: the post's table, slim's variables, the same numbers as TensorFlow's own layers."""
+"""The networks: the post's table, slim's variables, the same numbers as TensorFlow's own layers."""
 import numpy as np
 import pytest
 
@@ -240,3 +240,101 @@ def test_factory(graph):
     assert fn.default_image_size == alexnet.alexnet_v2.default_image_size == 224
     with pytest.raises(ValueError, match='alexnet_v2'):
         nets_factory.get_network_fn('alexnet_v3', 10)
+
+
+# --- Method 1: one head of 4 x classes
+
+@pytest.mark.parametrize('name, values', [('alexnet_v2', 4096), ('small_cnn', 3584)])
+def test_a_vector_is_one_head_in_quarters(graph, name, values):
+    x = tf.constant(np.random.default_rng(0).normal(size=[2, 224, 224, 1]), tf.float32)
+    *logits, end_points = nets_factory.get_network_fn(name, 10, method='vector')(x)
+    heads = {v.op.name: v.shape.as_list() for v in tf.trainable_variables() if 'fc8' in v.op.name}
+    assert list(heads) == [f'{name}/fc8/weights', f'{name}/fc8/biases']
+    assert np.prod(heads[f'{name}/fc8/weights']) == values * 40
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        quarters, vector = sess.run([logits, end_points[f'{name}/fc8']])
+    assert vector.shape == (2, 40)
+    np.testing.assert_array_equal(np.concatenate(quarters, axis=1), vector)
+
+
+# --- the small network
+
+# scope: weights [kernel height, kernel width, channels in, channels out] and output for 224x224
+SMALL = {'conv1': ((5, 5, 1, 32), (28, 56, 32)), 'conv2': ((3, 3, 32, 64), (14, 28, 64)),
+         'conv3': ((3, 3, 64, 64), (14, 28, 64)), 'conv4': ((3, 3, 64, 96), (7, 14, 96)),
+         'conv5': ((3, 3, 96, 128), (7, 14, 128)), 'conv6': ((3, 3, 128, 128), (4, 7, 128))}
+
+
+def small(x, **kwargs):
+    return nets_factory.get_network_fn('small_cnn', 10, 0.0005, **kwargs)(x)
+
+
+def test_the_small_networks_variables_and_end_points(graph):
+    *heads, end_points = small(tf.placeholder(tf.float32, [None, 224, 224, 1]), is_training=True)
+    expected = {}
+    for scope, (shape, _) in SMALL.items():
+        expected[f'{scope}/weights'] = shape
+        for name in 'beta', 'moving_mean', 'moving_variance':
+            expected[f'{scope}/BatchNorm/{name}'] = shape[-1:]
+    for k in range(4):
+        expected[f'fc8_{k}/weights'], expected[f'fc8_{k}/biases'] = (3584, 10), (10,)
+    found = {v.op.name.removeprefix('small_cnn/'): tuple(v.shape) for v in tf.global_variables()}
+    assert found == expected
+    assert not any('moving' in v.op.name for v in tf.trainable_variables())
+    assert {name.removeprefix('small_cnn/'): tuple(net.shape[1:])
+            for name, net in end_points.items()} == {
+        'pool0': (56, 112, 1), 'dropout6': (3584,), **{f'fc8_{k}': (10,) for k in range(4)},
+        **{scope: shape for scope, (_, shape) in SMALL.items()}}
+    assert [end_points[f'small_cnn/fc8_{k}'] is heads[k] for k in range(4)] == [True] * 4
+    assert len(tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)) == 10  # six and four heads
+    assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == 12  # a mean and a variance a layer
+
+
+def test_batch_norm_in_training_and_in_use(graph):
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(3, 2, [4, 5, 6, 7]).astype(np.float32)
+    x = tf.constant(pixels)
+    with tf.variable_scope('layer'):
+        training = slim.batch_norm(x, decay=0.9, scale=True)
+    with tf.variable_scope('layer', reuse=True):
+        in_use = slim.batch_norm(x, scale=True, is_training=False)
+    assert sorted(v.op.name for v in tf.global_variables()) == [
+        f'layer/BatchNorm/{name}' for name in ('beta', 'gamma', 'moving_mean', 'moving_variance')]
+    mean, variance = pixels.mean((0, 1, 2)), pixels.var((0, 1, 2))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        np.testing.assert_allclose(sess.run(in_use), pixels / np.sqrt(1.001), rtol=1e-5)
+        found, *_ = sess.run([training, *tf.get_collection(tf.GraphKeys.UPDATE_OPS)])
+        np.testing.assert_allclose(found, (pixels - mean) / np.sqrt(variance + 0.001),
+                                   rtol=1e-4, atol=1e-5)
+        averages = {v.op.name: sess.run(v) for v in tf.global_variables()}
+        np.testing.assert_allclose(averages['layer/BatchNorm/moving_mean'], 0.1 * mean, rtol=1e-4)
+        unbiased = variance * 120 / 119  # of 4 * 5 * 6 values, TensorFlow's way
+        np.testing.assert_allclose(averages['layer/BatchNorm/moving_variance'],
+                                   0.9 + 0.1 * unbiased, rtol=1e-4)
+        np.testing.assert_allclose(
+            sess.run(in_use), (pixels - 0.1 * mean) / np.sqrt(0.9 + 0.1 * unbiased + 0.001),
+            rtol=1e-4, atol=1e-5)
+
+
+def test_in_use_a_picture_does_not_depend_on_its_neighbours(graph):
+    x = tf.placeholder(tf.float32, [None, 224, 224, 1])
+    *heads, _ = small(x)
+    pixels = np.random.default_rng(0).normal(size=[3, 224, 224, 1])
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        together, alone = sess.run(heads, {x: pixels}), sess.run(heads, {x: pixels[1:2]})
+    np.testing.assert_allclose(np.array(together)[:, 1:2], alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('initialization, variance', [('he', 2 / (9 * 128)), ('post', 1 / (9 * 128))])
+def test_the_small_networks_initial_values(graph, initialization, variance):
+    small(tf.placeholder(tf.float32, [None, 224, 224, 1]), initialization=initialization)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        weights = sess.run(next(v for v in tf.global_variables()
+                                if v.op.name == 'small_cnn/conv6/weights'))
+    assert weights.var() == pytest.approx(variance, rel=0.03)
+    with pytest.raises(ValueError, match='he'):
+        small(tf.zeros([1, 224, 224, 1]), initialization='xavier')

@@ -1,0 +1,53 @@
+"""The captcha chain learns: real captchas, the small network, a stated accuracy, as a user runs it.
+
+Takes about a minute and a half on two cores; the other tests need no trained network.
+"""
+import os
+import re
+
+import pytest
+
+PICTURES, STEPS = 8000, 500
+GOAL = 0.75  # of 500 held-out captchas; measured: see README.md, Tests
+
+
+@pytest.fixture(scope='module')
+def chain(tmp_path_factory, run_script):
+    """(folder, what the four scripts printed) of a short chain."""
+    folder = tmp_path_factory.mktemp('chain')
+    records = ['--train', folder / 'train.tfrecords', '--test', folder / 'test.tfrecords']
+    commands = [
+        ('gen_captcha.py', '--num', PICTURES, '--seed', 0, '--out', folder / 'images'),
+        ('to_tfrecord.py', '--images', folder / 'images', '--out', folder),
+        ('captcha_train.py', *records, '--model-dir', folder, '--network', 'small_cnn',
+         '--steps', STEPS),
+        ('captcha_test.py', *records[2:], '--model-dir', folder, '--sheet', folder / 's.png')]
+    printed = []
+    for command in commands:
+        ended = run_script(*command)
+        assert ended.returncode == 0, ended.stderr
+        printed.append(ended.stdout)
+    return folder, printed
+
+
+def test_the_small_network_reads_captchas_it_has_never_seen(chain):
+    _, (*_, tested) = chain
+    share, count = re.search(r'whole captchas: ([\d.]+) \(\d+ of (\d+)\)', tested).groups()
+    assert int(count) == 500
+    assert float(share) >= GOAL
+
+
+def test_trainer_and_reader_measure_the_same(chain):
+    """Both from the moving averages of batch norm, one with them in memory, one restored."""
+    _, (_, _, trained, tested) = chain
+    last = re.findall(r'whole captchas ([\d.]+) of 500', trained)[-1]
+    assert f'whole captchas: {last} ' in tested
+
+
+def test_a_picture_file_is_read_as_its_record(chain, run_script):
+    folder, _ = chain
+    pictures = sorted((folder / 'images').glob('*.jpg'))[:40]
+    ended = run_script('captcha_test.py', '--model-dir', folder, *pictures)
+    lines = [line.rsplit(' ', 2) for line in ended.stdout.splitlines()]
+    right = sum(os.path.basename(path).startswith(text) for path, text, _ in lines)
+    assert len(lines) == 40 and right >= 30
