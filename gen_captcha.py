@@ -4,7 +4,7 @@ Command:  python gen_captcha.py
           python gen_captcha.py --num 20000 --charset alnum
 Reads:    nothing; fonts and noise come from the package `captcha`
 Writes:   captcha/images/<text>_<number>.jpg, 160x60 RGB, for instance 0782_000123.jpg
-Takes:    18 s for 10,000 pictures on two cores; all cores draw
+Takes:    a minute for 40,000 pictures on two cores; all cores draw
 
 A second run adds pictures and goes on with the numbers; nothing is overwritten.
 """
@@ -24,7 +24,7 @@ import cli
 OUT = captcha_data.IMAGE_FOLDER
 
 # --- data
-NUM = 10000  # pictures
+NUM = 40000  # pictures: more of them are worth more than more iterations (README.md)
 CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a lively progress bar
 
 

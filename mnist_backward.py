@@ -16,6 +16,8 @@ import glob
 import os
 import re
 
+import numpy as np
+
 import cli
 
 with cli.quiet_start():

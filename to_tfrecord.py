@@ -6,7 +6,7 @@ Reads:    captcha/images/*: pictures of any size, mode and format that Pillow kn
           four characters of the file name are the label
 Writes:   captcha/test.tfrecords and captcha/train.tfrecords, 50 kB a picture, see
           captcha_data.py; captcha/dataset.json: what is in them, for people to read
-Takes:    8 s for 10,000 pictures on two cores; all cores convert
+Takes:    half a minute for 40,000 pictures on two cores; all cores convert
 
 No text of the test set occurs in the training set: such pictures are left out and counted, so
 what is measured on the test set was never seen, not even with other noise.

@@ -29,17 +29,19 @@ LIMIT = 800  # iterations
 WINDOW = 40  # losses whose mean counts
 ESCAPED = 2.0  # for digits: ln 10 is 2.303
 
-# --- the recipes: input and initialization by their names in captcha_train.py; the rate from
-# iteration 1 on; how many times that rate iteration 0 takes, three in the post
-DEFAULT = dict(input='default', weights='he', biases=0.0, rate=0.0003, first=3)
-POST = dict(input='post', weights='post', biases=0.1, rate=0.001, first=3)
+# --- the recipes: input and the convolutions' weights by their names in captcha_train.py; weights
+# of fc6 to fc8, 'post' or 'he'; the rate from iteration 1 on; how many times that iteration 0 takes
+DEFAULT = dict(input='default', convolutions='he', fully_connected='post', biases=0.1, rate=0.0001,
+               first=3)
+POST = dict(DEFAULT, input='post', convolutions='post', rate=0.001)
 ROWS = {
     'default': {},
     'input of the post': dict(input='post'),
-    'weights of the post': dict(weights='post'),
-    'biases of the post, 0.1': dict(biases=0.1),
+    'convolutions of the post': dict(convolutions='post'),
     'rate of the post, 0.001': dict(rate=0.001),
-    'rate 0.0001': dict(rate=0.0001),
+    'rate 0.0003': dict(rate=0.0003),
+    'He in fc6 to fc8 too': dict(fully_connected='he'),
+    'biases 0': dict(biases=0.0),
     'first step not tripled': dict(first=1),
     'post': POST,
 }
@@ -59,19 +61,22 @@ def escape(train_file, facts, seed, limit):
         x, y = captcha_train.build_placeholders()
         network_fn = nets_factory.get_network_fn(
             'alexnet_v2', num_classes, captcha_train.WEIGHT_DECAY, is_training=True,
-            initialization=facts['weights'])
+            initialization=facts['convolutions'])
         size = captcha_data.IMAGE_SIZE
         image = captcha_data.network_input(x, facts['input'])
         *logits, _ = network_fn(tf.reshape(image, [batch_size, size, size, 1]))
         loss = captcha_train.build_loss(logits, y, num_classes)
         lr, optimizer, _ = captcha_train.build_train_op(loss, facts['first'] * facts['rate'])
-        # The heads' biases are 0 in the post too.
-        biases = [v.assign(tf.fill(v.shape, facts['biases'])) for v in tf.trainable_variables()
-                  if v.op.name.endswith('biases') and 'fc8' not in v.op.name]
+        changed = [v.assign(tf.fill(v.shape, facts['biases'])) for v in tf.trainable_variables()
+                   if v.op.name.endswith('biases') and 'fc8' not in v.op.name]  # fc8's are 0
+        if facts['fully_connected'] == 'he':
+            he = tf.variance_scaling_initializer(scale=2.0, mode='fan_in')
+            changed += [v.assign(he(v.shape)) for v in tf.trainable_variables()
+                        if '/fc' in v.op.name and v.op.name.endswith('weights')]
 
         sess = ends.enter_context(tf.Session())
         sess.run(tf.global_variables_initializer())
-        sess.run(biases)
+        sess.run(changed)
         coord = tf.train.Coordinator()
         ends.callback(captcha_train.stop_queues, coord,
                       tf.train.start_queue_runners(sess=sess, coord=coord))

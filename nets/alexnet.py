@@ -33,31 +33,27 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
       spatial_squeeze: drop the heads' two axes of size 1.
       scope: the variable scope.
       global_pool: average fc7's map before the heads, for inputs larger than 224x224.
-      initialization: 'post' (convolutions Glorot uniform with biases 0.1, fc6 to fc8 truncated
-        normal of 0.005) or 'he' (all weights truncated normal of variance 2/fan-in, biases 0:
-        He et al. 2015, made for ReLU, keeps the signal's size from layer to layer).
+      initialization: 'post' (convolutions Glorot uniform, fc6 to fc8 truncated normal of 0.005,
+        biases 0.1) or 'he' (conv1 to conv5 truncated normal of variance 2/fan-in: He et al. 2015,
+        made for ReLU, keeps the signal's size from layer to layer; all else as in the post).
       num_heads: 4 in the post; 1 makes a single head `fc8`, as slim's own network has.
     Returns:
       net0, net1, net2, net3: each head's logits, float32 [batch, num_classes], or
         [batch, 1, 1, num_classes] without `spatial_squeeze`; with num_heads=1 only net0.
       end_points: {scope name: output} of every layer.
     """
-    if initialization == 'post':
-        every_layer = {}  # the arg_scope's own: slim's Glorot uniform, biases 0.1
-        fully_connected = dict(weights_initializer=tf.truncated_normal_initializer(stddev=0.005),
-                               biases_initializer=tf.constant_initializer(0.1))
-    elif initialization == 'he':
-        every_layer = fully_connected = dict(
-            weights_initializer=tf.variance_scaling_initializer(scale=2.0, mode='fan_in'),
-            biases_initializer=tf.zeros_initializer())
-    else:
+    convolutions = {
+        'post': {},  # slim's Glorot uniform
+        'he': dict(weights_initializer=tf.variance_scaling_initializer(scale=2.0, mode='fan_in')),
+    }
+    if initialization not in convolutions:
         raise ValueError(f"initialization must be 'post' or 'he', not {initialization!r}")
 
     with tf.variable_scope(scope) as variable_scope:
         end_points_collection = variable_scope.original_name_scope + 'end_points'
         with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.max_pool2d, slim.dropout],
                             outputs_collections=end_points_collection), \
-             slim.arg_scope([slim.conv2d], **every_layer):
+             slim.arg_scope([slim.conv2d], **convolutions[initialization]):
             net = slim.conv2d(inputs, 64, 11, stride=4, padding='VALID', scope='conv1')
             net = slim.max_pool2d(net, 3, stride=2, scope='pool1')  # [batch, 26, 26, 64]
             net = slim.conv2d(net, 192, 5, scope='conv2')
@@ -68,7 +64,8 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
             net = slim.max_pool2d(net, 3, stride=2, scope='pool5')  # [batch, 5, 5, 256]
 
             # Convolutions instead of fully connected layers: slide over inputs above 224x224.
-            with slim.arg_scope([slim.conv2d], **fully_connected):
+            with slim.arg_scope([slim.conv2d],
+                                weights_initializer=tf.truncated_normal_initializer(stddev=0.005)):
                 net = slim.conv2d(net, 4096, 5, padding='VALID', scope='fc6')
                 net = slim.dropout(net, dropout_keep_prob, is_training, scope='dropout6')
                 net = slim.conv2d(net, 4096, 1, scope='fc7')

@@ -101,7 +101,7 @@ def test_each_network_has_its_own_defaults():
     found = {name: vars(captcha_train.training_defaults(*name)) for name in
              [('alexnet_v2', 'default'), ('alexnet_v2', 'post'), ('small_cnn', 'post')]}
     assert found['alexnet_v2', 'default'] == {'steps': 6001, 'batch_size': 25,
-                                              'learning_rate': 0.0009, 'cosine': False}
+                                              'learning_rate': 0.0003, 'cosine': False}
     assert found['alexnet_v2', 'post'] == found['small_cnn', 'post'] == {
         'steps': 6001, 'batch_size': 25, 'learning_rate': 0.003, 'cosine': False}
     small = captcha_train.training_defaults('small_cnn', 'default')
@@ -151,7 +151,7 @@ def test_lines_checkpoints_and_held_out_accuracy(captchas, tmp_path, tiny, monke
     out = capsys.readouterr().out
     lines = re.findall(r'^Iter:(\d+) Loss:\d+\.\d{3} Accuracy: '
                        r'[01]\.\d\d,[01]\.\d\d,[01]\.\d\d,[01]\.\d\d '
-                       r'Learning_rate:0\.0003$', out, re.MULTILINE)
+                       r'Learning_rate:0\.0001$', out, re.MULTILINE)
     assert lines == ['0', '20', '40', '60']
     assert re.findall(r'^Held-out after iteration (\d+): characters [\d.]+, '
                       r'whole captchas [\d.]+ of (\d+)$', out, re.MULTILINE) == [
@@ -169,7 +169,7 @@ def test_it_goes_on_exactly_where_it_stopped(captchas, tmp_path, tiny, monkeypat
     monkeypatch.setattr(captcha_train, 'DIVIDE_EVERY', 40)
     train(captchas, tmp_path, 41, network=tiny)
     before = saved(tmp_path, 40)
-    assert before['Variable'] == pytest.approx(0.0009 / 9)  # divided at 0 and at 40
+    assert before['Variable'] == pytest.approx(0.0003 / 9)  # divided at 0 and at 40
     assert before['beta1_power'] == pytest.approx(0.9 ** 42, rel=1e-4)  # 41 steps, TensorFlow's way
     capsys.readouterr()
     train(captchas, tmp_path, 42, network=tiny)
@@ -242,7 +242,7 @@ def test_a_loss_that_is_no_number_stops(captchas, tmp_path, tiny, monkeypatch):
     real = captcha_train.build_loss
     monkeypatch.setattr(captcha_train, 'build_loss', lambda *args: real(*args) * np.float32('nan'))
     with pytest.raises(cli.UserError, match='iteration 2: the loss is nan; last good checkpoint: '
-                                            '.*model-1; .*--restart --learning-rate 0.0003'):
+                                            '.*model-1; .*--restart --learning-rate 0.0001'):
         train(captchas, tmp_path, 50, network=tiny)
 
 

@@ -116,12 +116,14 @@ def test_the_posts_initial_values(graph):
         assert values[f'{scope}/weights'].std() == pytest.approx(0.0044, rel=0.02)
 
 
-def test_he_initial_values(graph):
+def test_he_changes_the_convolutions_only(graph):
     x = tf.placeholder(tf.float32, [None, 224, 224, 1])
     nets_factory.get_network_fn('alexnet_v2', 10, initialization='he')(x)
     for name, value in initial_values().items():
         if name.endswith('biases'):
-            assert np.all(value == 0)
+            assert np.all(value == np.float32(0 if 'fc8' in name else 0.1)), name
+        elif name.startswith('fc'):
+            assert value.std() == pytest.approx(0.0044, rel=0.02), name
         else:
             fan_in = np.prod(value.shape[:3])
             assert value.std() == pytest.approx(np.sqrt(2 / fan_in), rel=0.02), name
