@@ -449,7 +449,8 @@ def main():
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()
     return train(args.train, args.test, args.model_dir, args.steps, args.log_dir, args.batch_size,
-                 args.network, args.recipe, args.learning_rate, args.seed, args.restart, args.method)
+                 args.network, args.recipe, args.learning_rate, args.seed, args.restart,
+                 args.method)
 
 
 if __name__ == '__main__':

@@ -330,7 +330,8 @@ def test_in_use_a_picture_does_not_depend_on_its_neighbours(graph):
     np.testing.assert_allclose(np.array(together)[:, 1:2], alone, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize('initialization, variance', [('he', 2 / (9 * 128)), ('post', 1 / (9 * 128))])
+@pytest.mark.parametrize('initialization, variance', [('he', 2 / (9 * 128)),
+                                                      ('post', 1 / (9 * 128))])
 def test_the_small_networks_initial_values(graph, initialization, variance):
     small(tf.placeholder(tf.float32, [None, 224, 224, 1]), initialization=initialization)
     with tf.Session() as sess:
