@@ -77,7 +77,7 @@ class DataSet:
                 self._shuffle()
             rest = np.concatenate([rest, self._order[:self._index_in_epoch]])
         # Gathering a batch's rows costs less than TF1's copy of all rows at each epoch's start.
-        return self.images.take(rest, axis=0), self.labels.take(rest, axis=0)
+        return self.images[rest], self.labels[rest]
 
     def _shuffle(self):
         """Begin an epoch: shuffle the order, on top of the last one, as TF1 did."""

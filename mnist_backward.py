@@ -16,8 +16,6 @@ import glob
 import os
 import re
 
-import numpy as np
-
 import cli
 
 with cli.quiet_start():
@@ -107,8 +105,6 @@ def backward(mnist, until=None, weight_seed=None):
                   cli.progress(until, 'training', 'step', initial=step) as bar,
                   cli.stop_signals() as stop):
                 saved = step
-                # What most steps do, without the checks that `run` makes of its feed each time.
-                run_step = sess.make_callable(train_op, feed_list=[x, y_])
                 batch = reader.submit(mnist.train.next_batch, batch_size)
                 while step < until and stop.signal is None:
                     xs, ys = batch.result()  # float32 [200, 784], 0 ... 1; float64 [200, 10]
@@ -126,7 +122,7 @@ def backward(mnist, until=None, weight_seed=None):
                         _, summary = sess.run([train_op, summaries], feed_dict=feed)
                         log.add_summary(summary, step)
                     else:
-                        run_step(xs, ys.astype(np.float32))
+                        sess.run(train_op, feed_dict=feed)
                     bar.update()
                 if saved < step:
                     save(saver, sess, step, sess.run(loss, feed_dict=feed))
