@@ -149,11 +149,10 @@ def pictures(args, _charset):
     """Print what the small network reads of its training pictures and of new ones, by number."""
     with cli.quiet_start():
         import tensorflow.compat.v1 as tf
-    total, _ = captcha_data.survey(args.common['train_file'])
     print('| training pictures | passes over them | training pictures read | new ones read |')
     print('|---:|---:|---:|---:|', flush=True)
     steps = args.steps or SHORT
-    for count in [*(count for count in PICTURES if count < total), total]:
+    for count in [*(count for count in PICTURES if count < args.total), args.total]:
         with tempfile.TemporaryDirectory() as folder:
             part = os.path.join(folder, 'part.tfrecords')
             with tf.io.TFRecordWriter(part) as writer:
@@ -259,9 +258,9 @@ def main():
     parser.add_argument('--test', default=captcha_data.TEST_FILE, metavar='FILE',
                         help='held-out records (default: %(default)s)')
     args = parser.parse_args()
-    count, charset = captcha_data.survey(args.train)
+    args.total, charset = captcha_data.survey(args.train)
     test_count, _ = captcha_data.survey(args.test)
-    print(f'{charset}: {count} training pictures, {test_count} held-out ones\n', flush=True)
+    print(f'{charset}: {args.total} training pictures, {test_count} held-out ones\n', flush=True)
     args.common = dict(train_file=args.train, test_file=args.test)
     TABLES[args.table](args, charset)
 
