@@ -15,7 +15,7 @@ Ctrl-C or SIGTERM saves first; the same command goes on exactly there.
 How the start looks: a network that guesses has the loss ln(classes), 2.303 for digits and 3.584
 for digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations, while
 nothing seems to happen, and then falls quickly; small_cnn's falls at once. If it is still there
-after 1,500 iterations, the script says so, once, and what to try. From iteration 2,000 on
+after 1,500 iterations, the script says so, once, and what to try. From iteration 4,000 on
 AlexNet's rate is so small that the post's four decimals show it as 0.0000.
 """
 import collections
@@ -458,7 +458,8 @@ def main():
                         help='pictures an iteration (default: 25, small_cnn 64)')
     parser.add_argument('--learning-rate', type=cli.positive_float,
                         help='rate of iteration 0; alexnet_v2 divides it by 3 after iterations 0, '
-                             '2000, 4000, ..., small_cnn lets it fall to 0 along a cosine '
+                             '4000, 8000, ... (with --recipe post 0, 2000, 4000, ...), '
+                             'small_cnn lets it fall to 0 along a cosine '
                              '(default: 0.0003, with --recipe post 0.003, small_cnn 0.003)')
     parser.add_argument('--recipe', choices=RECIPES, default='default',
                         help='post: initial values, learning rate and input exactly as in the '

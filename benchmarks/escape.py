@@ -29,13 +29,15 @@ LIMIT = 800  # iterations
 WINDOW = 40  # losses whose mean counts
 ESCAPED = 2.0  # for digits: ln 10 is 2.303
 
-# --- the recipes: input and the convolutions' weights by their names in captcha_train.py; weights
-# of fc6 to fc8, 'post' or 'he'; the rate from iteration 1 on; how many times that iteration 0 takes
-DEFAULT = dict(input='default', convolutions='he', fully_connected='post', biases=0.1, rate=0.0001,
-               first=3)
-POST = dict(DEFAULT, input='post', convolutions='post', rate=0.001)
+# --- the recipes: whether pictures are distorted; input and the convolutions' weights by their names
+# in captcha_train.py; weights of fc6 to fc8, 'post' or 'he'; the rate from iteration 1 on; how many
+# times that iteration 0 takes
+DEFAULT = dict(distort=True, input='default', convolutions='he', fully_connected='post',
+               biases=0.1, rate=0.0001, first=3)
+POST = dict(DEFAULT, distort=False, input='post', convolutions='post', rate=0.001)
 ROWS = {
     'default': {},
+    'pictures not distorted': dict(distort=False),
     'input of the post': dict(input='post'),
     'convolutions of the post': dict(convolutions='post'),
     'rate of the post, 0.001': dict(rate=0.001),
@@ -63,7 +65,8 @@ def escape(train_file, facts, seed, limit):
             'alexnet_v2', num_classes, captcha_train.WEIGHT_DECAY, is_training=True,
             initialization=facts['convolutions'])
         size = captcha_data.IMAGE_SIZE
-        image = captcha_data.network_input(x, facts['input'])
+        varied = captcha_train.distort(x, batch_size) if facts['distort'] else x
+        image = captcha_data.network_input(varied, facts['input'])
         *logits, _ = network_fn(tf.reshape(image, [batch_size, size, size, 1]))
         loss = captcha_train.build_loss(logits, y, num_classes)
         lr, optimizer, _ = captcha_train.build_train_op(loss, facts['first'] * facts['rate'])

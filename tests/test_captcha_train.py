@@ -125,6 +125,55 @@ def test_a_batch_keeps_images_and_labels_together_and_is_shuffled(tmp_path):
     assert sorted(numbers) != list(numbers)
 
 
+def distorted(monkeypatch, images, **limits):
+    """captcha_train.distort with every limit 0 but those given."""
+    for name in 'SHIFT', 'SCALE', 'SHEAR':
+        monkeypatch.setattr(captcha_train, name, limits.get(name, 0))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        tf.set_random_seed(0)
+        return sess.run(captcha_train.distort(tf.constant(images), len(images)))
+
+
+def test_a_distorted_picture_is_the_picture_moved_stretched_slanted(monkeypatch):
+    """Three straight edges, found again in each distorted picture, say what was done to it."""
+    rows, columns = np.mgrid[:224, :224].astype(np.float32)
+    images = np.stack([columns, rows] * 20)  # each pixel holds its own column, or row
+    np.testing.assert_allclose(distorted(monkeypatch, images), images, atol=1e-3)
+
+    inner = np.s_[:, 40:-40, 40:-40]  # away from the border, which is repeated
+    moved = (distorted(monkeypatch, images, SHIFT=10) - images)[inner]
+    np.testing.assert_allclose(moved, moved[:, :1, :1] * np.ones_like(moved), atol=1e-3)
+    assert 5 < abs(moved).max() <= 10
+
+    for name, axes, limit in ('SCALE', (2, 1), 0.08), ('SHEAR', (1, None), 0.1):
+        change = (distorted(monkeypatch, images, **{name: limit}) - images)[inner]
+        for first, axis in enumerate(axes):  # of the columns' pictures, then of the rows'
+            part = change[first::2]
+            if axis is None:  # a slant moves no pixel up or down
+                np.testing.assert_allclose(part, 0, atol=1e-3)
+                continue
+            slope = np.diff(part, axis=axis)
+            np.testing.assert_allclose(slope, slope[:, :1, :1] * np.ones_like(slope), atol=1e-3)
+            assert limit / 2 < abs(slope).max() <= limit + 1e-3
+            np.testing.assert_allclose(part.mean((1, 2)), 0, atol=1e-3)  # the centre stays
+
+
+def test_only_the_default_recipes_training_pictures_are_distorted(monkeypatch, tiny):
+    images = np.random.default_rng(0).uniform(-1, 1, [3, 224, 224])
+    for recipe in 'default', 'post':
+        with tf.Graph().as_default(), tf.Session() as sess:
+            x, _ = captcha_train.build_placeholders()
+            logits, test_logits = captcha_train.build_networks(x, 3, tiny, 10, recipe)
+            sess.run(tf.global_variables_initializer())
+            trained, again, tested = [sess.run(heads, {x: images})
+                                      for heads in (logits, logits, test_logits)]
+        if recipe == 'post':
+            np.testing.assert_allclose(trained, tested, atol=1e-5)
+        else:
+            assert np.abs(np.subtract(trained, again)).max() > 1e-3
+            assert np.abs(np.subtract(trained, tested)).max() > 1e-3
+
+
 def test_alexnet_learns_one_batch():
     """A few steps on one batch take the loss below chance, ln 10."""
     rng = np.random.default_rng(0)
@@ -166,7 +215,7 @@ def test_lines_checkpoints_and_held_out_accuracy(captchas, tmp_path, tiny, monke
 
 
 def test_it_goes_on_exactly_where_it_stopped(captchas, tmp_path, tiny, monkeypatch, capsys):
-    monkeypatch.setattr(captcha_train, 'DIVIDE_EVERY', 40)
+    monkeypatch.setitem(captcha_train.RECIPES['default'], 'divide_every', 40)
     train(captchas, tmp_path, 41, network=tiny)
     before = saved(tmp_path, 40)
     assert before['Variable'] == pytest.approx(0.0003 / 9)  # divided at 0 and at 40
