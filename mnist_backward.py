@@ -31,7 +31,8 @@ learning_rate_base = 0.1     # learning rate of the first epoch
 learning_rate_decay = 0.99   # the next epoch's rate is this times the last one's
 regularizer = 0.0001         # factor of the weight penalty
 steps = 50000                # train until the global step is this
-augment_steps = 120000       # the same with --augment: more to see takes longer to learn
+augment_steps = 120000       # the same with --augment: more to see takes longer to learn ...
+augment_rate_base = 0.5      # ... and cannot be learnt by heart, so larger steps do no harm
 seed = 0                     # of the first weights and the order of the pictures
 moving_average_decay = 0.99  # share of the old value when a moving average follows its variable
 
@@ -46,11 +47,11 @@ report_interval = 1000       # steps from one line and checkpoint to the next
 summary_interval = 100       # steps from one point in TensorBoard to the next
 
 
-def backward(mnist, until=None, weight_seed=None):
+def backward(mnist, until=None, weight_seed=None, rate_base=None):
     """Train on `mnist` (see input_data.read_data_sets) until the global step is `until`.
 
-    `until` is `steps` and `weight_seed` is `seed` unless given. Goes on from the newest checkpoint
-    in `model_save_path`.
+    `until` is `steps`, `weight_seed` is `seed` and `rate_base` is `learning_rate_base` unless
+    given. Goes on from the newest checkpoint in `model_save_path`.
     Returns the exit status: 0, or 128 + the signal that stopped it.
     """
     until = steps if until is None else until
@@ -67,7 +68,7 @@ def backward(mnist, until=None, weight_seed=None):
         loss = tf.reduce_mean(ce) + tf.add_n(tf.get_collection('losses'))   # float32 []
 
         learning_rate = tf.train.exponential_decay(
-            learning_rate_base, global_step,
+            learning_rate_base if rate_base is None else rate_base, global_step,
             mnist.train.num_examples / batch_size,  # steps in an epoch: 275
             learning_rate_decay, staircase=True)
         train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(
@@ -227,7 +228,8 @@ def main():
     mnist = input_data.read_data_sets(data_path, one_hot=True, seed=args.seed)
     if args.augment:
         mnist = mnist_augment.distorted(mnist, args.seed)
-    return backward(mnist, args.steps or (augment_steps if args.augment else steps), args.seed)
+        return backward(mnist, args.steps or augment_steps, args.seed, augment_rate_base)
+    return backward(mnist, args.steps, args.seed)
 
 
 if __name__ == '__main__':
