@@ -60,8 +60,8 @@ WEIGHT_DECAY = 0.0005  # of the L2 losses that the network collects; like the po
 STEPS = 6001
 BATCH_SIZE = 25
 # The variable's initial value. Iteration 0 runs at it and then divides it by 3, as in the post.
-# README.md says what each departure of 'default' from 'post' is for. (Each picture brought to mean 0
-# and deviation 1, the remaining one, is captcha_data.network_input, because testing needs it too.)
+# README.md says what each departure of 'default' from 'post' is for. One more, each picture brought
+# to mean 0 and deviation 1, is in captcha_data.network_input, because testing needs it too.
 RECIPES = {'default': dict(learning_rate=0.0003, initialization='he', distort=True,
                            divide_every=4000),  # iterations
            'post': dict(learning_rate=0.003, initialization='post', distort=False,

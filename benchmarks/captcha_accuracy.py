@@ -6,12 +6,13 @@ Command:  python benchmarks/captcha_accuracy.py networks    both networks agains
           python benchmarks/captcha_accuracy.py choices     small_cnn with one thing changed
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
-Takes:    networks: the default training of each network, on two cores about 45 minutes and 5;
-          the others a minute and a half for each training of the small network
+Takes:    networks: the default training of each network, on two cores 40 to 70 minutes and 5 to
+          10; the others two or three for each training of the small network
 
 Each training is `captcha_train.train` in a process of its own, with its defaults but that it is
-measured on the held-out captchas more often. The minutes are the training's own: from its first
-iteration, with reading, measuring and saving.
+measured on the held-out captchas more often and that the short ones see their pictures as they are,
+unless --distort is given. The minutes are the training's own: from its first iteration, with
+reading, measuring and saving.
 """
 import concurrent.futures
 import contextlib
@@ -56,11 +57,12 @@ class Clocked(io.TextIOBase):
         return sys.stderr.write(text)
 
 
-def one_training(kwargs, change=None):
+def one_training(kwargs, distort, change):
     """Worker: train once.
 
     Args:
       kwargs: for captcha_train.train, without model_dir.
+      distort: whether the training pictures are distorted.
       change: a key of CHANGES, or None.
     Returns: a namespace of points [(minutes, iteration, characters, whole captchas), ...],
       pictures_per_second, megabytes (a checkpoint's size) and known (the share of its first
@@ -70,6 +72,7 @@ def one_training(kwargs, change=None):
     import captcha_train
     network = kwargs['network']
     captcha_train.SAVE_EVERY = MEASURE_EVERY[network]
+    captcha_train.RECIPES['default']['distort'] = distort
     if change:
         CHANGES[change]()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(Clocked()) as out:
@@ -89,11 +92,11 @@ def one_training(kwargs, change=None):
                                  pictures_per_second=batch * iteration / (60 * minutes))
 
 
-def training(change=None, **kwargs):
+def training(distort, change=None, **kwargs):
     """`one_training` in a process of its own."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
-        return pool.submit(one_training, kwargs, change).result()
+        return pool.submit(one_training, kwargs, distort, change).result()
 
 
 def cost(network, num_classes):
@@ -125,7 +128,7 @@ def networks(args, charset):
           '| to 97 % | to 98 % | to 98.5 % | at the end | minutes | a checkpoint |')
     print('|---|' + '---:|' * 10, flush=True)
     for name, seed in itertools.product(args.networks, args.seeds):
-        result = training(**args.common, steps=args.steps, network=name, seed=seed)
+        result = training(True, **args.common, steps=args.steps, network=name, seed=seed)
         parameters, multiplications = cost(name, num_classes)
         marks = ' | '.join(minutes_to(result.points, share) for share in (0.9, 0.97, 0.98, 0.985))
         minutes, _, _, whole = result.points[-1]
@@ -139,8 +142,9 @@ def methods(args, _charset):
     print(f'| method | {" | ".join(f"seed {seed}" for seed in args.seeds)} | mean |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for method in 'heads', 'vector':
-        shares = [training(**args.common, steps=args.steps or SHORT, network='small_cnn',
-                           method=method, seed=seed).points[-1][3] for seed in args.seeds]
+        shares = [training(args.distort, **args.common, steps=args.steps or SHORT,
+                           network='small_cnn', method=method, seed=seed).points[-1][3]
+                  for seed in args.seeds]
         cells = ' | '.join(f'{100 * share:.1f} %' for share in shares)
         print(f'| {method} | {cells} | {100 * sum(shares) / len(shares):.1f} % |', flush=True)
 
@@ -160,8 +164,8 @@ def pictures(args, _charset):
                         tf.io.tf_record_iterator(args.common['train_file']), count):
                     writer.write(record)
             for seed in args.seeds:
-                result = training(**{**args.common, 'train_file': part}, steps=steps,
-                                  network='small_cnn', seed=seed)
+                result = training(args.distort, **{**args.common, 'train_file': part},
+                                  steps=steps, network='small_cnn', seed=seed)
                 passes = result.pictures_per_second * result.points[-1][0] * 60 / count
                 print(f'| {count:,} | {passes:.1f} | {100 * result.known:.1f} % | '
                       f'{100 * result.points[-1][3]:.1f} % |', flush=True)
@@ -233,8 +237,8 @@ def choices(args, _charset):
           + ' | pictures/s |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for change in [None, *CHANGES]:
-        results = [training(change, **args.common, steps=args.steps or SHORT, batch_size=64,
-                            learning_rate=0.003, network='small_cnn', seed=seed)
+        results = [training(args.distort, change, **args.common, steps=args.steps or SHORT,
+                            batch_size=64, learning_rate=0.003, network='small_cnn', seed=seed)
                    for seed in args.seeds]
         cells = ' | '.join(f'{100 * result.points[-1][3]:.1f} %' for result in results)
         rate = sum(result.pictures_per_second for result in results) / len(results)
@@ -253,6 +257,8 @@ def main():
     parser.add_argument('--steps', type=cli.positive_int,
                         help='iterations of each training (default: for `networks` the '
                              f"network's own, for the others {SHORT})")
+    parser.add_argument('--distort', action='store_true',
+                        help='distort the training pictures for the other tables, too')
     parser.add_argument('--train', default=captcha_data.TRAIN_FILE, metavar='FILE',
                         help='training records (default: %(default)s)')
     parser.add_argument('--test', default=captcha_data.TEST_FILE, metavar='FILE',

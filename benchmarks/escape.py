@@ -29,8 +29,8 @@ LIMIT = 800  # iterations
 WINDOW = 40  # losses whose mean counts
 ESCAPED = 2.0  # for digits: ln 10 is 2.303
 
-# --- the recipes: whether pictures are distorted; input and the convolutions' weights by their names
-# in captcha_train.py; weights of fc6 to fc8, 'post' or 'he'; the rate from iteration 1 on; how many
+# --- the recipes: whether pictures are distorted; input and convolutions' weights by their names in
+# captcha_train.py; weights of fc6 to fc8, 'post' or 'he'; the rate from iteration 1 on; how many
 # times that iteration 0 takes
 DEFAULT = dict(distort=True, input='default', convolutions='he', fully_connected='post',
                biases=0.1, rate=0.0001, first=3)
