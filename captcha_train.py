@@ -1,14 +1,14 @@
 """Train a network with four heads to read captchas: multi-task learning, joint training.
 
 Command:  python captcha_train.py                        AlexNet, as in the post
-          python captcha_train.py --network small_cnn    5 minutes instead of 40
+          python captcha_train.py --network small_cnn    minutes instead of an hour
           python captcha_train.py --recipe post          the post's own numbers: stays at chance
           python captcha_train.py --method vector        the post's Method 1: one head, not four
           tensorboard --logdir captcha/log               curves, graph and input pictures
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log
-Takes:    AlexNet 40 minutes, small_cnn 5, on two cores without a GPU
+Takes:    AlexNet 40 to 75 minutes, small_cnn 5 to 10, on two cores without a GPU
 
 Ctrl-C or SIGTERM saves first; the same command goes on exactly there.
 
