@@ -18,6 +18,7 @@ nothing seems to happen, and then falls quickly; small_cnn's falls at once. If i
 after 1,500 iterations, the script says so, once, and what to try. From iteration 4,000 on
 AlexNet's rate is so small that the post's four decimals show it as 0.0000.
 """
+import argparse
 import collections
 import contextlib
 import glob
@@ -117,14 +118,14 @@ def distort(images, batch_size):
         fill_value=0.0, interpolation='BILINEAR', fill_mode='NEAREST'), -1)
 
 
-def build_networks(x, batch_size, network, num_classes, recipe, method=METHOD):
+def build_networks(x, varied, batch_size, network, num_classes, recipe, method=METHOD):
     """The network twice over the same variables: to train it, and to measure it.
 
+    Args: x, varied: float32 [None, 224, 224], the pictures and what training sees of them.
     Returns: four heads' logits float32 [batch_size, num_classes] with dropout, and four
       [batch, num_classes] without, for as many pictures as are fed.
     """
     size = captcha_data.IMAGE_SIZE
-    varied = distort(x, batch_size) if RECIPES[recipe]['distort'] else x  # [None, 224, 224]
     train_fn = nets_factory.get_network_fn(network, num_classes, WEIGHT_DECAY, is_training=True,
                                            initialization=RECIPES[recipe]['initialization'],
                                            method=method)
@@ -274,7 +275,8 @@ def training_defaults(network, recipe):
 
 
 def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size=None,
-          network=None, recipe='default', learning_rate=None, seed=0, restart=False, method=None):
+          network=None, recipe='default', learning_rate=None, seed=0, restart=False, method=None,
+          distorted=None):
     """Train until `steps` iterations are done, from the newest checkpoint if there is one.
 
     Args:
@@ -286,6 +288,7 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
       recipe: a key of RECIPES.
       seed: of initial values, dropout and shuffling.
       restart: begin at iteration 0 whatever is there.
+      distorted: whether training sees distorted pictures; None: as the recipe says.
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
     """
     network = network or NETWORK
@@ -294,6 +297,7 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
     steps = steps or defaults.steps
     batch_size = batch_size or defaults.batch_size
     learning_rate = learning_rate or defaults.learning_rate
+    distorted = RECIPES[recipe]['distort'] if distorted is None else distorted
     log_dir = log_dir or os.path.join(model_dir, 'log')
     cli.writable_folder(model_dir)
     cli.writable_folder(log_dir)
@@ -314,7 +318,9 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
         tf.set_random_seed(seed)
         batch = build_inputs(train_file, batch_size, seed)
         x, y = build_placeholders()
-        logits, test_logits = build_networks(x, batch_size, network, num_classes, recipe, method)
+        varied = distort(x, batch_size) if distorted else x
+        logits, test_logits = build_networks(x, varied, batch_size, network, num_classes, recipe,
+                                             method)
         loss_of = build_vector_loss if method == 'vector' else build_loss
         total_loss = loss_of(logits, y, num_classes)
         accuracies = build_accuracies(logits, y)
@@ -462,8 +468,11 @@ def main():
                              'small_cnn lets it fall to 0 along a cosine '
                              '(default: 0.0003, with --recipe post 0.003, small_cnn 0.003)')
     parser.add_argument('--recipe', choices=RECIPES, default='default',
-                        help='post: initial values, learning rate and input exactly as in the '
-                             'post (default: %(default)s)')
+                        help='post: initial values, learning rate, input and pictures exactly as '
+                             'in the post (default: %(default)s)')
+    parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
+                        help='move, stretch and slant each training picture a little, each time '
+                             'anew (default: yes, with --recipe post no)')
     parser.add_argument('--train', default=TFRECORD_FILE, metavar='FILE',
                         help='training records (default: %(default)s)')
     parser.add_argument('--test', default=TEST_FILE, metavar='FILE',
@@ -479,7 +488,7 @@ def main():
     args = parser.parse_args()
     return train(args.train, args.test, args.model_dir, args.steps, args.log_dir, args.batch_size,
                  args.network, args.recipe, args.learning_rate, args.seed, args.restart,
-                 args.method)
+                 args.method, args.distort)
 
 
 if __name__ == '__main__':

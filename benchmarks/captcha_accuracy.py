@@ -57,12 +57,11 @@ class Clocked(io.TextIOBase):
         return sys.stderr.write(text)
 
 
-def one_training(kwargs, distort, change):
+def one_training(kwargs, change):
     """Worker: train once.
 
     Args:
       kwargs: for captcha_train.train, without model_dir.
-      distort: whether the training pictures are distorted.
       change: a key of CHANGES, or None.
     Returns: a namespace of points [(minutes, iteration, characters, whole captchas), ...],
       pictures_per_second, megabytes (a checkpoint's size) and known (the share of its first
@@ -72,7 +71,6 @@ def one_training(kwargs, distort, change):
     import captcha_train
     network = kwargs['network']
     captcha_train.SAVE_EVERY = MEASURE_EVERY[network]
-    captcha_train.RECIPES['default']['distort'] = distort
     if change:
         CHANGES[change]()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(Clocked()) as out:
@@ -92,11 +90,11 @@ def one_training(kwargs, distort, change):
                                  pictures_per_second=batch * iteration / (60 * minutes))
 
 
-def training(distort, change=None, **kwargs):
+def training(change=None, **kwargs):
     """`one_training` in a process of its own."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
-        return pool.submit(one_training, kwargs, distort, change).result()
+        return pool.submit(one_training, kwargs, change).result()
 
 
 def cost(network, num_classes):
@@ -128,7 +126,7 @@ def networks(args, charset):
           '| to 97 % | to 98 % | to 98.5 % | at the end | minutes | a checkpoint |')
     print('|---|' + '---:|' * 10, flush=True)
     for name, seed in itertools.product(args.networks, args.seeds):
-        result = training(True, **args.common, steps=args.steps, network=name, seed=seed)
+        result = training(**args.common, steps=args.steps, network=name, seed=seed)
         parameters, multiplications = cost(name, num_classes)
         marks = ' | '.join(minutes_to(result.points, share) for share in (0.9, 0.97, 0.98, 0.985))
         minutes, _, _, whole = result.points[-1]
@@ -142,7 +140,7 @@ def methods(args, _charset):
     print(f'| method | {" | ".join(f"seed {seed}" for seed in args.seeds)} | mean |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for method in 'heads', 'vector':
-        shares = [training(args.distort, **args.common, steps=args.steps or SHORT,
+        shares = [training(**args.common, steps=args.steps or SHORT, distorted=args.distort,
                            network='small_cnn', method=method, seed=seed).points[-1][3]
                   for seed in args.seeds]
         cells = ' | '.join(f'{100 * share:.1f} %' for share in shares)
@@ -164,8 +162,8 @@ def pictures(args, _charset):
                         tf.io.tf_record_iterator(args.common['train_file']), count):
                     writer.write(record)
             for seed in args.seeds:
-                result = training(args.distort, **{**args.common, 'train_file': part},
-                                  steps=steps, network='small_cnn', seed=seed)
+                result = training(**{**args.common, 'train_file': part}, steps=steps,
+                                  distorted=args.distort, network='small_cnn', seed=seed)
                 passes = result.pictures_per_second * result.points[-1][0] * 60 / count
                 print(f'| {count:,} | {passes:.1f} | {100 * result.known:.1f} % | '
                       f'{100 * result.points[-1][3]:.1f} % |', flush=True)
@@ -237,8 +235,9 @@ def choices(args, _charset):
           + ' | pictures/s |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for change in [None, *CHANGES]:
-        results = [training(args.distort, change, **args.common, steps=args.steps or SHORT,
-                            batch_size=64, learning_rate=0.003, network='small_cnn', seed=seed)
+        results = [training(change, **args.common, steps=args.steps or SHORT, batch_size=64,
+                            learning_rate=0.003, distorted=args.distort, network='small_cnn',
+                            seed=seed)
                    for seed in args.seeds]
         cells = ' | '.join(f'{100 * result.points[-1][3]:.1f} %' for result in results)
         rate = sum(result.pictures_per_second for result in results) / len(results)

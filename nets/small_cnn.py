@@ -1,8 +1,8 @@
 """A network for people without a GPU: AlexNet's task for a sixteenth of its multiplications.
 
-On two cores it learns from 720 pictures a second where AlexNet learns from 60, and reads 98 of 100
-captchas it has never seen after three minutes (`benchmarks/captcha_accuracy.py networks`; README.md
-has the table). What each choice buys:
+On two cores it learns from ten times as many pictures a second as AlexNet, and reads 98 of 100
+captchas it has never seen after three to five minutes (`benchmarks/captcha_accuracy.py networks`;
+README.md has the table). What each choice buys:
 
 - The mean over 4x2 pixels comes first. A record holds a captcha of 60x160 stretched to 224x224;
   56x112 is about what was drawn, and every later layer costs an eighth of what it would.
