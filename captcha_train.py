@@ -4,6 +4,7 @@ Command:  python captcha_train.py                        AlexNet, as in the post
           python captcha_train.py --network small_cnn    minutes instead of an hour
           python captcha_train.py --recipe post          the post's own numbers: stays at chance
           python captcha_train.py --method vector        the post's Method 1: one head, not four
+          python captcha_train.py --no-distort           training sees the pictures as they are
           tensorboard --logdir captcha/log               curves, graph and input pictures
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
@@ -16,7 +17,9 @@ How the start looks: a network that guesses has the loss ln(classes), 2.303 for 
 for digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations, while
 nothing seems to happen, and then falls quickly; small_cnn's falls at once. If it is still there
 after 1,500 iterations, the script says so, once, and what to try. From iteration 4,000 on
-AlexNet's rate is so small that the post's four decimals show it as 0.0000.
+AlexNet's rate is so small that the post's four decimals show it as 0.0000. The accuracies in these
+lines are of a training batch, distorted, with dropout; the held-out pictures are read without
+either, so they may well be read better.
 """
 import argparse
 import collections
@@ -195,9 +198,9 @@ def build_train_op(total_loss, learning_rate, cosine_steps=None):
     return lr, optimizer, divide_lr
 
 
-def build_summaries(x, total_loss, accuracies, lr):
-    """TensorBoard's curves of a training batch and a strip of its pictures."""
-    pictures = tf.image.resize((x[..., tf.newaxis] + 1) / 2, [IMAGE_HEIGHT, IMAGE_WIDTH])
+def build_summaries(images, total_loss, accuracies, lr):
+    """TensorBoard's curves of a training batch and a strip of its pictures as it sees them."""
+    pictures = tf.image.resize((images[..., tf.newaxis] + 1) / 2, [IMAGE_HEIGHT, IMAGE_WIDTH])
     curves = [tf.summary.scalar('loss', total_loss), tf.summary.scalar('learning_rate', lr)]
     curves += [tf.summary.scalar(f'accuracy/char{k}', accuracy)
                for k, accuracy in enumerate(accuracies)]
@@ -260,8 +263,8 @@ def check_resumable(checkpoint, about):
         if found != wanted:
             raise cli.UserError(
                 f'{checkpoint}: expected a checkpoint of {key} {wanted}, found one of {key} '
-                f'{found}; begin anew with: python captcha_train.py --restart, or keep it and use '
-                'another --model-dir')
+                f'{found}; begin anew with the same command and --restart, or keep it and '
+                'use another --model-dir')
     return facts.iteration
 
 
@@ -286,7 +289,7 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
       log_dir: folder for TensorBoard; None: `log` in model_dir.
       network, method, batch_size, learning_rate, and steps too: None: the constants above.
       recipe: a key of RECIPES.
-      seed: of initial values, dropout and shuffling.
+      seed: of initial values, dropout, distortion and shuffling.
       restart: begin at iteration 0 whatever is there.
       distorted: whether training sees distorted pictures; None: as the recipe says.
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
@@ -315,8 +318,8 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
         return 0
 
     with tf.Graph().as_default():
-        tf.set_random_seed(seed)
-        batch = build_inputs(train_file, batch_size, seed)
+        tf.set_random_seed(seed + start)  # gone on from a checkpoint, it draws what is new
+        batch = build_inputs(train_file, batch_size, seed + start)
         x, y = build_placeholders()
         varied = distort(x, batch_size) if distorted else x
         logits, test_logits = build_networks(x, varied, batch_size, network, num_classes, recipe,
@@ -327,7 +330,7 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
         predictions = tf.stack([tf.argmax(head, 1) for head in test_logits], axis=1)  # [batch, 4]
         lr, optimizer, divide_lr = build_train_op(total_loss, learning_rate,
                                                   steps if defaults.cosine else None)
-        curves, strip = build_summaries(x, total_loss, accuracies, lr)
+        curves, strip = build_summaries(varied, total_loss, accuracies, lr)
         restorable = tf.train.Saver()  # what the original code's checkpoints hold as well
         for key, value in about.items():  # ours also tell their reader what they are
             tf.get_variable(f'about/{key}', initializer=tf.constant(value), trainable=False)
@@ -401,7 +404,7 @@ def restore(saver, sess, checkpoint):
     except (tf.errors.OpError, ValueError) as error:
         raise cli.UserError(
             f'{checkpoint}: expected weights, learning rate and the moments of Adam, found damaged '
-            'files or a part of these; begin anew with: python captcha_train.py --restart'
+            'files or a part of these; begin anew with the same command and --restart'
         ) from error
 
 
@@ -428,7 +431,7 @@ def check_finite(loss, i, model_dir, learning_rate):
         last = captcha_data.newest_checkpoint(model_dir) or 'none yet'
         raise cli.UserError(
             f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try a smaller rate: '
-            f'python captcha_train.py --restart --learning-rate {learning_rate / 3:.2g}')
+            f'the same command with --restart --learning-rate {learning_rate / 3:.2g}')
 
 
 def report_held_out(sess, x, predictions, filename, i, writer):
@@ -444,10 +447,10 @@ def report_held_out(sess, x, predictions, filename, i, writer):
 def warn_of_plateau(i, chance, recipe, count):
     """Say on stderr that the network still guesses, and what to try."""
     advice = ('without --recipe post' if recipe == 'post'
-              else 'another --seed, or a third of the --learning-rate')
+              else 'with another --seed, or a third of the --learning-rate')
     print(f'\nwarning: after {i} iterations the loss is still at chance, ln {chance} = '
-          f'{math.log(chance):.3f}; try: python captcha_train.py --restart {advice}; more '
-          f'than these {count} pictures help too (python gen_captcha.py)', file=sys.stderr)
+          f'{math.log(chance):.3f}; try the same command with --restart, {advice}; '
+          f'more than these {count} pictures help too (python gen_captcha.py)', file=sys.stderr)
 
 
 def main():
@@ -459,13 +462,15 @@ def main():
                         help='heads: four heads of 10 or 36 classes, Method 2 of the post; vector: '
                              'one head of 40 or 144, Method 1 (default: %(default)s)')
     parser.add_argument('--steps', type=cli.positive_int,
-                        help='iterations in all (default: 6001, small_cnn 3001)')
+                        help='iterations in all (default: 6001; small_cnn 3001, but 6001 with '
+                             '--recipe post)')
     parser.add_argument('--batch-size', type=cli.positive_int,
-                        help='pictures an iteration (default: 25, small_cnn 64)')
+                        help='pictures an iteration (default: 25; small_cnn 64, but 25 with '
+                             '--recipe post)')
     parser.add_argument('--learning-rate', type=cli.positive_float,
                         help='rate of iteration 0; alexnet_v2 divides it by 3 after iterations 0, '
-                             '4000, 8000, ... (with --recipe post 0, 2000, 4000, ...), '
-                             'small_cnn lets it fall to 0 along a cosine '
+                             '4000, 8000, ..., small_cnn lets it fall to 0 along a cosine; with '
+                             '--recipe post both divide it after 0, 2000, 4000, ... '
                              '(default: 0.0003, with --recipe post 0.003, small_cnn 0.003)')
     parser.add_argument('--recipe', choices=RECIPES, default='default',
                         help='post: initial values, learning rate, input and pictures exactly as '
@@ -482,7 +487,8 @@ def main():
     parser.add_argument('--log-dir', metavar='FOLDER',
                         help='folder for TensorBoard (default: log in the model folder)')
     parser.add_argument('--seed', type=cli.seed_number, default=0,
-                        help='of initial values, dropout and shuffling (default: %(default)s)')
+                        help='of initial values, dropout, distortion and shuffling '
+                             '(default: %(default)s)')
     parser.add_argument('--restart', action='store_true',
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()

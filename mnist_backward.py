@@ -1,11 +1,11 @@
 """Train the network of mnist_forward.py on MNIST and save checkpoints.
 
 Command:  python mnist_backward.py [--steps 50000]
-          python mnist_backward.py --augment      distorts the training digits: reads better, takes
-                                                  longer
+          python mnist_backward.py --augment      distorts the training digits: reads better; move
+                                                  ./model/ away first, or it goes on from there
 Reads:    ./data/ (MNIST), and the newest checkpoint in ./model/ if there is one: then it goes on
 Writes:   ./model/mnist_model-<step>.*, the newest five, and ./model/log/ for TensorBoard
-Takes:    three minutes on two cores without a GPU
+Takes:    three to four minutes on two cores without a GPU, with --augment ten
 
 Ctrl-C saves and ends; the same command goes on from there. In a second shell, mnist_test.py shows
 the accuracy while this runs, and `tensorboard --logdir model/log` the loss.
@@ -33,7 +33,7 @@ regularizer = 0.0001         # factor of the weight penalty
 steps = 50000                # train until the global step is this
 augment_steps = 120000       # the same with --augment: more to see takes longer to learn ...
 augment_rate_base = 0.5      # ... and cannot be learnt by heart, so larger steps do no harm
-seed = 0                     # of the first weights and the order of the pictures
+seed = 0                     # of the first weights, the order of the pictures, the distortions
 moving_average_decay = 0.99  # share of the old value when a moving average follows its variable
 
 # ---- files ----
@@ -47,13 +47,15 @@ report_interval = 1000       # steps from one line and checkpoint to the next
 summary_interval = 100       # steps from one point in TensorBoard to the next
 
 
-def backward(mnist, until=None, weight_seed=None, rate_base=None):
+def backward(mnist, until=None, weight_seed=None, augment=False):
     """Train on `mnist` (see input_data.read_data_sets) until the global step is `until`.
 
-    `until` is `steps`, `weight_seed` is `seed` and `rate_base` is `learning_rate_base` unless
-    given. Goes on from the newest checkpoint in `model_save_path`.
+    `until` is `steps` and `weight_seed` is `seed` unless given; `augment` says that the digits of
+    `mnist` are distorted. Goes on from the newest checkpoint in `model_save_path`.
     Returns the exit status: 0, or 128 + the signal that stopped it.
     """
+    rate_base = augment_rate_base if augment else learning_rate_base
+    command = 'python mnist_backward.py' + (' --augment' if augment else '')
     until = steps if until is None else until
     cli.writable_folder(model_save_path)
     with tf.Graph().as_default():
@@ -68,7 +70,7 @@ def backward(mnist, until=None, weight_seed=None, rate_base=None):
         loss = tf.reduce_mean(ce) + tf.add_n(tf.get_collection('losses'))   # float32 []
 
         learning_rate = tf.train.exponential_decay(
-            learning_rate_base if rate_base is None else rate_base, global_step,
+            rate_base, global_step,
             mnist.train.num_examples / batch_size,  # steps in an epoch: 275
             learning_rate_decay, staircase=True)
         train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(
@@ -91,7 +93,7 @@ def backward(mnist, until=None, weight_seed=None, rate_base=None):
             step = int(sess.run(global_step))
             if step >= until:
                 cli.say(f'{checkpoint} is trained: {step} steps of {until} are done. '
-                        f'To go on: python mnist_backward.py --steps {2 * step}')
+                        f'To go on: {command} --steps {2 * step}')
                 mark_finished(checkpoint)
                 return 0
             if checkpoint:
@@ -131,7 +133,7 @@ def backward(mnist, until=None, weight_seed=None, rate_base=None):
                 mark_finished(newest_checkpoint())
                 return 0
             cli.say(f'Stopped and saved at step {step} of {until}. '
-                    f'To go on: python mnist_backward.py --steps {until}')
+                    f'To go on: {command} --steps {until}')
             return 128 + stop.signal
 
 
@@ -206,7 +208,8 @@ def save(saver, sess, step, loss_value):
     """Save mnist_model-<step>; raises cli.UserError if that fails or training has gone astray."""
     if not abs(loss_value) < float('inf'):  # also true of nan
         raise cli.UserError(f'the loss is {loss_value} at step {step}, expected a finite number; '
-                            'the last checkpoint is kept; lower learning_rate_base and run again')
+                            'the last checkpoint is kept; lower the learning rate in '
+                            'mnist_backward.py and run again')
     try:
         saver.save(sess, os.path.join(model_save_path, model_name), global_step=step)
     except (tf.errors.OpError, ValueError) as error:
@@ -222,13 +225,13 @@ def main():
     parser.add_argument('--augment', action='store_true',
                         help='distort the training digits, each time in another way')
     parser.add_argument('--seed', type=cli.seed_number, default=seed,
-                        help='of the first weights and the order of the pictures '
-                             '(default: %(default)s)')
+                        help='of the first weights, the order of the pictures and the '
+                             'distortions (default: %(default)s)')
     args = parser.parse_args()
     mnist = input_data.read_data_sets(data_path, one_hot=True, seed=args.seed)
     if args.augment:
         mnist = mnist_augment.distorted(mnist, args.seed)
-        return backward(mnist, args.steps or augment_steps, args.seed, augment_rate_base)
+        return backward(mnist, args.steps or augment_steps, args.seed, augment=True)
     return backward(mnist, args.steps, args.seed)
 
 

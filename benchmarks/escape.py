@@ -1,10 +1,11 @@
-"""What makes AlexNet leave chance: the default recipe with one thing put back to the post's.
+"""What makes AlexNet leave chance: the default recipe with one thing changed.
 
 Command:  python benchmarks/escape.py
           python benchmarks/escape.py --rows default post --seeds 0 1 2
 Reads:    captcha/train.tfrecords
-Writes:   a table on stdout: for each row and seed the iteration of the escape and the loss there
-Takes:    up to six minutes for a row and a seed on two cores; an hour for all
+Writes:   a table on stdout: for each row and seed the iteration of the escape, or the loss without
+Takes:    two minutes for a row and a seed that escapes, up to ten for one that does not, on two
+          cores; all rows two hours
 
 A network that guesses has the loss ln 10 = 2.303. It has escaped at the first iteration at which
 the mean loss of the last 40 is below 2.0; after 800 iterations a run is given up.

@@ -10,7 +10,8 @@ README.md has the table). What each choice buys:
   million multiplications. Pooling would compute four values for each that it keeps.
 - Channels come in multiples of 32, because a processor multiplies 8 or 16 of them at a time.
 - Batch norm keeps each layer's output in the range where ReLU works, whatever the layers below
-  do. So the rate may be 0.003, thirty times AlexNet's, and no plateau precedes the learning.
+  do. So the rate may be 0.003 where AlexNet bears 0.0001, and no plateau precedes the
+  learning.
 - The heads read the last map directly. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
   without such layers 513 thousand do, and a checkpoint takes 7 MB instead of 556.
 - Dropout on that map, as AlexNet's before its heads, against learning pictures by heart.

@@ -90,10 +90,10 @@ def test_batches_are_distorted_and_the_data_is_not(monkeypatch):
 
 def test_the_command(run_script, tmp_path):
     os.symlink(os.path.join(ROOT, 'data'), tmp_path / 'data')
-    done = run_script('mnist_backward.py', '--augment', '--steps', 100, cwd=tmp_path)
+    done = run_script('mnist_backward.py', '--augment', '--steps', 101, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith('After 1 training step(s),loss on training batch is ')
-    assert (tmp_path / 'model' / 'mnist_model-100.index').exists()
+    assert (tmp_path / 'model' / 'mnist_model-101.index').exists()
     events, = (tmp_path / 'model' / 'log').glob('events*')
     rates = [value.simple_value for event in tf.train.summary_iterator(str(events))
              for value in event.summary.value if value.tag == 'learning_rate']
