@@ -135,27 +135,29 @@ def distorted(monkeypatch, images, **limits):
 
 
 def test_a_distorted_picture_is_the_picture_moved_stretched_slanted(monkeypatch):
-    """Three straight edges, found again in each distorted picture, say what was done to it."""
+    """Pictures whose pixels hold their own place say where each was taken from."""
     rows, columns = np.mgrid[:224, :224].astype(np.float32)
-    images = np.stack([columns, rows] * 20)  # each pixel holds its own column, or row
+    images = np.stack([columns, rows] * 20)  # the column, or the row
     np.testing.assert_allclose(distorted(monkeypatch, images), images, atol=1e-3)
 
-    inner = np.s_[:, 40:-40, 40:-40]  # away from the border, which is repeated
-    moved = (distorted(monkeypatch, images, SHIFT=10) - images)[inner]
-    np.testing.assert_allclose(moved, moved[:, :1, :1] * np.ones_like(moved), atol=1e-3)
-    assert 5 < abs(moved).max() <= 10
+    def change(**limits):
+        """What was added to each pixel, away from the border, which is repeated."""
+        return (distorted(monkeypatch, images, **limits) - images)[:, 40:-40, 40:-40]
 
-    for name, axes, limit in ('SCALE', (2, 1), 0.08), ('SHEAR', (1, None), 0.1):
-        change = (distorted(monkeypatch, images, **{name: limit}) - images)[inner]
-        for first, axis in enumerate(axes):  # of the columns' pictures, then of the rows'
-            part = change[first::2]
-            if axis is None:  # a slant moves no pixel up or down
-                np.testing.assert_allclose(part, 0, atol=1e-3)
-                continue
-            slope = np.diff(part, axis=axis)
-            np.testing.assert_allclose(slope, slope[:, :1, :1] * np.ones_like(slope), atol=1e-3)
-            assert limit / 2 < abs(slope).max() <= limit + 1e-3
-            np.testing.assert_allclose(part.mean((1, 2)), 0, atol=1e-3)  # the centre stays
+    def assert_even(values, limit):
+        """One value throughout a picture, between pictures up to the limit, and near it in one."""
+        np.testing.assert_allclose(values, values[:, :1, :1] * np.ones_like(values), atol=1e-3)
+        assert limit / 2 < abs(values).max() <= limit + 1e-3
+
+    moved, stretched, slanted = change(SHIFT=10), change(SCALE=0.08), change(SHEAR=0.1)
+    assert_even(moved, 10)
+    assert abs(moved).max() <= 10
+    assert_even(np.diff(stretched[0::2], axis=2), 0.08)  # columns grow to the right
+    assert_even(np.diff(stretched[1::2], axis=1), 0.08)  # rows grow downwards
+    assert_even(np.diff(slanted[0::2], axis=1), 0.1)  # columns move by the row
+    np.testing.assert_allclose(slanted[1::2], 0, atol=1e-3)  # and none up or down
+    for part in stretched, slanted:
+        np.testing.assert_allclose(part.mean((1, 2)), 0, atol=1e-3)  # the centre stays
 
 
 def test_training_sees_distorted_pictures_and_testing_does_not(tiny):

@@ -167,7 +167,7 @@ def test_a_missing_or_damaged_checkpoint_stops_training(model):
 
 def test_a_diverged_training_is_not_saved(model, monkeypatch):
     monkeypatch.setattr(mnist_backward, 'learning_rate_base', 1e30)
-    with pytest.raises(cli.UserError, match='lower the learning rate'):
+    with pytest.raises(cli.UserError, match='lower the learning rate in mnist_backward.py'):
         mnist_backward.backward(tiny(), 5)
     assert [mnist_backward.step_of(path) for path in mnist_backward.kept_checkpoints()] == ['1']
 
