@@ -16,6 +16,7 @@ reading, measuring and saving.
 """
 import concurrent.futures
 import contextlib
+import functools
 import glob
 import io
 import itertools
@@ -189,8 +190,16 @@ def replace_layers(**layers):
 
 
 def change_dropout():
-    """All values kept."""
-    replace_layers(dropout=lambda net, *_, **__: net)
+    """In training each head reads half of the last map, drawn anew, as AlexNet's do of fc7."""
+    from nets import nets_factory, slim
+    network, arg_scope = nets_factory.NETWORKS['small_cnn']
+
+    @functools.wraps(network)
+    def with_dropout(inputs, num_classes, is_training=True, **kwargs):
+        replace_layers(fully_connected=lambda net, *head, **more: slim.fully_connected(
+            slim.dropout(net, 0.5, is_training), *head, **more))
+        return network(inputs, num_classes, is_training, **kwargs)
+    nets_factory.NETWORKS['small_cnn'] = with_dropout, arg_scope
 
 
 def change_strides():
@@ -222,7 +231,7 @@ def change_cosine():
 
 
 CHANGES = {'biases instead of batch norm': change_batch_norm,
-           'no dropout': change_dropout,
+           'dropout before the heads': change_dropout,
            'maximum over 2x2 instead of strides': change_strides,
            'every eighth pixel instead of their mean': change_shrinking,
            "Glorot's initial values instead of He's": change_initialization,

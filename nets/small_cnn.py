@@ -14,7 +14,6 @@ README.md has the table). What each choice buys:
   learning.
 - The heads read the last map directly. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
   without such layers 513 thousand do, and a checkpoint takes 7 MB instead of 556.
-- Dropout on that map, as AlexNet's before its heads, against learning pictures by heart.
 
 `benchmarks/captcha_accuracy.py choices` takes most of them back, one at a time, and measures.
 """
@@ -32,16 +31,15 @@ def small_cnn_arg_scope(weight_decay=0.0005):
                 return arg_scope
 
 
-def small_cnn(inputs, num_classes, is_training=True, dropout_keep_prob=0.5, scope='small_cnn',
-              initialization='he', num_heads=4):
+def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', initialization='he',
+              num_heads=4):
     """Build the network.
 
     Args:
       inputs: float32 [batch, 224, 224, channels].
       num_classes: classes of each head: 10 for digits, 36 for digits and letters.
       is_training: whether batch norm uses the batch's own mean and variance (and collects the
-        operations that average them, in tf.GraphKeys.UPDATE_OPS) and dropout6 drops anything.
-      dropout_keep_prob: the share of values that dropout keeps.
+        operations that average them, in tf.GraphKeys.UPDATE_OPS).
       scope: the variable scope.
       initialization: 'he' (truncated normal of variance 2/fan-in) or 'post' (Glorot uniform).
       num_heads: 4, or 1 for a single head `fc8`.
@@ -57,7 +55,7 @@ def small_cnn(inputs, num_classes, is_training=True, dropout_keep_prob=0.5, scop
 
     with tf.variable_scope(scope) as variable_scope:
         end_points_collection = variable_scope.original_name_scope + 'end_points'
-        with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d, slim.dropout],
+        with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d],
                             outputs_collections=end_points_collection), \
              slim.arg_scope([slim.conv2d], weights_initializer=initializer), \
              slim.arg_scope([slim.batch_norm], is_training=is_training):
@@ -70,7 +68,6 @@ def small_cnn(inputs, num_classes, is_training=True, dropout_keep_prob=0.5, scop
             net = slim.conv2d(net, 128, 3, stride=2, scope='conv6')  # [batch, 4, 7, 128]
 
             net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
-            net = slim.dropout(net, dropout_keep_prob, is_training, scope='dropout6')
             scopes = ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
             heads = [slim.fully_connected(net, num_classes, activation_fn=None, scope=head_scope)
                      for head_scope in scopes]
