@@ -18,8 +18,8 @@ for digits and letters. AlexNet's loss stays there for the first 150 to 300 iter
 nothing seems to happen, and then falls quickly; small_cnn's falls at once. If it is still there
 after 1,500 iterations, the script says so, once, and what to try. From iteration 4,000 on
 AlexNet's rate is so small that the post's four decimals show it as 0.0000. The accuracies in these
-lines are of a training batch, distorted, with dropout; the held-out pictures are read without
-either, so they may well be read better.
+lines are of a training batch, distorted, and in AlexNet with dropout; the held-out pictures are
+read without either, so they may well be read better.
 """
 import argparse
 import collections

@@ -22,7 +22,7 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
       name: a key of NETWORKS.
       num_classes: classes of each character.
       weight_decay: the L2 coefficient; the losses go into GraphKeys.REGULARIZATION_LOSSES.
-      is_training: build it for training (dropout on) or for use.
+      is_training: build it for training (dropout, batch norm by the batch) or for use.
       initialization: how the weights start: see the network.
       method: 'heads': four heads of num_classes; 'vector': one head of 4 * num_classes, whose
         quarters are the four characters' logits.
