@@ -1,11 +1,12 @@
 """Train a network with four heads to read captchas: multi-task learning, joint training.
 
-Command:  python captcha_train.py                        AlexNet, as in the post
+Command:  python captcha_train.py                        the post's AlexNet, made to learn
           python captcha_train.py --network small_cnn    minutes instead of an hour
           python captcha_train.py --recipe post          the post's own numbers: stays at chance
           python captcha_train.py --method vector        the post's Method 1: one head, not four
           python captcha_train.py --no-distort           training sees the pictures as they are
           tensorboard --logdir captcha/log               curves, graph and input pictures
+          Each of the first four needs a folder of its own, say --model-dir captcha/small_cnn
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log

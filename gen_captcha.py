@@ -1,12 +1,13 @@
 """Draw captchas of four random characters and save each as a JPEG named after its text.
 
 Command:  python gen_captcha.py
-          python gen_captcha.py --num 20000 --charset alnum
+          python gen_captcha.py --num 20000 --charset alnum --out captcha/letters
 Reads:    nothing; fonts and noise come from the package `captcha`
 Writes:   captcha/images/<text>_<number>.jpg, 160x60 RGB, for instance 0782_000123.jpg
 Takes:    a minute for 40,000 pictures on two cores; all cores draw
 
-A second run adds pictures and goes on with the numbers; nothing is overwritten.
+A second run adds pictures and goes on with the numbers; nothing is overwritten. Digits and letters
+need folders of their own, because to_tfrecord.py makes one set of a folder.
 """
 import concurrent.futures
 import glob
@@ -24,7 +25,7 @@ import cli
 OUT = captcha_data.IMAGE_FOLDER
 
 # --- data
-NUM = 40000  # pictures: more of them are worth more than more iterations (README.md)
+NUM = 40000  # pictures: a network learns a few thousand by heart (README.md has the figures)
 CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a lively progress bar
 
 
@@ -45,11 +46,13 @@ def draw(job):
     return len(numbered_texts)
 
 
-def next_number(folder):
-    """Count the numbered pictures in `folder`: (how many, the first number that is free)."""
-    numbers = [int(match[1]) for match in
-               (re.fullmatch(r'.*_(\d+)\.jpg', name) for name in os.listdir(folder)) if match]
-    return len(numbers), max(numbers, default=-1) + 1
+def what_is_there(folder):
+    """The numbered pictures in `folder`: (how many, the first free number, their character set)."""
+    found = [match for match in (re.fullmatch(r'(.*)_(\d+)\.jpg', name)
+                                 for name in os.listdir(folder)) if match]
+    characters = set().union(*(match[1] for match in found))
+    return (len(found), max((int(match[2]) for match in found), default=-1) + 1,
+            captcha_data.charset_name(characters))
 
 
 def gen_captcha(folder, num, charset, seed=None, workers=None):
@@ -57,7 +60,12 @@ def gen_captcha(folder, num, charset, seed=None, workers=None):
     os.makedirs(folder, exist_ok=True)
     for leftover in glob.glob(os.path.join(glob.escape(folder), '.*.part')):
         os.remove(leftover)  # of a run that was killed while writing
-    there, first = next_number(folder)
+    there, first, charset_there = what_is_there(folder)
+    if there and charset_there != captcha_data.charset_name(charset):
+        raise cli.UserError(
+            f'{folder}: expected captchas of {captcha_data.charset_name(charset)}, found '
+            f'{there} of {charset_there or "other characters"}; give the new ones a folder of '
+            'their own: the same command with --out captcha/new')
     if there:
         print(f'{folder} holds {there} pictures; adding {num}, numbered from {first:06d}')
 

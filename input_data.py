@@ -3,7 +3,7 @@
 Use:      import input_data
           mnist = input_data.read_data_sets("./data/", one_hot=True)
 Command:  python input_data.py [folder]    checks the four files and says what is in them
-Reads:    four IDX files, gzipped or plain (names in SHA256 below); any set of 28x28 pictures
+Reads:    four IDX files, plain or gzipped (names in SHA256 below); any set of 28x28 pictures
           under these names will do: Fashion-MNIST, Kuzushiji-MNIST, one of your own
 Writes:   nothing, unless a file is missing: then it is fetched from a public mirror
 Takes:    under a second
@@ -160,8 +160,11 @@ def read_idx(folder, name, shape):
 
 
 def find(folder, name):
-    """Return the path of `name`.gz or `name` in `folder`; a missing file is fetched."""
-    for path in (os.path.join(folder, name + '.gz'), os.path.join(folder, name)):
+    """Return the path of `name` or `name`.gz in `folder`; a missing file is fetched.
+
+    The plain one first: somebody put it beside the repository's gzipped MNIST to be read.
+    """
+    for path in (os.path.join(folder, name), os.path.join(folder, name + '.gz')):
         if os.path.isfile(path):
             return path
     return fetch(folder, name)

@@ -140,6 +140,14 @@ def test_plain_files_serve_as_well(small):
         assert np.array_equal(one.images, two.images) and np.array_equal(one.labels, two.labels)
 
 
+def test_a_plain_file_is_read_before_the_gzipped_one(small):
+    folder, _ = small
+    labels = (np.arange(60) % 10)[::-1].astype(np.uint8)
+    (folder / 'train-labels-idx1-ubyte').write_bytes(idx(labels))
+    assert input_data.read_data_sets(folder, validation_size=0).train.labels.tolist() == \
+        labels.tolist()
+
+
 def test_fake_data_needs_no_files(tmp_path):
     mnist = input_data.read_data_sets(tmp_path / 'none', fake_data=True, one_hot=True)
     images, labels = mnist.train.next_batch(3)
