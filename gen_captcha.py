@@ -1,7 +1,7 @@
 """Draw captchas of four random characters and save each as a JPEG named after its text.
 
 Command:  python gen_captcha.py
-          python gen_captcha.py --num 20000 --charset alnum --out captcha/letters
+          python gen_captcha.py --num 20000 --charset alnum --out letters/images
 Reads:    nothing; fonts and noise come from the package `captcha`
 Writes:   captcha/images/<text>_<number>.jpg, 160x60 RGB, for instance 0782_000123.jpg
 Takes:    a minute for 40,000 pictures on two cores; all cores draw
