@@ -27,12 +27,11 @@ mnist: .venv/.ready
 test: .venv/.ready
 	$(BIN)/python -m pytest -q
 
-captcha/train.tfrecords: | captcha/.images
+# Drawn beside the folder and renamed when complete: interrupted, it begins anew.
+captcha/train.tfrecords: | .venv/.ready
+	test -d captcha/images || { rm -rf captcha/drawing && \
+	  $(BIN)/python gen_captcha.py --out captcha/drawing && mv captcha/drawing captcha/images; }
 	$(BIN)/python to_tfrecord.py
-
-captcha/.images: | .venv/.ready
-	$(BIN)/python gen_captcha.py
-	@touch $@
 
 .venv/.ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else "expected Python 3.10 to 3.13, found %d.%d; name another with: make PYTHON=python3.12" % v)'

@@ -6,14 +6,17 @@ captcha_test.py read by it.
 TensorFlow is imported inside the functions that need it: the generator and its worker processes
 use the facts alone, and start in a blink without it.
 """
+import glob
 import os
+import re
+import shlex
 import types
 
 import numpy as np
 from PIL import Image
 
 import picture_file
-from cli import UserError
+from cli import UserError, reason
 
 # --- characters: a character's class is its place in the set, so A is 10 and Z is 35
 CHARSETS = {'digits': '0123456789',
@@ -100,10 +103,12 @@ def read_records(path):
     Raises: UserError naming the file if it is missing, empty, damaged or of another format.
     """
     import tensorflow.compat.v1 as tf
-    again = 'python to_tfrecord.py --overwrite'
+    make = 'python to_tfrecord.py'
+    if path not in (TRAIN_FILE, TEST_FILE):
+        make += f' --images <its pictures> --out {shlex.quote(os.path.dirname(path) or ".")}'
+    again = make + ' --overwrite'
     if not os.path.isfile(path):
-        raise UserError(f'{path}: expected a TFRecord file, found none; '
-                        'make it with: python to_tfrecord.py')
+        raise UserError(f'{path}: expected a TFRecord file, found none; make it with: {make}')
     number = 0
     try:
         for number, record in enumerate(tf.io.tf_record_iterator(path), 1):
@@ -126,6 +131,9 @@ def read_records(path):
             yield np.frombuffer(pixels[0], np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE), labels
     except UserError:
         raise
+    except (tf.errors.PermissionDeniedError, tf.errors.UnknownError) as error:  # the disk's fault
+        raise UserError(f'{path}: cannot be read: {reason(error)}; mend that and run the same '
+                        'command again, without --restart') from error
     except Exception as error:  # tf.errors.DataLossError, protobuf's DecodeError
         raise UserError(f'{path}: expected whole records, found damage after {number} records; '
                         f'make it again with: {again}') from error
@@ -172,9 +180,12 @@ def newest_checkpoint(model_dir):
 
     That is the one which TensorFlow's `checkpoint` file names; where that file was left behind
     when the model was copied, the one of the highest iteration. None without any.
+    Raises: UserError if TensorFlow would take the folder's name for a pattern.
     """
-    import tensorflow.compat.v1 as tf
-    named = tf.train.latest_checkpoint(model_dir)
+    if glob.escape(model_dir) != model_dir:
+        raise UserError(f'{model_dir}: expected a folder without * ? [ in its path, because '
+                        'TensorFlow takes these for a pattern; use another --model-dir')
+    *_, named = [None, *kept_checkpoints(model_dir)]
     if named:
         return named
     numbers = []
@@ -185,6 +196,24 @@ def newest_checkpoint(model_dir):
     return os.path.join(model_dir, f'{MODEL_NAME}-{max(numbers)}') if numbers else None
 
 
+def kept_checkpoints(model_dir):
+    """The checkpoints that TensorFlow's `checkpoint` file lists and that are there, newest last."""
+    import tensorflow.compat.v1 as tf
+    state = tf.train.get_checkpoint_state(model_dir)
+    if not state:
+        return []
+    # Only the names count: the folder may have been copied or moved, or come from another system.
+    paths = [os.path.join(model_dir, re.split(r'[\\/]', path)[-1])
+             for path in [*state.all_model_checkpoint_paths, state.model_checkpoint_path]]
+    return [path for path in dict.fromkeys(paths) if os.path.isfile(f'{path}.index')]
+
+
+def train_command(model_dir):
+    """The command that trains into `model_dir`."""
+    return 'python captcha_train.py' + (
+        '' if model_dir == MODEL_DIR else f' --model-dir {shlex.quote(model_dir)}')
+
+
 def checkpoint_facts(checkpoint):
     """What a checkpoint says of itself: a namespace of network, charset, recipe, method, iteration.
 
@@ -193,7 +222,7 @@ def checkpoint_facts(checkpoint):
     Raises: UserError if the files are damaged or are no captcha network.
     """
     import tensorflow.compat.v1 as tf
-    begin_anew = 'train a new one with: python captcha_train.py --restart'
+    begin_anew = f'train a new one with: {train_command(os.path.dirname(checkpoint))} --restart'
     try:
         reader = tf.train.load_checkpoint(checkpoint)
         shapes = reader.get_variable_to_shape_map()

@@ -68,12 +68,13 @@ def open_reader(model_dir):
     checkpoint = captcha_data.newest_checkpoint(model_dir)
     if checkpoint is None:
         raise cli.UserError(f'{model_dir}: expected a checkpoint {captcha_data.MODEL_NAME}-<i>, '
-                            'found none; make it with: python captcha_train.py')
+                            f'found none; make it with: {captcha_data.train_command(model_dir)}')
     facts = captcha_data.checkpoint_facts(checkpoint)
+    begin_anew = f'{captcha_data.train_command(model_dir)} --restart'
     if facts.network not in nets_factory.NETWORKS:
         raise cli.UserError(f'{checkpoint}: expected one of the networks '
                             f'{", ".join(nets_factory.NETWORKS)}, found {facts.network}; train '
-                            'one of them with: python captcha_train.py --restart')
+                            f'one of them with: {begin_anew}')
     with tf.Graph().as_default():
         x, predictions, confidence = build_reader(facts)
         sess = tf.Session()
@@ -81,8 +82,8 @@ def open_reader(model_dir):
             tf.train.Saver().restore(sess, checkpoint)
         except (tf.errors.OpError, ValueError) as error:
             raise cli.UserError(f'{checkpoint}: expected the variables of {facts.network}, found '
-                                'others or damaged files; train a new one with: '
-                                'python captcha_train.py --restart') from error
+                                f'others or damaged files; train a new one with: {begin_anew}'
+                                ) from error
 
     def read(images):
         return sess.run([predictions, confidence], {x: captcha_data.scale(images)})
@@ -105,8 +106,9 @@ def test(model_dir, test_file, sheet):
     for images, labels in captcha_data.read_batches(test_file, BATCH_SIZE):
         if labels.max() >= known_labels:
             raise cli.UserError(f'{test_file}: expected labels from 0 to {known_labels - 1}, as '
-                                f'{checkpoint} was trained, found {labels.max()}; train on these '
-                                'records with: python captcha_train.py --restart')
+                                f'{checkpoint} was trained, found {labels.max()}; name its own '
+                                'records with --test, or train a network on these: '
+                                'python captcha_train.py --train FILE --model-dir FOLDER')
         start = time.perf_counter()
         predictions, _ = read(images)
         seconds += time.perf_counter() - start

@@ -12,7 +12,7 @@ Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captc
           (the two newest are kept), and TensorBoard summaries in captcha/log
 Takes:    AlexNet 40 to 75 minutes, small_cnn 5 to 10, on two cores without a GPU
 
-Ctrl-C or SIGTERM saves first; the same command goes on exactly there.
+Ctrl-C or SIGTERM saves first; the same command, without --restart, goes on from there.
 
 How the start looks: a network that guesses has the loss ln(classes), 2.303 for digits and 3.584
 for digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations, while
@@ -28,6 +28,7 @@ import contextlib
 import glob
 import math
 import os
+import shlex
 import sys
 import types
 
@@ -126,8 +127,9 @@ def build_networks(x, varied, batch_size, network, num_classes, recipe, method=M
     """The network twice over the same variables: to train it, and to measure it.
 
     Args: x, varied: float32 [None, 224, 224], the pictures and what training sees of them.
-    Returns: four heads' logits float32 [batch_size, num_classes] with dropout, and four
-      [batch, num_classes] without, for as many pictures as are fed.
+    Returns: four heads' logits float32 [batch_size, num_classes] as in training, with dropout or
+      the batch's own statistics, and four [batch, num_classes] without, for as many pictures as
+      are fed.
     """
     size = captcha_data.IMAGE_SIZE
     train_fn = nets_factory.get_network_fn(network, num_classes, WEIGHT_DECAY, is_training=True,
@@ -235,7 +237,8 @@ def save(saver, sess, model_dir, iteration):
         last = captcha_data.newest_checkpoint(model_dir) or 'none'
         raise cli.UserError(
             f'{prefix}-{iteration}: cannot be written: {cli.reason(error)}; last good checkpoint: '
-            f'{last}; make room there, then go on with the same command') from error
+            f'{last}; make room there, then go on with the same command, without --restart'
+        ) from error
 
 
 def check_data(train_file, test_file, batch_size):
@@ -252,7 +255,7 @@ def check_data(train_file, test_file, batch_size):
                             f'--batch-size {count}')
     if len(captcha_data.CHARSETS[test_charset]) > len(captcha_data.CHARSETS[charset]):
         raise cli.UserError(f'{test_file}: expected {charset} as in {train_file}, found '
-                            f'{test_charset}; make both with: python to_tfrecord.py --overwrite')
+                            f'{test_charset}; make both at once, with python to_tfrecord.py')
     return count, test_count, charset
 
 
@@ -311,7 +314,8 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
     about = {'network': network, 'charset': charset, 'recipe': recipe, 'method': method}
     chance = num_classes * (captcha_data.TEXT_LENGTH if method == 'vector' else 1)  # ln of it
 
-    checkpoint = None if restart else captcha_data.newest_checkpoint(model_dir)
+    there = captcha_data.newest_checkpoint(model_dir)
+    checkpoint = None if restart else there
     start = check_resumable(checkpoint, about) + 1 if checkpoint else 0
     if start >= steps:
         print(f'{checkpoint} is trained already; train it further with --steps '
@@ -335,16 +339,15 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
         restorable = tf.train.Saver()  # what the original code's checkpoints hold as well
         for key, value in about.items():  # ours also tell their reader what they are
             tf.get_variable(f'about/{key}', initializer=tf.constant(value), trainable=False)
-        saver = tf.train.Saver(max_to_keep=KEEP)
+        saver = tf.train.Saver(max_to_keep=KEEP, save_relative_paths=True)
 
         with contextlib.ExitStack() as ends:  # closed in reverse order, whatever happens
             sess = ends.enter_context(tf.Session())
             sess.run(tf.global_variables_initializer())
+            if there:  # even if not gone on from: as new ones come, the saver removes the old
+                saver.recover_last_checkpoints(captcha_data.kept_checkpoints(model_dir) or [there])
             if checkpoint:
                 restore(restorable, sess, checkpoint)
-                state = tf.train.get_checkpoint_state(model_dir)
-                saver.recover_last_checkpoints(
-                    state.all_model_checkpoint_paths if state else [checkpoint])
                 print(f'going on from {checkpoint}', flush=True)
             print(f'{count} training pictures, {test_count} held-out pictures, charset {charset}; '
                   f'loss at chance: ln {chance} = {math.log(chance):.3f}', flush=True)
@@ -391,9 +394,10 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
                     writer.flush()
                 if stop.signal:
                     cli.say(f'stopped after iteration {i}, saved {checkpoint}; '
-                            'go on with the same command')
+                            'go on with the same command' + ', without --restart' * restart)
                     return 128 + stop.signal
-    where = '' if model_dir == MODEL_DIR else f' --model-dir {model_dir}'
+    where = '' if model_dir == MODEL_DIR else f' --model-dir {shlex.quote(model_dir)}'
+    where += '' if test_file == TEST_FILE else f' --test {shlex.quote(test_file)}'
     cli.say(f'saved {checkpoint}; read captchas with: python captcha_test.py{where}')
     return 0
 
@@ -415,8 +419,8 @@ def next_batch(sess, batch, train_file):
         return sess.run(batch)
     except tf.errors.OutOfRangeError as error:  # the reader's thread failed and closed the queue
         raise cli.UserError(f'{train_file}: was whole when the training began, cannot be read now; '
-                            'make it with: python to_tfrecord.py --overwrite; then go on with the '
-                            'same command') from error
+                            'make it again, then go on with the same command, without --restart'
+                            ) from error
 
 
 def stop_queues(coord, threads):
@@ -471,7 +475,8 @@ def main():
     parser.add_argument('--learning-rate', type=cli.positive_float,
                         help='rate of iteration 0; alexnet_v2 divides it by 3 after iterations 0, '
                              '4000, 8000, ..., small_cnn lets it fall to 0 along a cosine; with '
-                             '--recipe post both divide it after 0, 2000, 4000, ... '
+                             '--recipe post both divide it after 0, 2000, 4000, ...; a checkpoint '
+                             'of alexnet_v2 brings its own rate '
                              '(default: 0.0003, with --recipe post 0.003, small_cnn 0.003)')
     parser.add_argument('--recipe', choices=RECIPES, default='default',
                         help='post: initial values, learning rate, input and pictures exactly as '

@@ -53,6 +53,8 @@ def run(main):
     """Call `main()` and exit with the status it returns; a user's mistake is one line, status 2."""
     # A plain kill then unwinds like Ctrl-C, so that half-written files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(sys.stdout, 'reconfigure'):  # a file name may have letters that the screen lacks
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         status = main()
         sys.stdout.flush()

@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import random
 import re
+import signal
 
 from captcha.image import ImageCaptcha
 
@@ -48,11 +49,11 @@ def draw(job):
 
 def what_is_there(folder):
     """The numbered pictures in `folder`: (how many, the first free number, their character set)."""
-    found = [match for match in (re.fullmatch(r'(.*)_(\d+)\.jpg', name)
-                                 for name in os.listdir(folder)) if match]
-    characters = set().union(*(match[1] for match in found))
+    drawn = re.compile(f'([{captcha_data.CHARSETS["alnum"]}]{{{captcha_data.TEXT_LENGTH}}})'
+                       r'_(\d+)\.jpg')
+    found = [match for match in map(drawn.fullmatch, os.listdir(folder)) if match]
     return (len(found), max((int(match[2]) for match in found), default=-1) + 1,
-            captcha_data.charset_name(characters))
+            captcha_data.charset_name(set().union(*(match[1] for match in found))))
 
 
 def gen_captcha(folder, num, charset, seed=None, workers=None):
@@ -64,8 +65,8 @@ def gen_captcha(folder, num, charset, seed=None, workers=None):
     if there and charset_there != captcha_data.charset_name(charset):
         raise cli.UserError(
             f'{folder}: expected captchas of {captcha_data.charset_name(charset)}, found '
-            f'{there} of {charset_there or "other characters"}; give the new ones a folder of '
-            'their own: the same command with --out captcha/new')
+            f'{there} of {charset_there}; give the new ones a folder of their own with --out, and '
+            'name it to to_tfrecord.py with --images')
     if there:
         print(f'{folder} holds {there} pictures; adding {num}, numbered from {first:06d}')
 
@@ -73,11 +74,12 @@ def gen_captcha(folder, num, charset, seed=None, workers=None):
     numbered_texts = [(number, ''.join(rng.choices(charset, k=captcha_data.TEXT_LENGTH)))
                       for number in range(first, first + num)]
     jobs = [(folder, numbered_texts[i:i + CHUNK]) for i in range(0, num, CHUNK)]
-    workers = min(workers or os.cpu_count(), len(jobs))
+    workers = min(workers or os.cpu_count(), len(jobs), 61)  # 61: Windows waits for no more
     # 'spawn' starts clean processes, the same way on Linux, macOS and Windows.
     with cli.progress(num, '>> Creating image', 'image') as bar, \
             concurrent.futures.ProcessPoolExecutor(
-                workers, mp_context=multiprocessing.get_context('spawn')) as pool:
+                workers, mp_context=multiprocessing.get_context('spawn'),
+                initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
         try:
             for done in pool.map(draw, jobs):
                 bar.update(done)

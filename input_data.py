@@ -14,6 +14,7 @@ big-endian uint32 for each dimension, and the values.
 import collections
 import gzip
 import hashlib
+import http.client
 import os
 import urllib.request
 import zlib
@@ -97,15 +98,28 @@ def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=50
         images, labels = np.ones([10000, SIDE * SIDE], np.float32), np.zeros(10000, np.uint8)
         parts = [(images, labels)] * 3
     else:
+        check_one_set(train_dir)
         train_images, train_labels = read_pair(train_dir, 'train')
         if not 0 <= validation_size <= len(train_images):
-            raise cli.UserError(f'validation_size should be from 0 to {len(train_images)}, '
-                                f'found {validation_size}')
+            raise cli.UserError(f'{train_dir}: expected at least {validation_size} training '
+                                f'pictures, the size of the validation set, found '
+                                f'{len(train_images)}; put more there')
         parts = [(train_images[validation_size:], train_labels[validation_size:]),
                  (train_images[:validation_size], train_labels[:validation_size]),
                  read_pair(train_dir, 't10k')]
     return Datasets(*[DataSet(images, dense_to_one_hot(labels) if one_hot else labels, seed)
                       for images, labels in parts])
+
+
+def check_one_set(folder):
+    """Raise cli.UserError if plain files hide some of a gzipped set's files, but not all."""
+    plain = [name for name in SHA256 if os.path.isfile(os.path.join(folder, name))]
+    zipped = [name for name in SHA256 if os.path.isfile(os.path.join(folder, f'{name}.gz'))]
+    only_zipped = [name for name in zipped if name not in plain]
+    if only_zipped and set(plain) & set(zipped):
+        raise cli.UserError(f'{folder}: expected one set of four files, found both plain and '
+                            f'gzipped ones, but {only_zipped[0]} only gzipped; put the plain one '
+                            'there too, or delete the set that is not meant')
 
 
 def dense_to_one_hot(labels):
@@ -183,7 +197,7 @@ def fetch(folder, name):
                 download(f'{mirror}{name}.gz', part)
                 check(part, name)
             return path
-        except (OSError, ValueError) as error:  # URLError is an OSError
+        except (OSError, ValueError, http.client.HTTPException) as error:  # URLError: OSError
             problems.append(f'{mirror}: {getattr(error, "reason", None) or error}')
     raise cli.UserError(f'{path}: expected this file of MNIST, found none, and it could not be '
                         f'fetched ({"; ".join(problems)}); put {name}.gz into {folder}')

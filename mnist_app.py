@@ -100,9 +100,13 @@ def read_picture(predict, picName, post=False, show=False):
         cli.say(doubt)
     if show:
         path = os.path.splitext(picName)[0] + '.read.png'
-        with cli.whole_file(path) as part:
-            drawing(picture_file.open_picture(picName, turn=not post), pictures,
-                    probabilities).save(part, 'PNG')
+        page = drawing(picture_file.open_picture(picName, turn=not post), pictures, probabilities)
+        try:
+            with cli.whole_file(path) as part:
+                page.save(part, 'PNG')
+        except OSError as error:
+            raise cli.UserError(f'{path}: cannot be written: {error.strerror or error}; leave out '
+                                '--show, or copy the picture to another folder') from error
         cli.say(f'saved: {path}')
 
 

@@ -57,6 +57,10 @@ def backward(mnist, until=None, weight_seed=None, augment=False):
     rate_base = augment_rate_base if augment else learning_rate_base
     command = 'python mnist_backward.py' + (' --augment' if augment else '')
     until = steps if until is None else until
+    if mnist.train.num_examples < batch_size:
+        raise cli.UserError(f'{data_path}: expected a batch of {batch_size} training pictures '
+                            'beside the validation set, found '
+                            f'{mnist.train.num_examples}; put more there')
     cli.writable_folder(model_save_path)
     with tf.Graph().as_default():
         tf.set_random_seed(seed if weight_seed is None else weight_seed)
@@ -214,7 +218,8 @@ def save(saver, sess, step, loss_value):
         saver.save(sess, os.path.join(model_save_path, model_name), global_step=step)
     except (tf.errors.OpError, ValueError) as error:
         raise cli.UserError(f'{model_save_path}: could not save a checkpoint there: '
-                            f'{cli.reason(error)}') from error
+                            f'{cli.reason(error)}; the last one is kept; make room and run the '
+                            'same command again') from error
 
 
 def main():
@@ -228,9 +233,11 @@ def main():
                         help='of the first weights, the order of the pictures and the '
                              'distortions (default: %(default)s)')
     args = parser.parse_args()
-    mnist = input_data.read_data_sets(data_path, one_hot=True, seed=args.seed)
+    done = step_of(newest_checkpoint() or '-0')
+    order_seed = args.seed + (int(done) if done.isdigit() else 0)  # gone on, it draws what is new
+    mnist = input_data.read_data_sets(data_path, one_hot=True, seed=order_seed)
     if args.augment:
-        mnist = mnist_augment.distorted(mnist, args.seed)
+        mnist = mnist_augment.distorted(mnist, order_seed)
         return backward(mnist, args.steps or augment_steps, args.seed, augment=True)
     return backward(mnist, args.steps, args.seed)
 

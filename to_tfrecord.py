@@ -32,6 +32,7 @@ FACTS_NAME = 'dataset.json'
 # --- data
 _NUM_TEST = 500  # pictures of the test set
 _RANDOM_SEED = 0  # of the shuffle that splits the files
+SYSTEM_FILES = 'Thumbs.db', 'desktop.ini'  # Windows' own, as names with a leading dot are others'
 
 
 def int64_feature(value):
@@ -71,13 +72,14 @@ def list_pictures(folder, charset=None):
       charset: a name of captcha_data.CHARSETS, or None for the one that most names fit.
     Returns:
       paths: sorted, then shuffled with _RANDOM_SEED: the same split wherever it is run.
-      bad: [(name, why)] of everything else in the folder.
+      bad: [(name, why)] of everything else in the folder but hidden files.
       charset: the name of the character set.
     """
     if not os.path.isdir(folder):
         raise cli.UserError(f'{folder}: expected a folder of pictures, found none; '
                             'make it with: python gen_captcha.py')
-    names = sorted(os.listdir(folder))
+    names = sorted(name for name in os.listdir(folder)
+                   if not name.startswith('.') and name not in SYSTEM_FILES)
     labelled = {name: captcha_data.charset_name(label_text(name)) for name in names
                 if len(label_text(os.path.splitext(name)[0])) == captcha_data.TEXT_LENGTH}
     if charset is None:
@@ -139,13 +141,15 @@ def convert(folder, out, num_test=None, charset=None):
     paths, bad, charset = list_pictures(folder, charset)
     characters = captcha_data.CHARSETS[charset]
     check_enough(folder, len(paths), num_test, bad)
+    warn_of_long_texts(paths, characters)
     test_texts, left_out, written = set(), 0, {'test': 0, 'train': 0}
     with contextlib.ExitStack() as files:
-        facts_file = files.enter_context(cli.whole_file(os.path.join(out, FACTS_NAME)))
-        writers = {}
-        for split, path in record_paths(out).items():
-            part = files.enter_context(cli.whole_file(path))
-            writers[split] = files.enter_context(tf.python_io.TFRecordWriter(part))
+        parts = {split: files.enter_context(cli.whole_file(path))
+                 for split, path in {'facts': os.path.join(out, FACTS_NAME),
+                                     **record_paths(out)}.items()}
+        # Closed before any of the three takes its name, for the last bytes may not fit on the disk.
+        writers = {split: files.enter_context(tf.python_io.TFRecordWriter(parts[split]))
+                   for split in written}
         bar = files.enter_context(cli.progress(len(paths), '>> Converting image', 'image'))
         for path, image in load_all(paths):
             bar.update()
@@ -170,12 +174,22 @@ def convert(folder, out, num_test=None, charset=None):
                  'left_out_because_text_is_in_test': left_out, 'unusable_files': len(bad),
                  'image_height': captcha_data.IMAGE_SIZE, 'image_width': captcha_data.IMAGE_SIZE,
                  'seed': _RANDOM_SEED}
-        with open(facts_file, 'w', encoding='utf-8') as file:
+        with open(parts['facts'], 'w', encoding='utf-8') as file:
             json.dump(facts, file, indent=2)
             file.write('\n')
     print(f'{out}: {written["test"]} test records, {written["train"]} training records, '
           f'{left_out} pictures left out because their text is in the test set')
     return bad
+
+
+def warn_of_long_texts(paths, characters):
+    """Say so if names go on after the label as a longer text would: 12345.png."""
+    end = captcha_data.TEXT_LENGTH
+    longer = [name for name in map(os.path.basename, paths)
+              if os.path.splitext(name)[0][end:end + 1] in set(characters)]
+    if longer:
+        print(f'{len(longer)} names go on with another digit or letter after the {end} of the '
+              f'label, such as {longer[0]}; a text of more than {end} characters is cut')
 
 
 def check_enough(folder, usable, num_test, bad, train=None):
@@ -217,11 +231,11 @@ def main():
     there = [path for path in record_paths(args.out).values() if os.path.exists(path)]
     if len(there) == 2 and not args.overwrite:
         print(f'{" and ".join(there)} exist already and are kept; '
-              'replace them with: python to_tfrecord.py --overwrite')
+              'replace them with: the same command and --overwrite')
         return 0
     if there and not args.overwrite:
         raise cli.UserError(f'{there[0]}: expected both record files or none, found only this '
-                            'one; make both with: python to_tfrecord.py --overwrite')
+                            'one; make both with: the same command and --overwrite')
     cli.writable_folder(args.out)
     try:
         bad = convert(args.images, args.out, args.num_test, args.charset)

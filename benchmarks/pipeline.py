@@ -189,9 +189,14 @@ def read(folder):
 def app(folder):
     """mnist_app.py: pictures after the first, prepared the post's way and as photographs."""
     import mnist_app
+    import mnist_backward
     import mnist_photo
+    mnist_backward.model_save_path = os.path.join(ROOT, 'model')
     samples = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
     with mnist_app.open_model() as predict:
+        if predict is None:
+            raise cli.UserError('model/: expected a trained network, found none; train it with: '
+                                'python mnist_backward.py')
         for name, prepare in [('--post', mnist_app.pre_pic), ('default', mnist_photo.pre_digits)]:
             predict(prepare(samples[0]))
             took = []

@@ -28,10 +28,12 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
         quarters are the four characters' logits.
     Returns: a function of float32 [batch, height, width, channels] that returns
       net0, net1, net2, net3, end_points; its `default_image_size` is the height and width.
-    Raises: ValueError for an unknown name.
+    Raises: ValueError for an unknown name or method.
     """
     if name not in NETWORKS:
         raise ValueError(f'unknown network {name!r}; known: {", ".join(sorted(NETWORKS))}')
+    if method not in METHODS:
+        raise ValueError(f'unknown method {method!r}; known: {", ".join(METHODS)}')
     network, network_arg_scope = NETWORKS[name]
 
     @functools.wraps(network)

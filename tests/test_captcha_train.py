@@ -2,6 +2,7 @@
 import glob
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -249,6 +250,34 @@ def test_a_finished_training_says_how_to_go_on(captchas, tmp_path, tiny, capsys)
     assert captcha_data.newest_checkpoint(str(tmp_path)).endswith('-1')
 
 
+def test_begun_anew_the_old_checkpoints_go_as_new_ones_come(captchas, tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(captcha_train, 'SAVE_EVERY', 20)
+    train(captchas, tmp_path, 81, network=tiny)
+    train(captchas, tmp_path, 41, network=tiny, restart=True)
+    kept = sorted(os.path.basename(path) for path in glob.glob(str(tmp_path / '*.index')))
+    assert kept == ['crack_captcha.model-20.index', 'crack_captcha.model-40.index']
+
+
+def test_a_copied_folder_stands_alone(captchas, tmp_path, tiny):
+    """Its `checkpoint` file names no other folder: neither read there nor deleted there."""
+    first, copy = tmp_path / 'first', tmp_path / 'copy'
+    for steps in 1, 2:
+        train(captchas, first, steps, network=tiny)
+    shutil.copytree(first, copy)
+    before = sorted(os.listdir(first))
+    assert captcha_data.newest_checkpoint(str(copy)) == str(copy / 'crack_captcha.model-1')
+    for steps in 3, 4, 5:
+        train(captchas, copy, steps, network=tiny)
+    assert sorted(os.listdir(first)) == before
+    assert sorted(path.name for path in copy.glob('*.index')) == [
+        'crack_captcha.model-3.index', 'crack_captcha.model-4.index']
+
+
+def test_a_folder_that_is_a_pattern_is_refused(captchas, tmp_path, tiny):
+    with pytest.raises(cli.UserError, match=r'run\[1\]: expected a folder without'):
+        train(captchas, tmp_path / 'run[1]', 1, network=tiny)
+
+
 def test_a_checkpoint_of_another_network_recipe_or_charset(captchas, tmp_path, tiny):
     train(captchas, tmp_path, 1, network=tiny)
     before = sorted(os.listdir(tmp_path))
@@ -364,7 +393,7 @@ def test_a_signal_saves(captchas, tmp_path, number):
     (['--steps', '0'], "'0'"), (['--steps', '-5'], 'at least 1'), (['--batch-size', '2.5'], '2.5'),
     (['--learning-rate', 'nan'], 'above 0'), (['--learning-rate', '-1'], 'above 0'),
     (['--network', 'vgg'], 'small_cnn'), (['--method', '3'], 'vector'),
-    (['--recipe', 'mine'], 'post'), (['--seed', 'x'], 'x')])
+    (['--recipe', 'mine'], 'post'), (['--seed', 'x'], "found 'x'")])
 def test_bad_options(monkeypatch, arguments, words):
     monkeypatch.setattr(sys, 'argv', ['captcha_train.py', *arguments])
     with pytest.raises(cli.UserError, match=re.escape(words)):
@@ -380,5 +409,6 @@ def test_bad_options_and_files_are_one_line(one_line_error, captchas, tmp_path):
     assert 'to_tfrecord.py' in one_line_error('captcha_train.py', *files,
                                               '--test', tmp_path / 'none')
     (tmp_path / 'file').write_text('in the way')
-    assert 'file' in one_line_error('captcha_train.py', *files, '--model-dir', tmp_path / 'file')
+    assert f'{tmp_path / "file"}: File exists' in one_line_error(
+        'captcha_train.py', *files, '--model-dir', tmp_path / 'file')
     assert not glob.glob(str(tmp_path / 'm' / '*.index'))

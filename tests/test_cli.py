@@ -56,6 +56,12 @@ def test_a_mistake_of_ours_keeps_its_traceback():
     assert 'Traceback' in ended.stderr and ended.returncode == 1
 
 
+def test_a_name_that_the_screen_lacks_letters_for_is_printed():
+    ended = run_code('import cli\ncli.run(lambda: print("\\u9a8c.jpg"))',
+                     env={**os.environ, 'PYTHONIOENCODING': 'cp1252'})
+    assert (ended.stdout.strip(), ended.returncode) == ('\\u9a8c.jpg', 0)
+
+
 def test_a_reader_that_has_seen_enough():
     ended = run_code('import cli, os\ndef main():\n    os.close(1); os.dup2(os.pipe()[1], 1)\n'
                      '    raise BrokenPipeError\ncli.run(main)')

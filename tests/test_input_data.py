@@ -141,11 +141,14 @@ def test_plain_files_serve_as_well(small):
 
 
 def test_a_plain_file_is_read_before_the_gzipped_one(small):
-    folder, _ = small
-    labels = (np.arange(60) % 10)[::-1].astype(np.uint8)
-    (folder / 'train-labels-idx1-ubyte').write_bytes(idx(labels))
-    assert input_data.read_data_sets(folder, validation_size=0).train.labels.tolist() == \
-        labels.tolist()
+    folder, arrays = small
+    for name, array in arrays.items():
+        (folder / name).write_bytes(idx(9 - array if 'labels' in name else array))
+    train = input_data.read_data_sets(folder, validation_size=0).train
+    assert train.labels.tolist() == (9 - arrays['train-labels-idx1-ubyte']).tolist()
+    (folder / 'train-labels-idx1-ubyte').unlink()  # the gzipped one is of the other set
+    with pytest.raises(cli.UserError, match='train-labels-idx1-ubyte only gzipped'):
+        input_data.read_data_sets(folder, validation_size=0)
 
 
 def test_fake_data_needs_no_files(tmp_path):
@@ -188,7 +191,7 @@ def test_a_damaged_gzip_file_is_named(small, damage):
 
 
 def test_too_large_a_validation_set_is_refused(small):
-    with pytest.raises(cli.UserError, match='validation_size should be from 0 to 60, found 61'):
+    with pytest.raises(cli.UserError, match='expected at least 61 training pictures.*found 60'):
         input_data.read_data_sets(small[0], validation_size=61)
 
 

@@ -201,6 +201,22 @@ def test_a_stopped_run_saves_says_so_and_resumes(run_script, tmp_path, number):
                     rf'After {step + 1} training step', done.stdout)
 
 
+def test_a_resumed_training_draws_in_another_order(model, monkeypatch):
+    write_checkpoint(model, random_arrays(5), 5)
+    seeds = []
+    monkeypatch.setattr(mnist_backward.input_data, 'read_data_sets',
+                        lambda *_, seed, **__: seeds.append(seed) or tiny())
+    monkeypatch.setattr(sys, 'argv', ['mnist_backward.py', '--seed', '3', '--steps', '6'])
+    assert mnist_backward.main() == 0
+    assert seeds == [3 + 5]
+
+
+def test_fewer_pictures_than_a_batch_are_refused(model, monkeypatch):
+    monkeypatch.setattr(mnist_backward, 'batch_size', 1 + tiny().train.num_examples)
+    with pytest.raises(cli.UserError, match='expected a batch of .* training pictures'):
+        mnist_backward.backward(tiny(), 1)
+
+
 @pytest.mark.parametrize('args, words', [(['--steps', '0'], "found '0'"),
                                          (['--step', '5'], '--step')])
 def test_bad_arguments_are_one_line(run_script, tmp_path, args, words):

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +95,26 @@ def test_unusable_files_are_counted_and_named(thirty, tmp_path, run_script, one_
     accepted = run_script(*command, '--skip-bad', '--overwrite')
     assert accepted.returncode == 0
     assert accepted.stdout.count('not used') == 5
+
+
+def test_hidden_files_of_the_system_are_no_fault(thirty, tmp_path):
+    for name in '.DS_Store', '._0001_000001.png', 'Thumbs.db', 'desktop.ini':
+        (thirty / name).write_bytes(b'of the system')
+    assert to_tfrecord.convert(str(thirty), str(tmp_path / 'out'), num_test=8) == []
+
+
+def test_longer_texts_are_spoken_of(tmp_path, capsys):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for name in '12345.png', '54321_1.png', '0782_000001.png', '0783.png', '0784 (2).png':
+        grey(folder / name, 100)
+    to_tfrecord.convert(str(folder), str(tmp_path / 'out'), num_test=1)
+    assert '2 names go on with another digit' in capsys.readouterr().out
+    shutil.rmtree(tmp_path / 'out')
+    (folder / '12345.png').unlink()
+    (folder / '54321_1.png').unlink()
+    to_tfrecord.convert(str(folder), str(tmp_path / 'out'), num_test=1)
+    assert 'go on with' not in capsys.readouterr().out
 
 
 def test_letters_are_recognised_or_asked_for(tmp_path):
