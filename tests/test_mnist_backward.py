@@ -189,7 +189,7 @@ def test_a_stopped_run_saves_says_so_and_resumes(run_script, tmp_path, number):
     wait_for(tmp_path / 'model' / 'checkpoint', process)
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + number, err
     step = int(re.search(r'Stopped and saved at step (\d+) of 50000', out)[1])
     assert 'To go on: python mnist_backward.py --steps 50000' in out
     assert 'Traceback' not in err
