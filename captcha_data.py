@@ -8,7 +8,6 @@ use the facts alone, and start in a blink without it.
 """
 import glob
 import os
-import re
 import shlex
 import types
 
@@ -16,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 import picture_file
-from cli import UserError, reason
+from cli import UserError, in_folder, reason
 
 # --- characters: a character's class is its place in the set, so A is 10 and Z is 35
 CHARSETS = {'digits': '0123456789',
@@ -202,16 +201,15 @@ def kept_checkpoints(model_dir):
     state = tf.train.get_checkpoint_state(model_dir)
     if not state:
         return []
-    # Only the names count: the folder may have been copied or moved, or come from another system.
-    paths = [os.path.join(model_dir, re.split(r'[\\/]', path)[-1])
+    paths = [in_folder(model_dir, path)
              for path in [*state.all_model_checkpoint_paths, state.model_checkpoint_path]]
     return [path for path in dict.fromkeys(paths) if os.path.isfile(f'{path}.index')]
 
 
-def train_command(model_dir):
-    """The command that trains into `model_dir`."""
-    return 'python captcha_train.py' + (
-        '' if model_dir == MODEL_DIR else f' --model-dir {shlex.quote(model_dir)}')
+def command(script, model_dir):
+    """The command that runs `script`, the trainer or the tester, on the models in `model_dir`."""
+    where = '' if model_dir == MODEL_DIR else f' --model-dir {shlex.quote(model_dir)}'
+    return f'python {script}{where}'
 
 
 def checkpoint_facts(checkpoint):
@@ -222,7 +220,8 @@ def checkpoint_facts(checkpoint):
     Raises: UserError if the files are damaged or are no captcha network.
     """
     import tensorflow.compat.v1 as tf
-    begin_anew = f'train a new one with: {train_command(os.path.dirname(checkpoint))} --restart'
+    train = command('captcha_train.py', os.path.dirname(checkpoint))
+    begin_anew = f'train a new one with: {train} --restart'
     try:
         reader = tf.train.load_checkpoint(checkpoint)
         shapes = reader.get_variable_to_shape_map()

@@ -65,12 +65,13 @@ def open_reader(model_dir):
       [n] in NumPy; the character set; the checkpoint's prefix.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """
+    train = captcha_data.command('captcha_train.py', model_dir)
     checkpoint = captcha_data.newest_checkpoint(model_dir)
     if checkpoint is None:
         raise cli.UserError(f'{model_dir}: expected a checkpoint {captcha_data.MODEL_NAME}-<i>, '
-                            f'found none; make it with: {captcha_data.train_command(model_dir)}')
+                            f'found none; make it with: {train}')
     facts = captcha_data.checkpoint_facts(checkpoint)
-    begin_anew = f'{captcha_data.train_command(model_dir)} --restart'
+    begin_anew = f'{train} --restart'
     if facts.network not in nets_factory.NETWORKS:
         raise cli.UserError(f'{checkpoint}: expected one of the networks '
                             f'{", ".join(nets_factory.NETWORKS)}, found {facts.network}; train '

@@ -396,9 +396,9 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
                     cli.say(f'stopped after iteration {i}, saved {checkpoint}; '
                             'go on with the same command' + ', without --restart' * restart)
                     return 128 + stop.signal
-    where = '' if model_dir == MODEL_DIR else f' --model-dir {shlex.quote(model_dir)}'
-    where += '' if test_file == TEST_FILE else f' --test {shlex.quote(test_file)}'
-    cli.say(f'saved {checkpoint}; read captchas with: python captcha_test.py{where}')
+    read = captcha_data.command('captcha_test.py', model_dir)
+    read += '' if test_file == TEST_FILE else f' --test {shlex.quote(test_file)}'
+    cli.say(f'saved {checkpoint}; read captchas with: {read}')
     return 0
 
 

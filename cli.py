@@ -163,6 +163,15 @@ def writable_folder(folder):
         pass
 
 
+def in_folder(folder, path):
+    """The file in `folder` that has the name of `path`.
+
+    TensorFlow notes checkpoints with their paths. Only the name counts where the folder may have
+    been copied or moved since, or come from Windows.
+    """
+    return os.path.join(folder, re.split(r'[\\/]', path)[-1])
+
+
 def say(line):
     """Print one line on stdout at once, without tearing a progress bar on the same screen."""
     if sys.stderr.isatty():

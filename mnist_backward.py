@@ -14,7 +14,6 @@ import concurrent.futures
 import contextlib
 import glob
 import os
-import re
 
 import cli
 
@@ -157,8 +156,7 @@ def newest_checkpoint(state_file=None):
     """Return the path of the checkpoint in `model_save_path` that was saved last, or None."""
     state = tf.train.get_checkpoint_state(model_save_path, latest_filename=state_file)
     if state and state.model_checkpoint_path:
-        # Only the name counts: the folder may have been moved, or come from another system.
-        return os.path.join(model_save_path, re.split(r'[\\/]', state.model_checkpoint_path)[-1])
+        return cli.in_folder(model_save_path, state.model_checkpoint_path)
     if state_file is None and kept_checkpoints():  # checkpoints copied here without their state
         return kept_checkpoints()[-1]
     return None
