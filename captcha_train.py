@@ -61,6 +61,7 @@ SHEAR = 0.1  # pixels to the side for each one down
 NETWORK = 'alexnet_v2'
 METHOD = 'heads'  # the post's Method 2; 'vector' is its Method 1
 WEIGHT_DECAY = 0.0005  # of the L2 losses that the network collects; like the post, none is added
+KEEP_PROB = {'alexnet_v2': 0.5}  # networks with dropout, and the share of values that it keeps
 
 # --- optimiser
 STEPS = 6001
@@ -123,10 +124,13 @@ def distort(images, batch_size):
         fill_value=0.0, interpolation='BILINEAR', fill_mode='NEAREST'), -1)
 
 
-def build_networks(x, varied, batch_size, network, num_classes, recipe, method=METHOD):
+def build_networks(x, varied, batch_size, network, num_classes, recipe, method=METHOD,
+                   keep_prob=None):
     """The network twice over the same variables: to train it, and to measure it.
 
-    Args: x, varied: float32 [None, 224, 224], the pictures and what training sees of them.
+    Args:
+      x, varied: float32 [None, 224, 224], the pictures and what training sees of them.
+      keep_prob: the share of values that dropout keeps; None: the network's own, or no dropout.
     Returns: four heads' logits float32 [batch_size, num_classes] as in training, with dropout or
       the batch's own statistics, and four [batch, num_classes] without, for as many pictures as
       are fed.
@@ -136,7 +140,8 @@ def build_networks(x, varied, batch_size, network, num_classes, recipe, method=M
                                            initialization=RECIPES[recipe]['initialization'],
                                            method=method)
     image = captcha_data.network_input(varied, recipe)
-    *logits, _ = train_fn(tf.reshape(image, [batch_size, size, size, 1]))
+    dropout = {} if keep_prob is None else {'dropout_keep_prob': keep_prob}
+    *logits, _ = train_fn(tf.reshape(image, [batch_size, size, size, 1]), **dropout)
     with tf.variable_scope(tf.get_variable_scope(), reuse=True):
         test_fn = nets_factory.get_network_fn(network, num_classes, is_training=False,
                                               method=method)
@@ -283,7 +288,7 @@ def training_defaults(network, recipe):
 
 def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size=None,
           network=None, recipe='default', learning_rate=None, seed=0, restart=False, method=None,
-          distorted=None):
+          distorted=None, keep_prob=None):
     """Train until `steps` iterations are done, from the newest checkpoint if there is one.
 
     Args:
@@ -296,6 +301,7 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
       seed: of initial values, dropout, distortion and shuffling.
       restart: begin at iteration 0 whatever is there.
       distorted: whether training sees distorted pictures; None: as the recipe says.
+      keep_prob: the share of values that dropout keeps; None: KEEP_PROB.
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
     """
     network = network or NETWORK
@@ -305,6 +311,10 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
     batch_size = batch_size or defaults.batch_size
     learning_rate = learning_rate or defaults.learning_rate
     distorted = RECIPES[recipe]['distort'] if distorted is None else distorted
+    if keep_prob and network not in KEEP_PROB:
+        raise cli.UserError(f'--keep-prob: expected a network with dropout, found {network}, which '
+                            f'has none; leave it out or use --network {" or ".join(KEEP_PROB)}')
+    keep_prob = keep_prob or KEEP_PROB.get(network)
     log_dir = log_dir or os.path.join(model_dir, 'log')
     cli.writable_folder(model_dir)
     cli.writable_folder(log_dir)
@@ -328,7 +338,7 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
         x, y = build_placeholders()
         varied = distort(x, batch_size) if distorted else x
         logits, test_logits = build_networks(x, varied, batch_size, network, num_classes, recipe,
-                                             method)
+                                             method, keep_prob)
         loss_of = build_vector_loss if method == 'vector' else build_loss
         total_loss = loss_of(logits, y, num_classes)
         accuracies = build_accuracies(logits, y)
@@ -484,6 +494,9 @@ def main():
     parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
                         help='move, stretch and slant each training picture a little, each time '
                              'anew (default: yes, with --recipe post no)')
+    parser.add_argument('--keep-prob', type=cli.share, metavar='SHARE',
+                        help='share of the values of fc6 and fc7 that AlexNet\'s dropout keeps in '
+                             'training; 1: no dropout (default: 0.5)')
     parser.add_argument('--train', default=TFRECORD_FILE, metavar='FILE',
                         help='training records (default: %(default)s)')
     parser.add_argument('--test', default=TEST_FILE, metavar='FILE',
@@ -500,7 +513,7 @@ def main():
     args = parser.parse_args()
     return train(args.train, args.test, args.model_dir, args.steps, args.log_dir, args.batch_size,
                  args.network, args.recipe, args.learning_rate, args.seed, args.restart,
-                 args.method, args.distort)
+                 args.method, args.distort, args.keep_prob)
 
 
 if __name__ == '__main__':

@@ -125,6 +125,14 @@ def positive_float(text):
     return number
 
 
+def share(text):
+    """argparse type: a number above 0 and at most 1."""
+    number = positive_float(text)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f'expected a share, at most 1, found {text!r}')
+    return number
+
+
 @contextlib.contextmanager
 def stop_signals():
     """Yield an object whose `.signal` turns from None to the number of a Ctrl-C or SIGTERM.

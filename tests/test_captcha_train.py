@@ -181,6 +181,25 @@ def test_what_is_distorted(captchas, tmp_path, tiny, monkeypatch, kwargs, expect
     assert calls == ([25] if expected else [])
 
 
+@pytest.mark.parametrize('keep_prob, dropped', [(None, 0.5), (0.8, 0.2), (1.0, 0.0)])
+def test_the_share_that_dropout_keeps(keep_prob, dropped):
+    """The training network's share of zeros in fc6 after dropout, all of fc6 being above 0."""
+    with tf.Graph().as_default() as graph, tf.Session() as sess:
+        x, _ = captcha_train.build_placeholders()
+        captcha_train.build_networks(x, x, 1, 'alexnet_v2', 10, 'post', keep_prob=keep_prob)
+        biases, = [v for v in tf.global_variables() if v.op.name == 'alexnet_v2/fc6/biases']
+        sess.run(tf.global_variables_initializer())
+        sess.run(biases.assign(tf.fill(biases.shape, 1000.0)))
+        after = dict(graph.get_collection('alexnet_v2/end_points'))['alexnet_v2/dropout6']
+        values = sess.run(after, {x: np.zeros([1, 224, 224])})
+    assert np.mean(values == 0) == pytest.approx(dropped, abs=0.05)
+
+
+def test_only_a_network_with_dropout_takes_the_share(captchas, tmp_path):
+    with pytest.raises(cli.UserError, match='--keep-prob: .*found small_cnn, which has none'):
+        train(captchas, tmp_path, 1, network='small_cnn', keep_prob=0.5)
+
+
 def test_alexnet_learns_one_batch():
     """A few steps on one batch take the loss below chance, ln 10."""
     rng = np.random.default_rng(0)
@@ -393,6 +412,7 @@ def test_a_signal_saves(captchas, tmp_path, number):
     (['--steps', '0'], "'0'"), (['--steps', '-5'], 'at least 1'), (['--batch-size', '2.5'], '2.5'),
     (['--learning-rate', 'nan'], 'above 0'), (['--learning-rate', '-1'], 'above 0'),
     (['--network', 'vgg'], 'small_cnn'), (['--method', '3'], 'vector'),
+    (['--keep-prob', '1.5'], 'at most 1'), (['--keep-prob', '0'], 'above 0'),
     (['--recipe', 'mine'], 'post'), (['--seed', 'x'], "found 'x'")])
 def test_bad_options(monkeypatch, arguments, words):
     monkeypatch.setattr(sys, 'argv', ['captcha_train.py', *arguments])
