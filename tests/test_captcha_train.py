@@ -109,6 +109,47 @@ def test_each_network_has_its_own_defaults():
     assert small.cosine and small.batch_size == 64 and small.learning_rate == 0.003
 
 
+@pytest.mark.parametrize('recipe, steps, expected', [
+    ('default', 6001, 4000), ('default', 10_001, 6660), ('default', 5, 20), ('post', 6001, 2000)])
+def test_when_the_rate_is_divided(recipe, steps, expected):
+    assert captcha_train.division_interval(recipe, steps) == expected
+
+
+def test_bfloat16_trains_and_saves_float32(captchas, tmp_path, tiny):
+    """The first step's loss is float32's but for rounding; what is saved has the same types."""
+    losses = []
+    for name, bfloat16 in ('float32', False), ('bfloat16', True):
+        train(captchas, tmp_path / name, 1, network=tiny, bfloat16=bfloat16)
+        event, = [event for path in glob.glob(str(tmp_path / name / 'log' / 'events*'))
+                  for event in tf.train.summary_iterator(path)
+                  if any(value.tag == 'loss' for value in event.summary.value)]
+        losses += [value.simple_value for value in event.summary.value if value.tag == 'loss']
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+    exact, rounded = saved(tmp_path / 'float32', 0), saved(tmp_path / 'bfloat16', 0)
+    assert {name: np.asarray(value).dtype for name, value in exact.items()} == {
+        name: np.asarray(value).dtype for name, value in rounded.items()}
+
+
+def test_bfloat16_is_asked_of_tensorflow():
+    for bfloat16 in False, True:
+        rewrites = captcha_train.session_config(bfloat16).graph_options.rewrite_options
+        assert (rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON) is bfloat16
+
+
+def test_a_processor_without_bfloat16_is_one_line(captchas, tmp_path, tiny, monkeypatch):
+    def fails(*_):
+        raise tf.errors.InternalError(None, None, 'could not create a primitive')
+    build = captcha_train.build_networks
+
+    def networks(x, *args):
+        logits, test_logits = build(x, *args)
+        return logits, [tf.numpy_function(fails, [head], tf.float32) for head in test_logits]
+    monkeypatch.setattr(captcha_train, 'build_networks', networks)
+    with pytest.raises(cli.UserError, match='--bfloat16: expected a processor.*leave it out'):
+        train(captchas, tmp_path, 1, network=tiny, bfloat16=True)
+    assert captcha_data.newest_checkpoint(str(tmp_path)) is None
+
+
 def test_a_batch_keeps_images_and_labels_together_and_is_shuffled(tmp_path):
     path = str(tmp_path / 'r.tfrecords')
     write_records(path, [record(np.full([224, 224], k, np.uint8), [k % 10, k // 10, 0, k % 7])
