@@ -63,7 +63,7 @@ SHEAR = 0.1  # pixels to the side for each one down
 NETWORK = 'alexnet_v2'
 METHOD = 'heads'  # the post's Method 2; 'vector' is its Method 1
 WEIGHT_DECAY = 0.0005  # of the L2 losses that the network collects; like the post, none is added
-KEEP_PROB = {'alexnet_v2': 0.5}  # networks with dropout, and the share of values that it keeps
+WITH_DROPOUT = ('alexnet_v2',)  # networks that have it; each knows the share that it keeps
 
 # --- optimiser
 STEPS = 6001
@@ -132,7 +132,7 @@ def build_networks(x, varied, batch_size, network, num_classes, recipe, method=M
 
     Args:
       x, varied: float32 [None, 224, 224], the pictures and what training sees of them.
-      keep_prob: the share of values that dropout keeps; None: the network's own, or no dropout.
+      keep_prob: the share of values that dropout keeps; None: the network's own.
     Returns: four heads' logits float32 [batch_size, num_classes] as in training, with dropout or
       the batch's own statistics, and four [batch, num_classes] without, for as many pictures as
       are fed.
@@ -322,7 +322,7 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
       seed: of initial values, dropout, distortion and shuffling.
       restart: begin at iteration 0 whatever is there.
       distorted: whether training sees distorted pictures; None: as the recipe says.
-      keep_prob: the share of values that dropout keeps; None: KEEP_PROB.
+      keep_prob: the share of values that dropout keeps; None: the network's own.
       bfloat16: see `session_config`.
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
     """
@@ -334,10 +334,9 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
     learning_rate = learning_rate or defaults.learning_rate
     divide_every = division_interval(recipe, steps)
     distorted = RECIPES[recipe]['distort'] if distorted is None else distorted
-    if keep_prob and network not in KEEP_PROB:
+    if keep_prob and network not in WITH_DROPOUT:
         raise cli.UserError(f'--keep-prob: expected a network with dropout, found {network}, which '
-                            f'has none; leave it out or use --network {" or ".join(KEEP_PROB)}')
-    keep_prob = keep_prob or KEEP_PROB.get(network)
+                            f'has none; leave it out or use --network {" or ".join(WITH_DROPOUT)}')
     log_dir = log_dir or os.path.join(model_dir, 'log')
     cli.writable_folder(model_dir)
     cli.writable_folder(log_dir)
