@@ -72,7 +72,7 @@ BATCH_SIZE = 25
 # README.md says what each departure of 'default' from 'post' is for. One more, each picture brought
 # to mean 0 and deviation 1, is in captcha_data.network_input, because testing needs it too.
 RECIPES = {'default': dict(learning_rate=0.0003, initialization='he', distort=True,
-                           divide_every=None),  # two thirds of the run: 4000 of 6001 iterations
+                           divide_every=None),  # once, after two thirds of the run
            'post': dict(learning_rate=0.003, initialization='post', distort=False,
                         divide_every=2000)}  # iterations
 DIVIDE_BY = 3
@@ -208,10 +208,15 @@ def build_train_op(total_loss, learning_rate, cosine_steps=None):
     return lr, optimizer, divide_lr
 
 
-def division_interval(recipe, steps):
-    """How many iterations there are from one division of the rate to the next."""
-    thirds = steps * 2 // 3 // PRINT_EVERY * PRINT_EVERY  # where a line is printed
-    return RECIPES[recipe]['divide_every'] or max(thirds, PRINT_EVERY)
+def divisions(recipe, steps, divide_at=None):
+    """The iterations that divide the rate.
+
+    Args: divide_at: those beside iteration 0; None: as the recipe says.
+    """
+    if divide_at is None:
+        every = RECIPES[recipe]['divide_every']
+        divide_at = range(every, steps, every) if every else [steps * 2 // 3]
+    return {0, *divide_at}
 
 
 def session_config(bfloat16):
@@ -285,6 +290,16 @@ def check_data(train_file, test_file, batch_size):
     return count, test_count, charset
 
 
+def check_divide_at(divide_at, steps, network, cosine):
+    """Raise a UserError if the rate will never be divided where the user wants it to be."""
+    if divide_at and cosine:
+        raise cli.UserError(f'--divide-at: expected a network whose rate is divided, found '
+                            f'{network}, whose rate falls along a cosine; leave it out')
+    if divide_at and max(divide_at) >= steps:
+        raise cli.UserError(f'--divide-at: expected iterations before the end, {steps}, found '
+                            f'{max(divide_at)}; give it another value or --steps a larger one')
+
+
 def check_resumable(checkpoint, about):
     """Raise a UserError unless `checkpoint` was trained with the facts `about`."""
     facts = captcha_data.checkpoint_facts(checkpoint)
@@ -309,7 +324,7 @@ def training_defaults(network, recipe):
 
 def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size=None,
           network=None, recipe='default', learning_rate=None, seed=0, restart=False, method=None,
-          distorted=None, keep_prob=None, bfloat16=False):
+          distorted=None, keep_prob=None, bfloat16=False, divide_at=None):
     """Train until `steps` iterations are done, from the newest checkpoint if there is one.
 
     Args:
@@ -324,6 +339,7 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
       distorted: whether training sees distorted pictures; None: as the recipe says.
       keep_prob: the share of values that dropout keeps; None: the network's own.
       bfloat16: see `session_config`.
+      divide_at: iterations that divide the rate, beside the first; None: as the recipe says.
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
     """
     network = network or NETWORK
@@ -332,7 +348,8 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
     steps = steps or defaults.steps
     batch_size = batch_size or defaults.batch_size
     learning_rate = learning_rate or defaults.learning_rate
-    divide_every = division_interval(recipe, steps)
+    check_divide_at(divide_at, steps, network, defaults.cosine)
+    divided_at = divisions(recipe, steps, divide_at)
     distorted = RECIPES[recipe]['distort'] if distorted is None else distorted
     if keep_prob and network not in WITH_DROPOUT:
         raise cli.UserError(f'--keep-prob: expected a network with dropout, found {network}, which '
@@ -404,9 +421,9 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
                 recent.append(loss)
                 bar.update()
 
+                if i in divided_at:
+                    sess.run(divide_lr)
                 if i % PRINT_EVERY == 0:
-                    if i % divide_every == 0:
-                        sess.run(divide_lr)
                     acc, shown_loss, rate, summary = sess.run(
                         [accuracies, total_loss, lr, curves], feed)
                     cli.say('Iter:%d Loss:%.3f Accuracy: %.2f,%.2f,%.2f,%.2f Learning_rate:%.4f'
@@ -523,6 +540,8 @@ def main():
                              'cosine; with --recipe post both divide it after 0, 2000, 4000, ...; '
                              'a checkpoint of alexnet_v2 brings its own rate '
                              '(default: 0.0003, with --recipe post 0.003, small_cnn 0.003)')
+    parser.add_argument('--divide-at', nargs='+', type=cli.positive_int, metavar='ITERATION',
+                        help='divide the rate after these, instead of after two thirds of the run')
     parser.add_argument('--recipe', choices=RECIPES, default='default',
                         help='post: initial values, learning rate, input and pictures exactly as '
                              'in the post (default: %(default)s)')
@@ -552,7 +571,7 @@ def main():
     args = parser.parse_args()
     return train(args.train, args.test, args.model_dir, args.steps, args.log_dir, args.batch_size,
                  args.network, args.recipe, args.learning_rate, args.seed, args.restart,
-                 args.method, args.distort, args.keep_prob, args.bfloat16)
+                 args.method, args.distort, args.keep_prob, args.bfloat16, args.divide_at)
 
 
 if __name__ == '__main__':

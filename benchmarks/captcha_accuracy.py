@@ -1,8 +1,9 @@
-"""Accuracy on held-out captchas: by network, way to label, number of pictures, design choice.
+"""Accuracy on held-out captchas: by network, way to label, pictures, distortion, design choice.
 
 Command:  python benchmarks/captcha_accuracy.py networks    both networks against the clock
           python benchmarks/captcha_accuracy.py methods     the post's two ways to label
           python benchmarks/captcha_accuracy.py pictures    from 1,000 pictures to all
+          python benchmarks/captcha_accuracy.py distortion  from none to strong
           python benchmarks/captcha_accuracy.py choices     small_cnn with one thing changed
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
@@ -10,9 +11,9 @@ Takes:    networks: the default training of each network, on two cores 40 to 70 
           10; the others two or three for each training of the small network
 
 Each training is `captcha_train.train` in a process of its own, with its defaults but that it is
-measured on the held-out captchas more often and that the short ones see their pictures as they are,
-unless --distort is given. The minutes are the training's own: from its first iteration, with
-reading, measuring and saving.
+measured on the held-out captchas more often and that `methods`, `pictures` and `choices` train on
+pictures as they are, unless --distort is given. The minutes are the training's own: from its first
+iteration, with reading, measuring and saving.
 """
 import concurrent.futures
 import contextlib
@@ -34,10 +35,19 @@ sys.path.insert(0, ROOT)
 import captcha_data  # noqa: E402  (after the path to it)
 import cli  # noqa: E402
 
-# --- how long the small network is trained for `methods`, `pictures` and `choices`
+# --- how long the small network is trained for all tables but `networks`
 SHORT = 1001  # iterations
+
+# --- `pictures`
 PICTURES = [1000, 3000, 10_000, 20_000]  # and all there are
 MEASURED = 500  # training pictures read again without dropout
+
+# --- `distortion`: of so few pictures that it shows, and constants of captcha_train.py
+DISTORTED = 10_000
+STRENGTHS = {'none': dict(SHIFT=0, SCALE=0.0, SHEAR=0.0),
+             'weaker': dict(SHIFT=6, SCALE=0.05, SHEAR=0.05),
+             'as it is': {},
+             'stronger': dict(SHIFT=16, SCALE=0.12, SHEAR=0.2)}
 
 # --- how often a network is measured on the held-out captchas, in iterations
 MEASURE_EVERY = {'small_cnn': 200, 'alexnet_v2': 500}
@@ -58,12 +68,13 @@ class Clocked(io.TextIOBase):
         return sys.stderr.write(text)
 
 
-def one_training(kwargs, change):
+def one_training(kwargs, change, constants):
     """Worker: train once.
 
     Args:
       kwargs: for captcha_train.train, without model_dir.
       change: a key of CHANGES, or None.
+      constants: {name: value} of captcha_train.
     Returns: a namespace of points [(minutes, iteration, characters, whole captchas), ...],
       pictures_per_second, megabytes (a checkpoint's size) and known (the share of its first
       training pictures that the network reads).
@@ -71,7 +82,7 @@ def one_training(kwargs, change):
     import captcha_test
     import captcha_train
     network = kwargs['network']
-    captcha_train.SAVE_EVERY = MEASURE_EVERY[network]
+    vars(captcha_train).update(SAVE_EVERY=MEASURE_EVERY[network], **constants)
     if change:
         CHANGES[change]()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(Clocked()) as out:
@@ -91,11 +102,11 @@ def one_training(kwargs, change):
                                  pictures_per_second=batch * iteration / (60 * minutes))
 
 
-def training(change=None, **kwargs):
+def training(change=None, constants=types.MappingProxyType({}), **kwargs):
     """`one_training` in a process of its own."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
-        return pool.submit(one_training, kwargs, change).result()
+        return pool.submit(one_training, kwargs, change, dict(constants)).result()
 
 
 def cost(network, num_classes):
@@ -148,26 +159,46 @@ def methods(args, _charset):
         print(f'| {method} | {cells} | {100 * sum(shares) / len(shares):.1f} % |', flush=True)
 
 
-def pictures(args, _charset):
-    """Print what the small network reads of its training pictures and of new ones, by number."""
+@contextlib.contextmanager
+def first_records(filename, count):
+    """A temporary file of the first `count` records of `filename`."""
     with cli.quiet_start():
         import tensorflow.compat.v1 as tf
+    with tempfile.TemporaryDirectory() as folder:
+        part = os.path.join(folder, 'part.tfrecords')
+        with tf.io.TFRecordWriter(part) as writer:
+            for record in itertools.islice(tf.io.tf_record_iterator(filename), count):
+                writer.write(record)
+        yield part
+
+
+def pictures(args, _charset):
+    """Print what the small network reads of its training pictures and of new ones, by number."""
     print('| training pictures | passes over them | training pictures read | new ones read |')
     print('|---:|---:|---:|---:|', flush=True)
     steps = args.steps or SHORT
     for count in [*(count for count in PICTURES if count < args.total), args.total]:
-        with tempfile.TemporaryDirectory() as folder:
-            part = os.path.join(folder, 'part.tfrecords')
-            with tf.io.TFRecordWriter(part) as writer:
-                for record in itertools.islice(
-                        tf.io.tf_record_iterator(args.common['train_file']), count):
-                    writer.write(record)
+        with first_records(args.common['train_file'], count) as part:
             for seed in args.seeds:
                 result = training(**{**args.common, 'train_file': part}, steps=steps,
                                   distorted=args.distort, network='small_cnn', seed=seed)
                 passes = result.pictures_per_second * result.points[-1][0] * 60 / count
                 print(f'| {count:,} | {passes:.1f} | {100 * result.known:.1f} % | '
                       f'{100 * result.points[-1][3]:.1f} % |', flush=True)
+
+
+def distortion(args, _charset):
+    """Print what the small network reads after training on pictures more or less distorted."""
+    print('| distortion | ' + ' | '.join(f'seed {seed}' for seed in args.seeds) + ' |')
+    print('|---|' + '---:|' * len(args.seeds), flush=True)
+    with first_records(args.common['train_file'], DISTORTED) as part:
+        for name, constants in STRENGTHS.items():
+            shares = [training(constants=constants, **{**args.common, 'train_file': part},
+                               steps=args.steps or SHORT, network='small_cnn', seed=seed
+                               ).points[-1][3]
+                      for seed in args.seeds]
+            cells = ' | '.join(f'{100 * share:.1f} %' for share in shares)
+            print(f'| {name} | {cells} |', flush=True)
 
 
 # --- what `choices` changes, each in a process of its own
@@ -253,7 +284,8 @@ def choices(args, _charset):
         print(f'| {change or "as it is"} | {cells} | {rate:.0f} |', flush=True)
 
 
-TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'choices': choices}
+TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'distortion': distortion,
+          'choices': choices}
 
 
 def main():
@@ -266,7 +298,8 @@ def main():
                         help='iterations of each training (default: for `networks` the '
                              f"network's own, for the others {SHORT})")
     parser.add_argument('--distort', action='store_true',
-                        help='distort the training pictures for the other tables, too')
+                        help='distort the training pictures for `methods`, `pictures` and '
+                             '`choices`, too')
     parser.add_argument('--train', default=captcha_data.TRAIN_FILE, metavar='FILE',
                         help='training records (default: %(default)s)')
     parser.add_argument('--test', default=captcha_data.TEST_FILE, metavar='FILE',

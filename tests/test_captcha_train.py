@@ -109,10 +109,24 @@ def test_each_network_has_its_own_defaults():
     assert small.cosine and small.batch_size == 64 and small.learning_rate == 0.003
 
 
-@pytest.mark.parametrize('recipe, steps, expected', [
-    ('default', 6001, 4000), ('default', 10_001, 6660), ('default', 5, 20), ('post', 6001, 2000)])
-def test_when_the_rate_is_divided(recipe, steps, expected):
-    assert captcha_train.division_interval(recipe, steps) == expected
+@pytest.mark.parametrize('recipe, steps, wanted, expected', [
+    ('default', 6001, None, {0, 4000}), ('default', 18_001, None, {0, 12_000}),
+    ('default', 1, None, {0}), ('post', 6001, None, {0, 2000, 4000, 6000}),
+    ('default', 6001, [3000, 5000], {0, 3000, 5000}), ('post', 6001, [5], {0, 5})])
+def test_when_the_rate_is_divided(recipe, steps, wanted, expected):
+    assert captcha_train.divisions(recipe, steps, wanted) == expected
+
+
+def test_the_rate_is_divided_where_the_user_says(captchas, tmp_path, tiny):
+    train(captchas, tmp_path, 4, network=tiny, divide_at=[1, 3])
+    assert saved(tmp_path, 3)['Variable'] == pytest.approx(0.0003 / 27)
+
+
+@pytest.mark.parametrize('network, divide_at, words', [
+    ('small_cnn', [1], 'along a cosine'), ('alexnet_v2', [1, 3], 'before the end, 3, found 3')])
+def test_divisions_that_would_never_be_are_refused(captchas, tmp_path, network, divide_at, words):
+    with pytest.raises(cli.UserError, match=words):
+        train(captchas, tmp_path, 3, network=network, divide_at=divide_at)
 
 
 def test_bfloat16_trains_and_saves_float32(captchas, tmp_path, tiny):
