@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 import picture_file
-from cli import UserError, in_folder, reason
+from cli import UserError, listed_checkpoints, reason
 
 # --- characters: a character's class is its place in the set, so A is 10 and Z is 35
 CHARSETS = {'digits': '0123456789',
@@ -23,6 +23,7 @@ CHARSETS = {'digits': '0123456789',
 TEXT_LENGTH = 4  # characters of a captcha = labels of a record = heads of the network
 
 # --- pictures
+IMAGE_WIDTH, IMAGE_HEIGHT = 160, 60  # of a captcha as it is drawn
 IMAGE_SIZE = 224  # height and width in the record: the input of AlexNet v2
 
 # --- a record: one tf.train.Example with these keys
@@ -132,7 +133,7 @@ def read_records(path):
         raise
     except (tf.errors.PermissionDeniedError, tf.errors.UnknownError) as error:  # the disk's fault
         raise UserError(f'{path}: cannot be read: {reason(error)}; mend that and run the same '
-                        'command again, without --restart') from error
+                        'command again') from error
     except Exception as error:  # tf.errors.DataLossError, protobuf's DecodeError
         raise UserError(f'{path}: expected whole records, found damage after {number} records; '
                         f'make it again with: {again}') from error
@@ -177,16 +178,16 @@ def network_input(x, recipe):
 def newest_checkpoint(model_dir):
     """The prefix of the checkpoint written last, such as ./captcha/crack_captcha.model-6000.
 
-    That is the one which TensorFlow's `checkpoint` file names; where that file was left behind
-    when the model was copied, the one of the highest iteration. None without any.
+    That is the one which TensorFlow's `checkpoint` file names; where that file is damaged or was
+    left behind when the model was copied, the one of the highest iteration. None without any.
     Raises: UserError if TensorFlow would take the folder's name for a pattern.
     """
     if glob.escape(model_dir) != model_dir:
         raise UserError(f'{model_dir}: expected a folder without * ? [ in its path, because '
                         'TensorFlow takes these for a pattern; use another --model-dir')
-    *_, named = [None, *kept_checkpoints(model_dir)]
-    if named:
-        return named
+    kept = kept_checkpoints(model_dir)
+    if kept:
+        return kept[-1]
     numbers = []
     for name in os.listdir(model_dir) if os.path.isdir(model_dir) else []:
         number = name.removeprefix(MODEL_NAME + '-').removesuffix('.index')
@@ -197,13 +198,7 @@ def newest_checkpoint(model_dir):
 
 def kept_checkpoints(model_dir):
     """The checkpoints that TensorFlow's `checkpoint` file lists and that are there, newest last."""
-    import tensorflow.compat.v1 as tf
-    state = tf.train.get_checkpoint_state(model_dir)
-    if not state:
-        return []
-    paths = [in_folder(model_dir, path)
-             for path in [*state.all_model_checkpoint_paths, state.model_checkpoint_path]]
-    return [path for path in dict.fromkeys(paths) if os.path.isfile(f'{path}.index')]
+    return [path for path in listed_checkpoints(model_dir) if os.path.isfile(f'{path}.index')]
 
 
 def command(script, model_dir):

@@ -32,7 +32,7 @@ BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
 SHOWN = 10  # captchas printed one by one
 CONFUSIONS = 5
 SHEET_COLUMNS, SHEET_ROWS = 4, 6
-CAPTCHA_SIZE = 160, 60  # pixels of a captcha on the sheet; a record holds it as 224x224
+CAPTCHA_SIZE = captcha_data.IMAGE_WIDTH, captcha_data.IMAGE_HEIGHT  # pixels, on the sheet too
 CAPTION_HEIGHT, GAP = 24, 10  # pixels
 RIGHT, WRONG = (0, 120, 0), (200, 0, 0)
 

@@ -6,7 +6,7 @@ Command:  python captcha_train.py                        the post's AlexNet, mad
           python captcha_train.py --method vector        the post's Method 1: one head, not four
           python captcha_train.py --no-distort           training sees the pictures as they are
           tensorboard --logdir captcha/log               curves, graph and input pictures
-          Each of the first four needs a folder of its own, say --model-dir captcha/small_cnn
+          Each of these five needs a folder of its own, say --model-dir captcha/small_cnn
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log
@@ -50,8 +50,8 @@ MODEL_DIR = captcha_data.MODEL_DIR
 
 # --- data
 CHAR_SET_LEN = 10  # classes of each head for digits; records with letters make it 36
-IMAGE_HEIGHT = 60  # of a captcha as it was drawn; its record holds it resized to 224x224
-IMAGE_WIDTH = 160
+IMAGE_HEIGHT = captcha_data.IMAGE_HEIGHT  # of a captcha as it was drawn, not of its record
+IMAGE_WIDTH = captcha_data.IMAGE_WIDTH
 CAPACITY = 5000  # pictures that the shuffling queue holds at most ...
 MIN_AFTER_DEQUEUE = 1000  # ... and at least, so that a batch is drawn from many
 # How much a training picture is changed at most, each time anew, by the default recipe
@@ -256,20 +256,24 @@ def held_out_accuracy(sess, x, predictions, filename):
     return characters / count, whole / count, count
 
 
-def save(saver, sess, model_dir, iteration):
-    """Save <model_dir>/crack_captcha.model-<iteration>; what was saved before stays if it fails."""
+def save(saver, sess, model_dir, iteration, again):
+    """Save <model_dir>/crack_captcha.model-<iteration>; what was saved before stays if it fails.
+
+    Args: again: the command that goes on then, in words.
+    """
     prefix = os.path.join(model_dir, captcha_data.MODEL_NAME)
+    files = f'{glob.escape(prefix)}-{iteration}.*'
+    before = glob.glob(files)  # of a run that began anew
     try:
         return saver.save(sess, prefix, global_step=iteration)
     except (tf.errors.OpError, OSError, ValueError) as error:  # disk full, folder gone
-        for leftover in glob.glob(f'{glob.escape(prefix)}-{iteration}.*'):
+        for leftover in set(glob.glob(files)) - set(before):
             with contextlib.suppress(OSError):
                 os.remove(leftover)
         last = captcha_data.newest_checkpoint(model_dir) or 'none'
         raise cli.UserError(
             f'{prefix}-{iteration}: cannot be written: {cli.reason(error)}; last good checkpoint: '
-            f'{last}; make room there, then go on with the same command, without --restart'
-        ) from error
+            f'{last}; make room there, then go on with {again}') from error
 
 
 def check_data(train_file, test_file, batch_size):
@@ -399,7 +403,8 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
                 saver.recover_last_checkpoints(captcha_data.kept_checkpoints(model_dir) or [there])
             if checkpoint:
                 restore(restorable, sess, checkpoint)
-                print(f'going on from {checkpoint}', flush=True)
+                print(f'going on from {checkpoint} at the learning rate {sess.run(lr):.3g}',
+                      flush=True)
             print(f'{count} training pictures, {test_count} held-out pictures, charset {charset}; '
                   f'loss at chance: ln {chance} = {math.log(chance):.3f}', flush=True)
 
@@ -413,8 +418,9 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
 
             recent = collections.deque(maxlen=2 * PRINT_EVERY)  # losses
             warned = False
+            again = 'the same command'
             for i in range(start, steps):
-                b_image, *b_labels = next_batch(sess, batch, train_file)
+                b_image, *b_labels = next_batch(sess, batch, train_file, again)
                 feed = {x: b_image, **dict(zip(y, b_labels))}
                 _, loss = sess.run([optimizer, total_loss], feed)
                 check_finite(loss, i, model_dir, learning_rate)
@@ -438,14 +444,14 @@ def train(train_file, test_file, model_dir, steps=None, log_dir=None, batch_size
                 if done or stop.signal or (i and i % SAVE_EVERY == 0):
                     # once more, because what is saved comes after the step that `loss` led to
                     check_finite(sess.run(total_loss, feed), i, model_dir, learning_rate)
-                    checkpoint = save(saver, sess, model_dir, i)
-                    if not stop.signal:
+                    checkpoint = save(saver, sess, model_dir, i, again)
+                    again = 'the same command' + ', without --restart' * restart
+                    if done or not stop.signal:
                         report_held_out(sess, x, predictions, test_file, i, writer)
                         writer.add_summary(sess.run(strip, feed), i)
                     writer.flush()
-                if stop.signal:
-                    cli.say(f'stopped after iteration {i}, saved {checkpoint}; '
-                            'go on with the same command' + ', without --restart' * restart)
+                if stop.signal and not done:
+                    cli.say(f'stopped after iteration {i}, saved {checkpoint}; go on with {again}')
                     return 128 + stop.signal
     read = captcha_data.command('captcha_test.py', model_dir)
     read += '' if test_file == TEST_FILE else f' --test {shlex.quote(test_file)}'
@@ -475,14 +481,13 @@ def restore(saver, sess, checkpoint):
         ) from error
 
 
-def next_batch(sess, batch, train_file):
+def next_batch(sess, batch, train_file, again):
     """Fetch a batch from the queue: images and four labels in NumPy."""
     try:
         return sess.run(batch)
     except tf.errors.OutOfRangeError as error:  # the reader's thread failed and closed the queue
         raise cli.UserError(f'{train_file}: was whole when the training began, cannot be read now; '
-                            'make it again, then go on with the same command, without --restart'
-                            ) from error
+                            f'make it again, then go on with {again}') from error
 
 
 def stop_queues(coord, threads):
@@ -541,7 +546,8 @@ def main():
                              'a checkpoint of alexnet_v2 brings its own rate '
                              '(default: 0.0003, with --recipe post 0.003, small_cnn 0.003)')
     parser.add_argument('--divide-at', nargs='+', type=cli.positive_int, metavar='ITERATION',
-                        help='divide the rate after these, instead of after two thirds of the run')
+                        help='divide the rate after these and after 0, instead of as '
+                             '--learning-rate says')
     parser.add_argument('--recipe', choices=RECIPES, default='default',
                         help='post: initial values, learning rate, input and pictures exactly as '
                              'in the post (default: %(default)s)')

@@ -1,6 +1,7 @@
 """What every script's `main` needs: a quiet start, one-line errors, stop signals, whole files.
 
-Nothing here knows about captchas or digits, and nothing here imports TensorFlow.
+Nothing here knows about captchas or digits. TensorFlow is imported only where checkpoints are
+looked up, because not every script needs it.
 """
 import argparse
 import contextlib
@@ -51,8 +52,10 @@ def quiet_start():
 
 def run(main):
     """Call `main()` and exit with the status it returns; a user's mistake is one line, status 2."""
+    def unwind(number, _frame):
+        raise KeyboardInterrupt(number)
     # A plain kill then unwinds like Ctrl-C, so that half-written files are removed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, unwind)
     if hasattr(sys.stdout, 'reconfigure'):  # a file name may have letters that the screen lacks
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
@@ -61,13 +64,13 @@ def run(main):
     except UserError as error:
         status = complain(error)
     except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        nobody_reads()
         status = 1
     except OSError as error:  # no such folder, not writable, disk full
         status = complain(f'{error.filename or "file error"}: {error.strerror or error}; choose '
                           'another place (all options: --help) or mend this one')
-    except KeyboardInterrupt:
-        status = complain('stopped', 128 + signal.SIGINT)
+    except KeyboardInterrupt as stop:
+        status = complain('stopped', 128 + (stop.args or [signal.SIGINT])[0])
     sys.exit(status)
 
 
@@ -94,7 +97,7 @@ def parser(doc):
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def error(message):
-        raise UserError(f'{message} (all options: python {made.prog} --help)')
+        raise UserError(f'{message} (all options: python {sys.argv[0]} --help)')
     made.error = error
     return made
 
@@ -171,22 +174,43 @@ def writable_folder(folder):
         pass
 
 
-def in_folder(folder, path):
-    """The file in `folder` that has the name of `path`.
+def listed_checkpoints(folder, state_file=None):
+    """The checkpoints that TensorFlow's state file lists, the newest last.
 
-    TensorFlow notes checkpoints with their paths. Only the name counts where the folder may have
-    been copied or moved since, or come from Windows.
+    The file, `checkpoint` unless another is named, holds their paths. Only the names count: the
+    folder may have been copied or moved since, or come from Windows.
     """
-    return os.path.join(folder, re.split(r'[\\/]', path)[-1])
+    import tensorflow.compat.v1 as tf
+    try:
+        state = tf.train.get_checkpoint_state(folder, state_file)
+    except ValueError:  # the power failed while it was written
+        state = None
+    if not state:
+        return []
+    paths = [*state.all_model_checkpoint_paths, state.model_checkpoint_path]
+    return list(dict.fromkeys(os.path.join(folder, re.split(r'[\\/]', path)[-1])
+                              for path in paths))
 
 
 def say(line):
-    """Print one line on stdout at once, without tearing a progress bar on the same screen."""
-    if sys.stderr.isatty():
-        tqdm.write(line, file=sys.stdout)
-    else:
-        print(line)
-    sys.stdout.flush()
+    """Print one line on stdout at once, without tearing a progress bar on the same screen.
+
+    If nobody reads stdout any more, go on without: after `| tee log` a Ctrl-C ends tee at once,
+    and this training has yet to be saved.
+    """
+    try:
+        if sys.stderr.isatty():
+            tqdm.write(line, file=sys.stdout)
+        else:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nobody_reads()
+
+
+def nobody_reads():
+    """Let stdout lead nowhere, so that what is still to be written there raises no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ def draw(job):
     Returns: how many pictures were written.
     """
     folder, numbered_texts = job
-    image = ImageCaptcha()  # 160x60 RGB
+    image = ImageCaptcha(captcha_data.IMAGE_WIDTH, captcha_data.IMAGE_HEIGHT)  # RGB
     for number, text in numbered_texts:
         # The series called write(), which puts PNG bytes into a file named .jpg.
         jpeg = image.generate(text, format='jpeg').getvalue()

@@ -112,7 +112,11 @@ def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=50
 
 
 def check_one_set(folder):
-    """Raise cli.UserError if plain files hide some of a gzipped set's files, but not all."""
+    """Raise cli.UserError if what is read would come from two sets of files.
+
+    Plain files may hide some of a gzipped set's, and MNIST's files are fetched in place of missing
+    ones, where the others may be Fashion-MNIST's.
+    """
     plain = [name for name in SHA256 if os.path.isfile(os.path.join(folder, name))]
     zipped = [name for name in SHA256 if os.path.isfile(os.path.join(folder, f'{name}.gz'))]
     only_zipped = [name for name in zipped if name not in plain]
@@ -120,6 +124,15 @@ def check_one_set(folder):
         raise cli.UserError(f'{folder}: expected one set of four files, found both plain and '
                             f'gzipped ones, but {only_zipped[0]} only gzipped; put the plain one '
                             'there too, or delete the set that is not meant')
+    missing = [name for name in SHA256 if name not in plain + zipped]
+    for name in plain + zipped if missing else []:
+        path = find(folder, name)
+        try:
+            check(path, name, opener(path))
+        except ValueError as error:
+            raise cli.UserError(f'{path}: expected a file of MNIST, because {missing[0]} is '
+                                'missing and MNIST\'s would be fetched, found another; put the '
+                                'missing one beside it, or move it away') from error
 
 
 def dense_to_one_hot(labels):
@@ -152,7 +165,7 @@ def read_idx(folder, name, shape):
     path = find(folder, name)
     mends = 'put a whole copy in its place, or delete it and run again to have MNIST\'s fetched'
     try:
-        with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as opened:
+        with opener(path)(path, 'rb') as opened:
             content = opened.read()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise cli.UserError(f'{path}: expected a gzip file, found a damaged one ({error}); {mends}')
@@ -171,6 +184,11 @@ def read_idx(folder, name, shape):
         raise cli.UserError(f'{path}: its header promises {expected} bytes of values, '
                             f'found {len(values)}; {mends}')
     return path, np.frombuffer(values, np.uint8).reshape(found)
+
+
+def opener(path):
+    """The function that opens an IDX file, plain or gzipped."""
+    return gzip.open if path.endswith('.gz') else open
 
 
 def find(folder, name):
@@ -213,10 +231,10 @@ def download(url, path):
                 bar.update(len(block))
 
 
-def check(path, name):
-    """Raise ValueError unless the gzip file `path` holds MNIST's file `name`."""
+def check(path, name, open_file=gzip.open):
+    """Raise ValueError unless the file `path` holds MNIST's file `name`."""
     try:
-        with gzip.open(path, 'rb') as opened:
+        with open_file(path, 'rb') as opened:
             found = hashlib.sha256(opened.read()).hexdigest()
     except (EOFError, gzip.BadGzipFile, zlib.error):
         found = 'no whole gzip file'

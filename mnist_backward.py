@@ -122,7 +122,7 @@ def backward(mnist, until=None, weight_seed=None, augment=False):
                         _, loss_value = sess.run([train_op, loss], feed_dict=feed)
                         cli.say(f'After {step} training step(s),'
                                 f'loss on training batch is {loss_value:g}.')
-                        save(saver, sess, step, loss_value)
+                        save(saver, sess, step, sess.run(loss, feed_dict=feed))
                         saved = step
                     elif step % summary_interval == 0:
                         _, summary = sess.run([train_op, summaries], feed_dict=feed)
@@ -154,12 +154,10 @@ def one_after_another():
 
 def newest_checkpoint(state_file=None):
     """Return the path of the checkpoint in `model_save_path` that was saved last, or None."""
-    state = tf.train.get_checkpoint_state(model_save_path, latest_filename=state_file)
-    if state and state.model_checkpoint_path:
-        return cli.in_folder(model_save_path, state.model_checkpoint_path)
-    if state_file is None and kept_checkpoints():  # checkpoints copied here without their state
-        return kept_checkpoints()[-1]
-    return None
+    listed = cli.listed_checkpoints(model_save_path, state_file)
+    if not listed and state_file is None:  # copied here without their state file
+        listed = kept_checkpoints()
+    return listed[-1] if listed else None
 
 
 def kept_checkpoints():

@@ -3,7 +3,7 @@
 Command:  python3.6 benchmarks/mnist_tf1_step.py 2000 [--save FOLDER]
 Reads:    the training files in data/ beside this folder
 Writes:   nothing; with --save the checkpoint FOLDER/mnist_model-<step> of the steps it made
-Takes:    7 ms a step on two cores; 20 s for the 2,000 above
+Takes:    3 to 6 ms a step on two cores; 20 s for the 2,000 above
 
 It needs the old environment (Python 3.6, tensorflow==1.14.0) and nothing else of this project;
 benchmarks/mnist_speed.py --tf1 calls it. It stands alone on purpose: the graph is the post's,

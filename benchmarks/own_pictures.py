@@ -241,13 +241,17 @@ def save_sheet(rows, path):
 def compare(half, count, sheet):
     """Print the table."""
     mnist_backward.model_save_path = os.path.join(ROOT, 'model')
-    validation = input_data.read_data_sets(os.path.join(ROOT, 'data')).validation
+    mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'))
+    validation = mnist.validation
     middle = validation.num_examples // 2
     part = slice(0, middle) if half == 'first' else slice(middle, None)
     digits, labels = validation.images[part][:count], validation.labels[part][:count]
     with mnist_app.open_model() as predict:
         if predict is None:
             return cli.complain('train first: python mnist_backward.py', 1)
+        shares = [f'{name} {share_right(predict, data.images, data.labels):.2%}'
+                  for name, data in mnist._asdict().items()]
+        cli.say(f'of MNIST as it is: {", ".join(shares)}')
         cli.say(f'{len(digits)} digits a condition, {half} half of the validation digits; '
                 f'as they are: {share_right(predict, digits, labels):.1%}')
         cli.say(f'{"condition":24}{"pre_pic":>9}{"pre_photo":>11}')

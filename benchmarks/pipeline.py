@@ -189,14 +189,9 @@ def read(folder):
 def app(folder):
     """mnist_app.py: pictures after the first, prepared the post's way and as photographs."""
     import mnist_app
-    import mnist_backward
     import mnist_photo
-    mnist_backward.model_save_path = os.path.join(ROOT, 'model')
     samples = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
     with mnist_app.open_model() as predict:
-        if predict is None:
-            raise cli.UserError('model/: expected a trained network, found none; train it with: '
-                                'python mnist_backward.py')
         for name, prepare in [('--post', mnist_app.pre_pic), ('default', mnist_photo.pre_digits)]:
             predict(prepare(samples[0]))
             took = []
@@ -222,6 +217,19 @@ def memory(folder):
             f'{peaks[-1] / peaks[0]:.3f} times')
 
 
+def check_models(parts):
+    """Raise a UserError now, not after minutes, if a part has no trained network to measure."""
+    import mnist_backward
+    mnist_backward.model_save_path = os.path.join(ROOT, 'model')
+    for part, folder, newest, script in [
+            ('read', 'captcha', captcha_data.newest_checkpoint(os.path.join(ROOT, 'captcha')),
+             'captcha_train.py'),
+            ('app', 'model', mnist_backward.newest_checkpoint(), 'mnist_backward.py')]:
+        if part in parts and newest is None:
+            raise cli.UserError(f'{folder}/: expected a trained network, found none; train it '
+                                f'with: python {script}, or name other --parts')
+
+
 PARTS = {'memory': memory, 'gen': gen, 'records': records, 'wait': wait, 'read': read, 'app': app}
 
 
@@ -229,6 +237,7 @@ def main():
     parser = cli.parser(__doc__)
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     args = parser.parse_args()
+    check_models(args.parts)
     print('| what | median | min | max | against |')
     print('|---|---|---|---|---|')
     with tempfile.TemporaryDirectory() as folder:

@@ -254,8 +254,8 @@ def table(names, batch, rounds, tf1_python):
 
 def main():
     parser = cli.parser(__doc__)
-    parser.add_argument('--batches', type=int, nargs='+', default=BATCHES)
-    parser.add_argument('--rounds', type=int, default=ROUNDS)
+    parser.add_argument('--batches', type=cli.positive_int, nargs='+', default=BATCHES)
+    parser.add_argument('--rounds', type=cli.positive_int, default=ROUNDS)
     parser.add_argument('--rows', nargs='+', choices=ROWS, help='default: all but own-gradients')
     parser.add_argument('--tf1-python', metavar='PYTHON', help='Python 3.6 with TensorFlow 1.14')
     parser.add_argument('--row', choices=ROWS, help=argparse.SUPPRESS)
@@ -267,9 +267,12 @@ def main():
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** 2  # KiB -> GiB
         print(json.dumps({'seconds': seconds, 'peak_gib': peak}))
         return
-    names = args.rows or SHOWN_UNASKED
-    if importlib.util.find_spec('torch') is None:
-        names = [name for name in names if not name.startswith('torch')]
+    if args.rows is None:
+        args.rows = SHOWN_UNASKED
+        if importlib.util.find_spec('torch') is None:
+            print('rows of PyTorch left out: not installed', file=sys.stderr)
+            args.rows = [name for name in args.rows if not name.startswith('torch')]
+    names = args.rows
     if args.tf1_python:
         names = [*names, 'tf1']
     for batch in args.batches:

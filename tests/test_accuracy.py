@@ -44,7 +44,7 @@ def test_trainer_and_reader_measure_the_same(chain):
     assert f'whole captchas: {last} ' in tested
 
 
-def test_a_picture_file_is_read_as_its_record(chain, run_script):
+def test_it_reads_picture_files_too(chain, run_script):
     folder, _ = chain
     pictures = sorted((folder / 'images').glob('*.jpg'))[:40]
     ended = run_script('captcha_test.py', '--model-dir', folder, *pictures)

@@ -72,6 +72,16 @@ def reference_logits(arrays, x):
         return np.array(sess.run(reference_heads(arrays, tf.constant(x[..., np.newaxis]))))
 
 
+def reader_logits(facts, checkpoint, images):
+    """The logits [4, batch, 10] by which captcha_test.py reads images uint8 [batch, 224, 224]."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x, *_ = captcha_test.build_reader(facts)
+        tf.train.Saver().restore(sess, checkpoint)
+        heads = [tf.get_default_graph().get_tensor_by_name(f'alexnet_v2/fc8_{k}/squeezed:0')
+                 for k in range(4)]
+        return np.array(sess.run(heads, {x: captcha_data.scale(images)}))
+
+
 def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
     folder, arrays = original
     facts = captcha_data.checkpoint_facts(captcha_data.newest_checkpoint(str(folder)))
@@ -79,12 +89,7 @@ def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
                            'method': 'heads', 'iteration': 6000}
     images = np.random.default_rng(1).integers(0, 256, [3, 224, 224], np.uint8)
     expected = reference_logits(arrays, captcha_data.scale(images))
-    with tf.Graph().as_default(), tf.Session() as sess:
-        x, *_ = captcha_test.build_reader(facts)
-        tf.train.Saver().restore(sess, str(folder / 'crack_captcha.model-6000'))
-        heads = [tf.get_default_graph().get_tensor_by_name(f'alexnet_v2/fc8_{k}/squeezed:0')
-                 for k in range(4)]
-        found = np.array(sess.run(heads, {x: captcha_data.scale(images)}))
+    found = reader_logits(facts, str(folder / 'crack_captcha.model-6000'), images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     read, charset, _ = captcha_test.open_reader(str(folder))
     predictions, confidence = read(images)
@@ -118,15 +123,17 @@ def test_our_checkpoint_holds_what_the_original_code_restores(trained):
 
 
 def test_train_save_restore_gives_the_same_logits(trained):
-    """The trainer's own evaluation network and the reader's agree on the restored weights."""
+    """What the reader restores, and an AlexNet of TensorFlow's own layers with those weights."""
     checkpoint = captcha_data.newest_checkpoint(str(trained))
     facts = captcha_data.checkpoint_facts(checkpoint)
     reader = tf.train.load_checkpoint(checkpoint)
     arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    images = np.random.default_rng(1).integers(0, 256, [2, 224, 224], np.uint8)
+    images = np.random.default_rng(1).integers(120, 220, [2, 224, 224], np.uint8)  # faint, bright
     x = captcha_data.scale(images)
     standardised = np.stack([(one - one.mean()) / one.std() for one in x])
     expected = reference_logits(arrays, standardised)
+    found = reader_logits(facts, checkpoint, images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     read, _, _ = captcha_test.open_reader(str(trained))
     predictions, _ = read(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)

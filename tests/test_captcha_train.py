@@ -1,4 +1,5 @@
 """The trainer: its loss, its batches, what it saves and how it goes on, its errors."""
+import contextlib
 import glob
 import os
 import re
@@ -6,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -144,10 +146,17 @@ def test_bfloat16_trains_and_saves_float32(captchas, tmp_path, tiny):
         name: np.asarray(value).dtype for name, value in rounded.items()}
 
 
-def test_bfloat16_is_asked_of_tensorflow():
-    for bfloat16 in False, True:
-        rewrites = captcha_train.session_config(bfloat16).graph_options.rewrite_options
-        assert (rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON) is bfloat16
+@pytest.mark.parametrize('bfloat16', [False, True])
+def test_bfloat16_is_asked_of_tensorflow(captchas, tmp_path, tiny, monkeypatch, bfloat16):
+    session, configs = tf.Session, []
+
+    def noted(config=None):
+        configs.append(config)
+        return session(config=config)
+    monkeypatch.setattr(tf, 'Session', noted)
+    train(captchas, tmp_path, 1, network=tiny, bfloat16=bfloat16)
+    rewrites = configs[-1].graph_options.rewrite_options
+    assert (rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON) is bfloat16
 
 
 def test_a_processor_without_bfloat16_is_one_line(captchas, tmp_path, tiny, monkeypatch):
@@ -304,7 +313,8 @@ def test_it_goes_on_exactly_where_it_stopped(captchas, tmp_path, tiny, monkeypat
     capsys.readouterr()
     train(captchas, tmp_path, 42, network=tiny)
     out = capsys.readouterr().out
-    assert 'going on from' in out and 'Iter:' not in out  # iteration 41 prints no line
+    assert re.search('going on from .*model-40 at the learning rate 3.33e-05$', out, re.MULTILINE)
+    assert 'Iter:' not in out  # iteration 41 prints no line
     after = saved(tmp_path, 41)
     assert after['beta1_power'] == pytest.approx(0.9 ** 43, rel=1e-4)
     assert after['Variable'] == before['Variable']
@@ -440,8 +450,20 @@ def test_a_failed_save_keeps_the_last_checkpoint(captchas, tmp_path, tiny, monke
     monkeypatch.setattr(tf.train.Saver, 'save', full)
     with pytest.raises(cli.UserError, match='No space left on device; last good .*model-2;'):
         train(captchas, tmp_path, 9, network=tiny)
+    with pytest.raises(cli.UserError, match='go on with the same command$'):  # nothing saved yet
+        train(captchas, tmp_path, 3, network=tiny, restart=True)  # the old one's number
     assert not glob.glob(str(tmp_path / '*tempstate*'))
     assert captcha_data.newest_checkpoint(str(tmp_path)).endswith('-2')
+
+
+@pytest.mark.parametrize('steps, status, words', [(2, 143, 'stopped after iteration 0'),
+                                                  (1, 0, 'Held-out after iteration 0')])
+def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, tiny, monkeypatch, capsys,
+                                                      steps, status, words):
+    stop = types.SimpleNamespace(signal=signal.SIGTERM)
+    monkeypatch.setattr(cli, 'stop_signals', lambda: contextlib.nullcontext(stop))
+    assert train(captchas, tmp_path, steps, network=tiny) == status
+    assert words in capsys.readouterr().out
 
 
 # --- as a user runs it

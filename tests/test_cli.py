@@ -44,7 +44,8 @@ def test_tensorflow_starts_quietly():
 @pytest.mark.parametrize('raised, status, words', [
     ('cli.UserError("a\\n b")', 2, 'a b'), ('PermissionError(13, "Permission denied", "x.png")', 2,
                                             'x.png: Permission denied'),
-    ('KeyboardInterrupt', 130, 'stopped')])
+    ('KeyboardInterrupt', 130, 'stopped'),
+    ('KeyboardInterrupt(15)', 143, 'stopped')])
 def test_a_mistake_is_one_line(raised, status, words):
     ended = run_code(f'import cli\ndef main(): raise {raised}\ncli.run(main)')
     assert ended.returncode == status
@@ -66,6 +67,14 @@ def test_a_reader_that_has_seen_enough():
     ended = run_code('import cli, os\ndef main():\n    os.close(1); os.dup2(os.pipe()[1], 1)\n'
                      '    raise BrokenPipeError\ncli.run(main)')
     assert (ended.returncode, ended.stderr) == (1, '')
+
+
+def test_a_training_outlives_the_reader_of_its_lines():
+    """As after `| tee log`, when Ctrl-C has ended tee."""
+    ended = run_code('import cli, os\ndef main():\n    r, w = os.pipe()\n    os.close(r)\n'
+                     '    os.dup2(w, 1)\n    cli.say("one")\n    cli.say("two")\n    return 130\n'
+                     'cli.run(main)')
+    assert (ended.returncode, ended.stderr) == (130, '')
 
 
 @pytest.mark.parametrize('convert, good, bad', [

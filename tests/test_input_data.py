@@ -151,6 +151,19 @@ def test_a_plain_file_is_read_before_the_gzipped_one(small):
         input_data.read_data_sets(folder, validation_size=0)
 
 
+@pytest.mark.parametrize('zipped', [True, False])
+def test_a_missing_file_of_another_set_is_not_replaced_by_mnists(small, monkeypatch, zipped):
+    folder, _ = small
+    monkeypatch.setattr(input_data, 'MIRRORS', [pathlib.Path(DATA).as_uri() + '/'])
+    os.remove(folder / 't10k-labels-idx1-ubyte.gz')
+    for path in folder.iterdir() if not zipped else []:
+        path.with_suffix('').write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    with pytest.raises(cli.UserError, match='because t10k-labels-idx1-ubyte is missing'):
+        input_data.read_data_sets(folder, validation_size=0)
+    assert len(os.listdir(folder)) == 3
+
+
 def test_fake_data_needs_no_files(tmp_path):
     mnist = input_data.read_data_sets(tmp_path / 'none', fake_data=True, one_hot=True)
     images, labels = mnist.train.next_batch(3)

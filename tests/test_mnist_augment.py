@@ -8,8 +8,8 @@ import tensorflow.compat.v1 as tf
 
 import input_data
 import mnist_augment
+from conftest import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KINDS = 'TURN', 'GROW', 'SLANT', 'SHIFT', 'ELASTIC'
 
 

@@ -133,6 +133,8 @@ def test_a_moved_folder_and_one_without_its_state_file_are_found(model, tmp_path
     os.rename(model, tmp_path / 'moved')
     monkeypatch.setattr(mnist_backward, 'model_save_path', str(tmp_path / 'moved'))
     assert mnist_backward.newest_checkpoint() == str(tmp_path / 'moved' / 'mnist_model-10')
+    (tmp_path / 'moved' / 'checkpoint').write_text('')  # the power failed
+    assert mnist_backward.newest_checkpoint() == str(tmp_path / 'moved' / 'mnist_model-10')
     os.remove(tmp_path / 'moved' / 'checkpoint')
     assert mnist_backward.newest_checkpoint() == str(tmp_path / 'moved' / 'mnist_model-10')
 
@@ -169,7 +171,7 @@ def test_a_diverged_training_is_not_saved(model, monkeypatch):
     monkeypatch.setattr(mnist_backward, 'learning_rate_base', 1e30)
     with pytest.raises(cli.UserError, match='lower the learning rate in mnist_backward.py'):
         mnist_backward.backward(tiny(), 5)
-    assert [mnist_backward.step_of(path) for path in mnist_backward.kept_checkpoints()] == ['1']
+    assert mnist_backward.kept_checkpoints() == []  # what the first step led to is no number
 
 
 def wait_for(path, process):

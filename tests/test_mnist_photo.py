@@ -9,9 +9,9 @@ from scipy import ndimage
 import input_data
 import mnist_app
 import mnist_photo
+from conftest import ROOT
 from drawn_digits import DIGITS, KINDS, cover, grey, plain, thumbnail
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STROKES = [strokes for _, strokes in DIGITS]
 
 

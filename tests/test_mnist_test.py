@@ -118,5 +118,5 @@ def test_2000_real_steps_reach_95_percent_and_read_digits(run_script, tmp_path):
     read = run_script('mnist_app.py', *samples, cwd=tmp_path)
     assert read.returncode == 0 and read.stderr == ''
     digits = re.findall(r'the prediction number is \[(\d)\]\n', read.stdout)
-    # Not all ten: the sharp threshold of pre_pic takes some strokes for thicker ones.
+    # Not all ten: so short a training takes one or two for another digit.
     assert len(digits) == 10 and sum(int(d) == i for i, d in enumerate(digits)) >= 7
