@@ -1,14 +1,14 @@
 """The post's own training graph, for the interpreter it was written for: Python 3.6, TF 1.14.
 
 Command:  python3.6 benchmarks/train_step_tf1.py --batch 25 --steps 6
-          python3.6 benchmarks/train_step_tf1.py --save folder    a checkpoint and its logits
+          python3.6 benchmarks/train_step_tf1.py --save folder
           python3.6 benchmarks/train_step_tf1.py --restore folder/crack_captcha.model-6000
 Reads:    nothing, or a checkpoint
-Writes:   one line of JSON on stdout: seconds of each step and peak memory, or logits; with
-          --save folder/crack_captcha.model-6000 and folder/logits.json
+Writes:   one line of JSON on stdout: seconds of each step and peak memory, or, with --save and
+          --restore, logits; with --save the checkpoint folder/crack_captcha.model-6000
 Takes:    some seconds a step
 
-train_step.py runs it as one of its rows. Written from the post's table with tf.contrib.slim.
+train_step.py runs it as one of its rows, exchange.py with --save and --restore. Written from the post's table with tf.contrib.slim.
 """
 import argparse
 import json
@@ -100,9 +100,6 @@ def main():
         result = logits(args.restore, args.save)
     else:
         result = time_steps(args.batch, args.steps)
-    if args.save:
-        with open(os.path.join(args.save, 'logits.json'), 'w') as file:
-            json.dump(result, file)
     print(json.dumps(result))
 
 

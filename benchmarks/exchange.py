@@ -1,0 +1,117 @@
+"""Whether checkpoints go from the post's own code on TensorFlow 1.14 to ours, and back.
+
+Command:  python benchmarks/exchange.py PYTHON3.6
+Reads:    data/ (MNIST)
+Writes:   a table on stdout; checkpoints in a temporary folder
+Takes:    a minute
+
+AlexNet, with its initial values: four pictures of noise are read on both sides, and the table has
+the largest difference of two logits as a share of the largest logit. MNIST, trained for 2,000 steps
+on either side: the test accuracy there and here. PYTHON3.6 is an interpreter with
+tensorflow==1.14.0.
+"""
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+import captcha_data  # noqa: E402  (after the path to it)
+import cli  # noqa: E402
+
+with cli.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+import input_data  # noqa: E402
+import mnist_backward  # noqa: E402
+import mnist_test  # noqa: E402
+from nets import nets_factory  # noqa: E402
+
+PICTURES = 4
+STEPS = 2000  # of MNIST
+
+
+def on_tf1(python, script, *arguments):
+    """Run one of the scripts of this folder on TensorFlow 1.14 and return its last line."""
+    # TensorFlow 2 puts TF2_BEHAVIOR=1 into our environment, which 1.14 would obey.
+    env = {name: value for name, value in os.environ.items() if name != 'TF2_BEHAVIOR'}
+    ended = subprocess.run([python, '-W', 'ignore', os.path.join(ROOT, 'benchmarks', script),
+                            *map(str, arguments)], capture_output=True, text=True, env=env)
+    if ended.returncode:
+        raise cli.UserError(f'{python}: expected Python 3.6 with tensorflow==1.14.0, '
+                            f'found: {ended.stderr.strip().splitlines()[-1:]}')
+    return ended.stdout.splitlines()[-1]
+
+
+def pixels():
+    """The pictures of train_step_tf1.py: float32 [4, 224, 224], -1 ... 1."""
+    return np.random.RandomState(0).uniform(-1, 1, [PICTURES, 224, 224]).astype(np.float32)
+
+
+def our_logits(checkpoint=None, save_to=None):
+    """Our network's logits [4, batch, 10], restored or with new initial values, which are saved."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x = tf.placeholder(tf.float32, [None, 224, 224])
+        network_fn = nets_factory.get_network_fn('alexnet_v2', 10, is_training=False)
+        *heads, _ = network_fn(captcha_data.network_input(x, 'post'))
+        saver = tf.train.Saver()
+        if checkpoint:
+            saver.restore(sess, checkpoint)
+        else:
+            sess.run(tf.global_variables_initializer())
+            saver.save(sess, save_to)
+        return np.array(sess.run(heads, {x: pixels()}))
+
+
+def difference(ours, theirs):
+    """The largest difference, as a share of the largest value."""
+    return np.abs(ours - theirs).max() / np.abs(theirs).max()
+
+
+def captchas(python, folder):
+    """Print both directions for AlexNet."""
+    answer = json.loads(on_tf1(python, 'train_step_tf1.py', '--save', folder))
+    checkpoint = os.path.join(folder, captcha_data.MODEL_NAME)
+    found = difference(our_logits(f'{checkpoint}-6000'), np.array(answer['logits']))
+    print(f'| AlexNet, logits | {found:.0e} |', end='', flush=True)
+    ours = our_logits(save_to=checkpoint)
+    answer = json.loads(on_tf1(python, 'train_step_tf1.py', '--restore', checkpoint))
+    print(f' {difference(ours, np.array(answer["logits"])):.0e} |', flush=True)
+
+
+def digits(python, folder):
+    """Print both directions for the MNIST network."""
+    mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
+    print('| MNIST, test accuracy there and here |', end='', flush=True)
+    for name in 'theirs', 'ours':
+        mnist_backward.model_save_path = os.path.join(folder, name)
+        with contextlib.redirect_stdout(io.StringIO()):
+            if name == 'theirs':
+                os.mkdir(mnist_backward.model_save_path)
+                on_tf1(python, 'mnist_tf1_step.py', STEPS, '--save', os.path.join(folder, name))
+            else:
+                mnist_backward.backward(mnist, STEPS)
+            here = mnist_test.test(mnist, once=True)
+        there = on_tf1(python, 'mnist_tf1_step.py', '--test', mnist_backward.newest_checkpoint())
+        print(f' {100 * float(there):.2f} %, {100 * here:.2f} % |', end='', flush=True)
+    print()
+
+
+def main():
+    parser = cli.parser(__doc__)
+    parser.add_argument('python', metavar='PYTHON3.6', help='with tensorflow==1.14.0')
+    args = parser.parse_args()
+    print('| | from TensorFlow 1.14 | to TensorFlow 1.14 |\n|---|---:|---:|', flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        captchas(args.python, folder)
+        digits(args.python, folder)
+
+
+if __name__ == '__main__':
+    cli.run(main)
