@@ -274,14 +274,14 @@ def choices(args, _charset):
     print('| small_cnn | ' + ' | '.join(f'seed {seed}' for seed in args.seeds)
           + ' | pictures/s |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
-    for change in [None, *CHANGES]:
-        results = [training(change, **args.common, steps=args.steps or SHORT, batch_size=64,
+    for row in args.rows:
+        results = [training(row if row in CHANGES else None, **args.common, steps=args.steps or SHORT, batch_size=64,
                             learning_rate=0.003, distorted=args.distort, network='small_cnn',
                             seed=seed)
                    for seed in args.seeds]
         cells = ' | '.join(f'{100 * result.points[-1][3]:.1f} %' for result in results)
         rate = sum(result.pictures_per_second for result in results) / len(results)
-        print(f'| {change or "as it is"} | {cells} | {rate:.0f} |', flush=True)
+        print(f'| {row} | {cells} | {rate:.0f} |', flush=True)
 
 
 TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'distortion': distortion,
@@ -293,6 +293,9 @@ def main():
     parser.add_argument('table', choices=TABLES)
     parser.add_argument('--networks', nargs='+', choices=MEASURE_EVERY,
                         default=list(MEASURE_EVERY), help='rows of `networks` (default: all)')
+    rows = ['as it is', *CHANGES]
+    parser.add_argument('--rows', nargs='+', choices=rows, default=rows, metavar='ROW',
+                        help=f'some of `choices`: {"; ".join(rows)} (default: all)')
     parser.add_argument('--seeds', nargs='+', type=cli.seed_number, default=[0])
     parser.add_argument('--steps', type=cli.positive_int,
                         help='iterations of each training (default: for `networks` the '
