@@ -187,16 +187,16 @@ def listed_checkpoints(folder, state_file=None):
         state = None
     if not state:
         return []
-    paths = [*state.all_model_checkpoint_paths, state.model_checkpoint_path]
-    return list(dict.fromkeys(os.path.join(folder, re.split(r'[\\/]', path)[-1])
-                              for path in paths))
+    newest = state.model_checkpoint_path
+    paths = [*(path for path in state.all_model_checkpoint_paths if path != newest), newest]
+    return [os.path.join(folder, re.split(r'[\\/]', path)[-1]) for path in paths]
 
 
 def say(line):
     """Print one line on stdout at once, without tearing a progress bar on the same screen.
 
     If nobody reads stdout any more, go on without: after `| tee log` a Ctrl-C ends tee at once,
-    and this training has yet to be saved.
+    while a training has yet to be saved.
     """
     try:
         if sys.stderr.isatty():

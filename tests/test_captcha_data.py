@@ -195,7 +195,8 @@ def test_newest_checkpoint(tmp_path):
     prefix = str(tmp_path / 'crack_captcha.model-')
     assert captcha_data.newest_checkpoint(str(tmp_path)) == prefix + '6000'
     # after --restart the newest is not the one of the highest iteration
-    tf.train.update_checkpoint_state(str(tmp_path), prefix + '900', [prefix + '900'])
+    tf.train.update_checkpoint_state(str(tmp_path), prefix + '900',
+                                     [prefix + '900', prefix + '6000'])
     assert captcha_data.newest_checkpoint(str(tmp_path)) == prefix + '900'
     (tmp_path / 'checkpoint').write_text('')  # the power failed
     assert captcha_data.newest_checkpoint(str(tmp_path)) == prefix + '6000'
