@@ -42,12 +42,8 @@ SHORT = 1001  # iterations
 PICTURES = [1000, 3000, 10_000, 20_000]  # and all there are
 MEASURED = 500  # training pictures read again without dropout
 
-# --- `distortion`: of so few pictures that it shows, and constants of captcha_train.py
-DISTORTED = 10_000
-STRENGTHS = {'none': dict(SHIFT=0, SCALE=0.0, SHEAR=0.0),
-             'weaker': dict(SHIFT=6, SCALE=0.05, SHEAR=0.05),
-             'as it is': {},
-             'stronger': dict(SHIFT=16, SCALE=0.12, SHEAR=0.2)}
+# --- `distortion`
+DISTORTED = 10_000  # pictures: so few that it shows
 
 # --- how often a network is measured on the held-out captchas, in iterations
 MEASURE_EVERY = {'small_cnn': 200, 'alexnet_v2': 500}
@@ -68,13 +64,12 @@ class Clocked(io.TextIOBase):
         return sys.stderr.write(text)
 
 
-def one_training(kwargs, change, constants):
+def one_training(kwargs, change):
     """Worker: train once.
 
     Args:
       kwargs: for captcha_train.train, without model_dir.
-      change: a key of CHANGES, or None.
-      constants: {name: value} of captcha_train.
+      change: called first, to change what is trained; or None.
     Returns: a namespace of points [(minutes, iteration, characters, whole captchas), ...],
       pictures_per_second, megabytes (a checkpoint's size) and known (the share of its first
       training pictures that the network reads).
@@ -82,9 +77,9 @@ def one_training(kwargs, change, constants):
     import captcha_test
     import captcha_train
     network = kwargs['network']
-    vars(captcha_train).update(SAVE_EVERY=MEASURE_EVERY[network], **constants)
+    captcha_train.SAVE_EVERY = MEASURE_EVERY[network]
     if change:
-        CHANGES[change]()
+        change()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(Clocked()) as out:
         captcha_train.train(model_dir=folder, **kwargs)
         newest = captcha_data.newest_checkpoint(folder)
@@ -102,11 +97,11 @@ def one_training(kwargs, change, constants):
                                  pictures_per_second=batch * iteration / (60 * minutes))
 
 
-def training(change=None, constants=types.MappingProxyType({}), **kwargs):
+def training(change=None, **kwargs):
     """`one_training` in a process of its own."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
-        return pool.submit(one_training, kwargs, change, dict(constants)).result()
+        return pool.submit(one_training, kwargs, change).result()
 
 
 def cost(network, num_classes):
@@ -147,16 +142,25 @@ def networks(args, charset):
               f'{minutes:.1f} | {result.megabytes:.1f} MB |', flush=True)
 
 
+def seed_names(args):
+    """The heads of the columns that have a training each."""
+    return ' | '.join(f'seed {seed}' for seed in args.seeds)
+
+
+def percents(shares):
+    """Cells of a table."""
+    return ' | '.join(f'{100 * share:.1f} %' for share in shares)
+
+
 def methods(args, _charset):
     """Print the table of methods: four heads, or one vector, of the small network."""
-    print(f'| method | {" | ".join(f"seed {seed}" for seed in args.seeds)} | mean |')
+    print(f'| method | {seed_names(args)} | mean |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for method in 'heads', 'vector':
         shares = [training(**args.common, steps=args.steps or SHORT, distorted=args.distort,
                            network='small_cnn', method=method, seed=seed).points[-1][3]
                   for seed in args.seeds]
-        cells = ' | '.join(f'{100 * share:.1f} %' for share in shares)
-        print(f'| {method} | {cells} | {100 * sum(shares) / len(shares):.1f} % |', flush=True)
+        print(f'| {method} | {percents([*shares, sum(shares) / len(shares)])} |', flush=True)
 
 
 @contextlib.contextmanager
@@ -189,19 +193,30 @@ def pictures(args, _charset):
 
 def distortion(args, _charset):
     """Print what the small network reads after training on pictures more or less distorted."""
-    print('| distortion | ' + ' | '.join(f'seed {seed}' for seed in args.seeds) + ' |')
+    print(f'| distortion | {seed_names(args)} |')
     print('|---|' + '---:|' * len(args.seeds), flush=True)
     with first_records(args.common['train_file'], DISTORTED) as part:
-        for name, constants in STRENGTHS.items():
-            shares = [training(constants=constants, **{**args.common, 'train_file': part},
+        for name, change in STRENGTHS.items():
+            shares = [training(change, **{**args.common, 'train_file': part},
                                steps=args.steps or SHORT, network='small_cnn', seed=seed
                                ).points[-1][3]
                       for seed in args.seeds]
-            cells = ' | '.join(f'{100 * share:.1f} %' for share in shares)
-            print(f'| {name} | {cells} |', flush=True)
+            print(f'| {name} | {percents(shares)} |', flush=True)
 
 
-# --- what `choices` changes, each in a process of its own
+# --- what `distortion` and `choices` change, each in a process of its own
+
+def change_distortion(shift, scale, shear):
+    """Other limits of the distortion."""
+    import captcha_train
+    captcha_train.SHIFT, captcha_train.SCALE, captcha_train.SHEAR = shift, scale, shear
+
+
+STRENGTHS = {'none': functools.partial(change_distortion, 0, 0.0, 0.0),
+             'weaker': functools.partial(change_distortion, 6, 0.05, 0.05),
+             'as it is': None,
+             'stronger': functools.partial(change_distortion, 16, 0.12, 0.2)}
+
 
 def change_batch_norm():
     """Biases instead of batch norm."""
@@ -261,7 +276,8 @@ def change_cosine():
     captcha_train.DIVIDE_BY = 1
 
 
-CHANGES = {'biases instead of batch norm': change_batch_norm,
+CHANGES = {'as it is': None,
+           'biases instead of batch norm': change_batch_norm,
            'dropout before the heads': change_dropout,
            'maximum over 2x2 instead of strides': change_strides,
            'every eighth pixel instead of their mean': change_shrinking,
@@ -271,15 +287,14 @@ CHANGES = {'biases instead of batch norm': change_batch_norm,
 
 def choices(args, _charset):
     """Print the table of the small network with one thing changed."""
-    print('| small_cnn | ' + ' | '.join(f'seed {seed}' for seed in args.seeds)
-          + ' | pictures/s |')
+    print(f'| small_cnn | {seed_names(args)} | pictures/s |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for row in args.rows:
-        results = [training(row if row in CHANGES else None, **args.common, steps=args.steps or SHORT, batch_size=64,
+        results = [training(CHANGES[row], **args.common, steps=args.steps or SHORT, batch_size=64,
                             learning_rate=0.003, distorted=args.distort, network='small_cnn',
                             seed=seed)
                    for seed in args.seeds]
-        cells = ' | '.join(f'{100 * result.points[-1][3]:.1f} %' for result in results)
+        cells = percents(result.points[-1][3] for result in results)
         rate = sum(result.pictures_per_second for result in results) / len(results)
         print(f'| {row} | {cells} | {rate:.0f} |', flush=True)
 
@@ -293,9 +308,8 @@ def main():
     parser.add_argument('table', choices=TABLES)
     parser.add_argument('--networks', nargs='+', choices=MEASURE_EVERY,
                         default=list(MEASURE_EVERY), help='rows of `networks` (default: all)')
-    rows = ['as it is', *CHANGES]
-    parser.add_argument('--rows', nargs='+', choices=rows, default=rows, metavar='ROW',
-                        help=f'some of `choices`: {"; ".join(rows)} (default: all)')
+    parser.add_argument('--rows', nargs='+', choices=CHANGES, default=list(CHANGES), metavar='ROW',
+                        help=f'some of `choices`: {"; ".join(CHANGES)} (default: all)')
     parser.add_argument('--seeds', nargs='+', type=cli.seed_number, default=[0])
     parser.add_argument('--steps', type=cli.positive_int,
                         help='iterations of each training (default: for `networks` the '

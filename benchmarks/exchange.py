@@ -14,7 +14,6 @@ import contextlib
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -31,22 +30,11 @@ with cli.quiet_start():
 import input_data  # noqa: E402
 import mnist_backward  # noqa: E402
 import mnist_test  # noqa: E402
+from mnist_speed import on_tf1  # noqa: E402
 from nets import nets_factory  # noqa: E402
 
 PICTURES = 4
 STEPS = 2000  # of MNIST
-
-
-def on_tf1(python, script, *arguments):
-    """Run one of the scripts of this folder on TensorFlow 1.14 and return its last line."""
-    # TensorFlow 2 puts TF2_BEHAVIOR=1 into our environment, which 1.14 would obey.
-    env = {name: value for name, value in os.environ.items() if name != 'TF2_BEHAVIOR'}
-    ended = subprocess.run([python, '-W', 'ignore', os.path.join(ROOT, 'benchmarks', script),
-                            *map(str, arguments)], capture_output=True, text=True, env=env)
-    if ended.returncode:
-        raise cli.UserError(f'{python}: expected Python 3.6 with tensorflow==1.14.0, '
-                            f'found: {ended.stderr.strip().splitlines()[-1:]}')
-    return ended.stdout.splitlines()[-1]
 
 
 def pixels():

@@ -64,16 +64,21 @@ def our_step(mnist):
     return (moments[WARM_UP + STEPS] - moments[WARM_UP]) / STEPS
 
 
-def tf1_step(python):
-    """Seconds a step of the post's graph on TensorFlow 1.14."""
-    command = [python, os.path.join(ROOT, 'benchmarks', 'mnist_tf1_step.py'), str(STEPS)]
+def on_tf1(python, script, *arguments):
+    """Run one of the scripts of this folder on TensorFlow 1.14 and return its last line."""
+    command = [python, '-W', 'ignore', os.path.join(ROOT, 'benchmarks', script)]
     # TensorFlow 2 puts TF2_BEHAVIOR=1 into our environment, which 1.14 would obey.
     env = {name: value for name, value in os.environ.items() if name != 'TF2_BEHAVIOR'}
-    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, env=env)
     if done.returncode:
         raise cli.UserError(f'{python}: expected Python 3.6 with tensorflow==1.14.0, '
                             f'found: {done.stderr.strip().splitlines()[-1:]}')
-    return float(done.stdout.splitlines()[-1].split()[0]) / 1000
+    return done.stdout.splitlines()[-1]
+
+
+def tf1_step(python):
+    """Seconds a step of the post's graph on TensorFlow 1.14."""
+    return float(on_tf1(python, 'mnist_tf1_step.py', STEPS).split()[0]) / 1000
 
 
 def main():

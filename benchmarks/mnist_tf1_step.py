@@ -9,7 +9,8 @@ Takes:    3 to 6 ms a step on two cores; 20 s for the 2,000 above
 It needs the old environment (Python 3.6, tensorflow==1.14.0) and nothing else of this project;
 benchmarks/mnist_speed.py --tf1 and exchange.py call it. It stands alone on purpose: the graph is
 the post's, written down once more with TensorFlow 1's own reader and optimizer calls, so that ours
-can be compared with it. Prints milliseconds a step, or the test accuracy of the moving averages, 0 ... 1.
+can be compared with it. Prints milliseconds a step, or the test accuracy of the moving averages,
+0 ... 1.
 """
 from __future__ import print_function
 

@@ -8,7 +8,8 @@ Writes:   one line of JSON on stdout: seconds of each step and peak memory, or, 
           --restore, logits; with --save the checkpoint folder/crack_captcha.model-6000
 Takes:    some seconds a step
 
-train_step.py runs it as one of its rows, exchange.py with --save and --restore. Written from the post's table with tf.contrib.slim.
+train_step.py runs it as one of its rows, exchange.py with --save and --restore. Written from the
+post's table with tf.contrib.slim.
 """
 import argparse
 import json
