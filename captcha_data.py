@@ -38,6 +38,13 @@ MODEL_DIR = './captcha'
 MODEL_NAME = 'crack_captcha.model'
 
 
+def draw_command(folder, charset):
+    """The command that draws captchas into `folder`; `charset`: a name of CHARSETS, or None."""
+    letters = ' --charset alnum' if charset == 'alnum' else ''
+    out = '' if folder == IMAGE_FOLDER else f' --out {shlex.quote(folder)}'
+    return f'python gen_captcha.py{letters}{out}'
+
+
 def charset_name(text):
     """The name of the smallest character set that holds all of `text`, or None."""
     return next((name for name, charset in CHARSETS.items() if set(text) <= set(charset)), None)
@@ -207,6 +214,12 @@ def command(script, model_dir):
     return f'python {script}{where}'
 
 
+def begin_anew_command(model_dir):
+    """How to train a new network in place of the one in `model_dir`, in words."""
+    return ('train a new one with the command that made it and --restart: '
+            f'{command("captcha_train.py", model_dir)} ... --restart')
+
+
 def checkpoint_facts(checkpoint):
     """What a checkpoint says of itself: a namespace of network, charset, recipe, method, iteration.
 
@@ -215,8 +228,7 @@ def checkpoint_facts(checkpoint):
     Raises: UserError if the files are damaged or are no captcha network.
     """
     import tensorflow.compat.v1 as tf
-    train = command('captcha_train.py', os.path.dirname(checkpoint))
-    begin_anew = f'train a new one with: {train} --restart'
+    begin_anew = begin_anew_command(os.path.dirname(checkpoint))
     try:
         reader = tf.train.load_checkpoint(checkpoint)
         shapes = reader.get_variable_to_shape_map()

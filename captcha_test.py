@@ -4,7 +4,7 @@ Command:  python captcha_test.py                     the test set: figures and a
           python captcha_test.py my.jpg other.png    each file: its text and how sure that is
 Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the files named
 Writes:   captcha/test_sheet.png: 24 captchas with what was read, wrong ones first (test set only)
-Takes:    10 s for 500 captchas on two cores without a GPU
+Takes:    a few seconds for 500 captchas on two cores without a GPU
 """
 import collections
 import time
@@ -65,17 +65,18 @@ def open_reader(model_dir):
       [n] in NumPy; the character set; the checkpoint's prefix.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """
-    train = captcha_data.command('captcha_train.py', model_dir)
     checkpoint = captcha_data.newest_checkpoint(model_dir)
     if checkpoint is None:
+        train = captcha_data.command('captcha_train.py', model_dir)
+        if model_dir != MODEL_DIR:
+            train += ', with the --network and the --train that you want'
         raise cli.UserError(f'{model_dir}: expected a checkpoint {captcha_data.MODEL_NAME}-<i>, '
                             f'found none; make it with: {train}')
     facts = captcha_data.checkpoint_facts(checkpoint)
-    begin_anew = f'{train} --restart'
     if facts.network not in nets_factory.NETWORKS:
         raise cli.UserError(f'{checkpoint}: expected one of the networks '
-                            f'{", ".join(nets_factory.NETWORKS)}, found {facts.network}; train '
-                            f'one of them with: {begin_anew}')
+                            f'{", ".join(nets_factory.NETWORKS)}, found {facts.network}; '
+                            f'{captcha_data.begin_anew_command(model_dir)}')
     with tf.Graph().as_default():
         x, predictions, confidence = build_reader(facts)
         sess = tf.Session()
@@ -83,8 +84,8 @@ def open_reader(model_dir):
             tf.train.Saver().restore(sess, checkpoint)
         except (tf.errors.OpError, ValueError) as error:
             raise cli.UserError(f'{checkpoint}: expected the variables of {facts.network}, found '
-                                f'others or damaged files; train a new one with: {begin_anew}'
-                                ) from error
+                                'others or damaged files; '
+                                f'{captcha_data.begin_anew_command(model_dir)}') from error
 
     def read(images):
         return sess.run([predictions, confidence], {x: captcha_data.scale(images)})

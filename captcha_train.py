@@ -10,7 +10,7 @@ Command:  python captcha_train.py                        the post's AlexNet, mad
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log
-Takes:    AlexNet 40 to 75 minutes, small_cnn 5 to 10, on two cores without a GPU
+Takes:    AlexNet 45 to 75 minutes, small_cnn 5 to 10, on two cores without a GPU
 
 Ctrl-C or SIGTERM saves first; the same command, without --restart, goes on from there.
 
@@ -286,8 +286,8 @@ def check_data(train_file, test_file, batch_size):
     test_count, test_charset = captcha_data.survey(test_file)
     if count < batch_size:
         raise cli.UserError(f'{train_file}: expected at least one batch of {batch_size} records, '
-                            f'found {count}; make more with: python gen_captcha.py, or use '
-                            f'--batch-size {count}')
+                            f'found {count}; use --batch-size {count}, or make a larger file '
+                            'with to_tfrecord.py')
     if len(captcha_data.CHARSETS[test_charset]) > len(captcha_data.CHARSETS[charset]):
         raise cli.UserError(f'{test_file}: expected {charset} as in {train_file}, found '
                             f'{test_charset}; make both at once, with python to_tfrecord.py')
@@ -522,7 +522,7 @@ def warn_of_plateau(i, chance, recipe, count):
               else 'with another --seed, or a third of the --learning-rate')
     print(f'\nwarning: after {i} iterations the loss is still at chance, ln {chance} = '
           f'{math.log(chance):.3f}; try the same command with --restart, {advice}; '
-          f'more than these {count} pictures help too (python gen_captcha.py)', file=sys.stderr)
+          f'more than these {count} pictures help too', file=sys.stderr)
 
 
 def main():

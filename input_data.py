@@ -3,7 +3,7 @@
 Use:      import input_data
           mnist = input_data.read_data_sets("./data/", one_hot=True)
 Command:  python input_data.py [folder]    checks the four files and says what is in them
-Reads:    four IDX files, plain or gzipped (names in SHA256 below); any set of 28x28 pictures
+Reads:    four IDX files, plain or gzipped (names in data/README.md); any set of 28x28 pictures
           under these names will do: Fashion-MNIST, Kuzushiji-MNIST, one of your own
 Writes:   nothing, unless a file is missing: then it is fetched from a public mirror
 Takes:    under a second

@@ -54,7 +54,9 @@ def backward(mnist, until=None, weight_seed=None, augment=False):
     Returns the exit status: 0, or 128 + the signal that stopped it.
     """
     rate_base = augment_rate_base if augment else learning_rate_base
-    command = 'python mnist_backward.py' + (' --augment' if augment else '')
+    command = 'python mnist_backward.py' + ' --augment' * augment
+    if weight_seed not in (None, seed):
+        command += f' --seed {weight_seed}'
     until = steps if until is None else until
     if mnist.train.num_examples < batch_size:
         raise cli.UserError(f'{data_path}: expected a batch of {batch_size} training pictures '

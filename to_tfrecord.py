@@ -76,8 +76,8 @@ def list_pictures(folder, charset=None):
       charset: the name of the character set.
     """
     if not os.path.isdir(folder):
-        raise cli.UserError(f'{folder}: expected a folder of pictures, found none; '
-                            'make it with: python gen_captcha.py')
+        raise cli.UserError(f'{folder}: expected a folder of pictures, found none; make it with: '
+                            f'{captcha_data.draw_command(folder, charset)}')
     names = sorted(name for name in os.listdir(folder)
                    if not name.startswith('.') and name not in SYSTEM_FILES)
     labelled = {name: captcha_data.charset_name(label_text(name)) for name in names
@@ -140,7 +140,7 @@ def convert(folder, out, num_test=None, charset=None):
     num_test = num_test or _NUM_TEST
     paths, bad, charset = list_pictures(folder, charset)
     characters = captcha_data.CHARSETS[charset]
-    check_enough(folder, len(paths), num_test, bad)
+    check_enough(folder, charset, len(paths), num_test, bad)
     warn_of_long_texts(paths, characters)
     test_texts, left_out, written = set(), 0, {'test': 0, 'train': 0}
     with contextlib.ExitStack() as files:
@@ -169,7 +169,7 @@ def convert(folder, out, num_test=None, charset=None):
                                          *captcha_data.labels_of(text, characters))
             writers[split].write(example.SerializeToString())
             written[split] += 1
-        check_enough(folder, sum(written.values()), num_test, bad, written['train'])
+        check_enough(folder, charset, sum(written.values()), num_test, bad, written['train'])
         facts = {'charset': characters, 'train': written['train'], 'test': written['test'],
                  'left_out_because_text_is_in_test': left_out, 'unusable_files': len(bad),
                  'image_height': captcha_data.IMAGE_SIZE, 'image_width': captcha_data.IMAGE_SIZE,
@@ -192,7 +192,7 @@ def warn_of_long_texts(paths, characters):
               f'label, such as {longer[0]}; a text of more than {end} characters is cut')
 
 
-def check_enough(folder, usable, num_test, bad, train=None):
+def check_enough(folder, charset, usable, num_test, bad, train=None):
     """Raise a UserError unless `usable` pictures make a test set of `num_test` and leave more."""
     if usable > num_test and train != 0:
         return
@@ -203,7 +203,8 @@ def check_enough(folder, usable, num_test, bad, train=None):
         found += ' whose texts all occur in the test set'
     raise cli.UserError(
         f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
-        'make more with: python gen_captcha.py, or take a smaller test set with --num-test')
+        'take a smaller test set with --num-test, put more pictures there, or draw them with: '
+        f'{captcha_data.draw_command(folder, charset)}')
 
 
 def record_paths(out):

@@ -7,7 +7,7 @@ Command:  python benchmarks/captcha_accuracy.py networks    both networks agains
           python benchmarks/captcha_accuracy.py choices     small_cnn with one thing changed
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
-Takes:    networks: the default training of each network, on two cores 40 to 70 minutes and 5 to
+Takes:    networks: the default training of each network, on two cores 45 to 75 minutes and 5 to
           10; the others two or three for each training of the small network
 
 Each training is `captcha_train.train` in a process of its own, with its defaults but that it is

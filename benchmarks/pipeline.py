@@ -19,6 +19,7 @@ import time
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MODEL = os.path.join(ROOT, 'model')
 sys.path.insert(0, ROOT)
 
 import captcha_data  # noqa: E402  (after the path to it)
@@ -54,6 +55,8 @@ def seconds(function, *args, **kwargs):
 def gen(folder):
     """gen_captcha.py with one process and with all cores."""
     import gen_captcha
+    if os.cpu_count() == 1:
+        raise cli.UserError('expected two cores or more, found one; name other --parts than gen')
     rates = {1: [], os.cpu_count(): []}
     for number in range(ROUNDS):
         for workers, found in rates.items():
@@ -151,9 +154,8 @@ def make_records(folder):
     import gen_captcha
     import to_tfrecord
     path = os.path.join(folder, 'wait')
-    if not os.path.exists(path):
-        seconds(gen_captcha.gen_captcha, os.path.join(path, 'images'), 2000, '0123456789', 0)
-        seconds(to_tfrecord.convert, os.path.join(path, 'images'), path, 100)
+    seconds(gen_captcha.gen_captcha, os.path.join(path, 'images'), 2000, '0123456789', 0)
+    seconds(to_tfrecord.convert, os.path.join(path, 'images'), path, 100)
     return os.path.join(path, 'train.tfrecords')
 
 
@@ -189,7 +191,9 @@ def read(folder):
 def app(folder):
     """mnist_app.py: pictures after the first, prepared the post's way and as photographs."""
     import mnist_app
+    import mnist_backward
     import mnist_photo
+    mnist_backward.model_save_path = MODEL  # `memory` has trained into another folder
     samples = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
     with mnist_app.open_model() as predict:
         for name, prepare in [('--post', mnist_app.pre_pic), ('default', mnist_photo.pre_digits)]:
@@ -220,7 +224,7 @@ def memory(folder):
 def check_models(parts):
     """Raise a UserError now, not after minutes, if a part has no trained network to measure."""
     import mnist_backward
-    mnist_backward.model_save_path = os.path.join(ROOT, 'model')
+    mnist_backward.model_save_path = MODEL
     for part, folder, newest, script in [
             ('read', 'captcha', captcha_data.newest_checkpoint(os.path.join(ROOT, 'captcha')),
              'captcha_train.py'),

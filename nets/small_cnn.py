@@ -34,7 +34,7 @@ def small_cnn_arg_scope(weight_decay=0.0005):
                 return arg_scope
 
 
-def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', initialization='he',
+def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', initialization='post',
               num_heads=4):
     """Build the network.
 

@@ -174,7 +174,7 @@ def test_damaged_records_name_the_file(tmp_path):
     assert captcha_data.survey(str(tmp_path / 'good')) == (2, 'digits')
 
 
-def test_network_input(tmp_path):
+def test_network_input():
     pixels = np.random.default_rng(0).uniform(-1, 0.5, [2, 224, 224]).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as sess:
         post = sess.run(captcha_data.network_input(tf.constant(pixels), 'post'))

@@ -198,6 +198,16 @@ def test_what_does_not_fit_is_one_line(one_line_error, captchas, trained, tmp_pa
     assert '0 to 9' in one_line_error('captcha_test.py', *files, tmp_path / 'letters')
 
 
+def test_a_checkpoint_cut_short(trained, tmp_path):
+    for name in 'crack_captcha.model-1.index', 'crack_captcha.model-1.data-00000-of-00001':
+        with open(trained / name, 'rb') as file:
+            (tmp_path / name).write_bytes(file.read(100_000))  # of the data, 556 MB
+    with pytest.raises(cli.UserError) as error:
+        captcha_test.open_reader(str(tmp_path))
+    assert str(error.value).endswith(
+        f'that made it and --restart: python captcha_train.py --model-dir {tmp_path} ... --restart')
+
+
 def test_a_damaged_or_foreign_checkpoint(original, tmp_path):
     folder, _ = original
     (tmp_path / 'crack_captcha.model-7.index').write_bytes(b'damaged')

@@ -489,7 +489,8 @@ def test_a_signal_saves(captchas, tmp_path, number):
     (['--steps', '0'], "'0'"), (['--steps', '-5'], 'at least 1'), (['--batch-size', '2.5'], '2.5'),
     (['--learning-rate', 'nan'], 'above 0'), (['--learning-rate', '-1'], 'above 0'),
     (['--network', 'vgg'], 'small_cnn'), (['--method', '3'], 'vector'),
-    (['--keep-prob', '1.5'], 'at most 1'), (['--keep-prob', '0'], 'above 0'),
+    (['--keep-prob', '1.5'], '0.000001 to 1'), (['--keep-prob', '0'], 'above 0'),
+    (['--keep-prob', '1e-17'], '0.000001 to 1'),
     (['--recipe', 'mine'], 'post'), (['--seed', 'x'], "found 'x'")])
 def test_bad_options(monkeypatch, arguments, words):
     monkeypatch.setattr(sys, 'argv', ['captcha_train.py', *arguments])

@@ -77,7 +77,7 @@ def test_no_text_of_the_test_set_is_trained_on(thirty, tmp_path):
     assert facts['left_out_because_text_is_in_test'] == left_out > 0
 
 
-def test_unusable_files_are_counted_and_named(thirty, tmp_path, run_script, one_line_error):
+def test_unusable_files_are_counted_and_named(thirty, tmp_path, run_script):
     whole = (thirty / '0003_000003.png').read_bytes()
     (thirty / '0100_000100.png').write_bytes(whole[:len(whole) // 2])  # truncated
     grey(thirty / '01O1_000101.png', 0)  # the letter O among digits
@@ -164,11 +164,14 @@ def test_all_texts_in_the_test_set(tmp_path):
 
 
 def test_missing_and_empty_folders_are_one_line(one_line_error, tmp_path):
-    assert 'gen_captcha.py' in one_line_error('to_tfrecord.py', '--images', tmp_path / 'none',
-                                              '--out', tmp_path / 'out')
+    line = one_line_error('to_tfrecord.py', '--images', tmp_path / 'none', '--charset', 'alnum',
+                          '--out', tmp_path / 'out')
+    assert line.endswith(f'python gen_captcha.py --charset alnum --out {tmp_path / "none"}')
     (tmp_path / 'empty').mkdir()
-    assert 'found 0' in one_line_error('to_tfrecord.py', '--images', tmp_path / 'empty',
-                                       '--out', tmp_path / 'out')
+    line = one_line_error('to_tfrecord.py', '--images', tmp_path / 'empty',
+                          '--out', tmp_path / 'out')
+    assert 'found 0' in line
+    assert line.endswith(f'python gen_captcha.py --out {tmp_path / "empty"}')
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='no SIGKILL')
