@@ -38,13 +38,6 @@ MODEL_DIR = './captcha'
 MODEL_NAME = 'crack_captcha.model'
 
 
-def draw_command(folder, charset):
-    """The command that draws captchas into `folder`; `charset`: a name of CHARSETS, or None."""
-    letters = ' --charset alnum' if charset == 'alnum' else ''
-    out = '' if folder == IMAGE_FOLDER else f' --out {shlex.quote(folder)}'
-    return f'python gen_captcha.py{letters}{out}'
-
-
 def charset_name(text):
     """The name of the smallest character set that holds all of `text`, or None."""
     return next((name for name, charset in CHARSETS.items() if set(text) <= set(charset)), None)

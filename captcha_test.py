@@ -65,9 +65,9 @@ def open_reader(model_dir):
       [n] in NumPy; the character set; the checkpoint's prefix.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """
+    train = captcha_data.command('captcha_train.py', model_dir)
     checkpoint = captcha_data.newest_checkpoint(model_dir)
     if checkpoint is None:
-        train = captcha_data.command('captcha_train.py', model_dir)
         if model_dir != MODEL_DIR:
             train += ', with the --network and the --train that you want'
         raise cli.UserError(f'{model_dir}: expected a checkpoint {captcha_data.MODEL_NAME}-<i>, '
@@ -75,8 +75,8 @@ def open_reader(model_dir):
     facts = captcha_data.checkpoint_facts(checkpoint)
     if facts.network not in nets_factory.NETWORKS:
         raise cli.UserError(f'{checkpoint}: expected one of the networks '
-                            f'{", ".join(nets_factory.NETWORKS)}, found {facts.network}; '
-                            f'{captcha_data.begin_anew_command(model_dir)}')
+                            f'{", ".join(nets_factory.NETWORKS)}, found {facts.network}; train '
+                            f'one of them with: {train} --restart')
     with tf.Graph().as_default():
         x, predictions, confidence = build_reader(facts)
         sess = tf.Session()

@@ -129,7 +129,7 @@ def positive_float(text):
 
 
 def share(text):
-    """argparse type: a number above 0 and at most 1."""
+    """argparse type: a number from 0.000001 to 1."""
     number = positive_float(text)
     if not 1e-6 <= number <= 1:  # what is next to nothing rounds to it in float32
         raise argparse.ArgumentTypeError(f'expected a share, 0.000001 to 1, found {text!r}')

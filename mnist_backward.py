@@ -54,17 +54,18 @@ def backward(mnist, until=None, weight_seed=None, augment=False):
     Returns the exit status: 0, or 128 + the signal that stopped it.
     """
     rate_base = augment_rate_base if augment else learning_rate_base
-    command = 'python mnist_backward.py' + ' --augment' * augment
-    if weight_seed not in (None, seed):
-        command += f' --seed {weight_seed}'
     until = steps if until is None else until
+    weight_seed = seed if weight_seed is None else weight_seed
+    command = 'python mnist_backward.py' + ' --augment' * augment
+    if weight_seed != seed:
+        command += f' --seed {weight_seed}'
     if mnist.train.num_examples < batch_size:
         raise cli.UserError(f'{data_path}: expected a batch of {batch_size} training pictures '
                             'beside the validation set, found '
                             f'{mnist.train.num_examples}; put more there')
     cli.writable_folder(model_save_path)
     with tf.Graph().as_default():
-        tf.set_random_seed(seed if weight_seed is None else weight_seed)
+        tf.set_random_seed(weight_seed)
         x = tf.placeholder(tf.float32, [None, mnist_forward.INPUT_NODE])    # pixels, 0 ... 1
         y_ = tf.placeholder(tf.float32, [None, mnist_forward.OUTPUT_NODE])  # one-hot digits
         y = mnist_forward.forward(x, regularizer)                           # logits [batch, 10]

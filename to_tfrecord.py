@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import random
+import shlex
 
 import captcha_data
 import cli
@@ -64,6 +65,13 @@ def label_text(path):
     return os.path.basename(path)[:captcha_data.TEXT_LENGTH]
 
 
+def draw_command(folder, charset):
+    """The command that draws captchas into `folder`; `charset`: 'digits', 'alnum' or None."""
+    letters = ' --charset alnum' if charset == 'alnum' else ''
+    out = '' if folder == IMAGES else f' --out {shlex.quote(folder)}'
+    return f'python gen_captcha.py{letters}{out}'
+
+
 def list_pictures(folder, charset=None):
     """The files whose name begins with a label, in the order of the split.
 
@@ -77,7 +85,7 @@ def list_pictures(folder, charset=None):
     """
     if not os.path.isdir(folder):
         raise cli.UserError(f'{folder}: expected a folder of pictures, found none; make it with: '
-                            f'{captcha_data.draw_command(folder, charset)}')
+                            f'{draw_command(folder, charset)}')
     names = sorted(name for name in os.listdir(folder)
                    if not name.startswith('.') and name not in SYSTEM_FILES)
     labelled = {name: captcha_data.charset_name(label_text(name)) for name in names
@@ -204,7 +212,7 @@ def check_enough(folder, charset, usable, num_test, bad, train=None):
     raise cli.UserError(
         f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
         'take a smaller test set with --num-test, put more pictures there, or draw them with: '
-        f'{captcha_data.draw_command(folder, charset)}')
+        f'{draw_command(folder, charset)}')
 
 
 def record_paths(out):

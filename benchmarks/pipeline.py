@@ -15,11 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from unittest import mock
 
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MODEL = os.path.join(ROOT, 'model')
 sys.path.insert(0, ROOT)
 
 import captcha_data  # noqa: E402  (after the path to it)
@@ -55,8 +55,6 @@ def seconds(function, *args, **kwargs):
 def gen(folder):
     """gen_captcha.py with one process and with all cores."""
     import gen_captcha
-    if os.cpu_count() == 1:
-        raise cli.UserError('expected two cores or more, found one; name other --parts than gen')
     rates = {1: [], os.cpu_count(): []}
     for number in range(ROUNDS):
         for workers, found in rates.items():
@@ -191,9 +189,7 @@ def read(folder):
 def app(folder):
     """mnist_app.py: pictures after the first, prepared the post's way and as photographs."""
     import mnist_app
-    import mnist_backward
     import mnist_photo
-    mnist_backward.model_save_path = MODEL  # `memory` has trained into another folder
     samples = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
     with mnist_app.open_model() as predict:
         for name, prepare in [('--post', mnist_app.pre_pic), ('default', mnist_photo.pre_digits)]:
@@ -211,20 +207,22 @@ def memory(folder):
     import input_data
     import mnist_backward
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
-    mnist_backward.model_save_path = os.path.join(folder, 'model')
     peaks = []
     for steps in LONG:
-        with quietly():
+        with quietly(), mock.patch.object(mnist_backward, 'model_save_path',
+                                          os.path.join(folder, 'model')):
             mnist_backward.backward(mnist, steps)  # the second call goes on from the first
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # KiB -> MiB
         row(f'mnist_backward, peak memory after {steps} steps', peaks[-1:], 'MiB',
             f'{peaks[-1] / peaks[0]:.3f} times')
 
 
-def check_models(parts):
-    """Raise a UserError now, not after minutes, if a part has no trained network to measure."""
+def check_parts(parts):
+    """Raise a UserError now, not after minutes, if a part lacks a trained network or a core."""
     import mnist_backward
-    mnist_backward.model_save_path = MODEL
+    if 'gen' in parts and os.cpu_count() == 1:
+        raise cli.UserError('expected two cores or more, found one; name other --parts than gen')
+    mnist_backward.model_save_path = os.path.join(ROOT, 'model')
     for part, folder, newest, script in [
             ('read', 'captcha', captcha_data.newest_checkpoint(os.path.join(ROOT, 'captcha')),
              'captcha_train.py'),
@@ -241,7 +239,7 @@ def main():
     parser = cli.parser(__doc__)
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     args = parser.parse_args()
-    check_models(args.parts)
+    check_parts(args.parts)
     print('| what | median | min | max | against |')
     print('|---|---|---|---|---|')
     with tempfile.TemporaryDirectory() as folder:

@@ -58,6 +58,7 @@ def test_mnists_own_pictures_stay_what_they_are(prepared, inverted):
     for digit in digits.reshape(-1, 28, 28):
         seen = prepared(grey(255 * (1 - digit if inverted else digit) + .5))
         assert likeness(seen, digit) > 0.9
+    assert len(digits) == 40
 
 
 def test_the_widths_of_pens_become_alike(prepared):
