@@ -2,14 +2,16 @@
 
 Command:  python gen_captcha.py
           python gen_captcha.py --num 20000 --charset alnum --out letters/images
-Reads:    nothing; fonts and noise come from the package `captcha`
+          python gen_captcha.py --length 4-6 --alphabet 0123456789abcdef --out hex/images
+Reads:    nothing; fonts and noise come from the package `captcha`, with --fonts more fonts
 Writes:   captcha/images/<text>_<number>.jpg, 160x60 RGB, for instance 0782_000123.jpg
 Takes:    a minute for 40,000 pictures on two cores; all cores draw
 
-A second run adds pictures and goes on with the numbers; nothing is overwritten. Digits and letters
-need folders of their own, because to_tfrecord.py makes one set of a folder.
+A second run adds pictures and continues the numbers; nothing is overwritten. Captchas of other
+characters or lengths need a folder of their own, because to_tfrecord.py makes one set of a folder.
 """
 import concurrent.futures
+import dataclasses
 import glob
 import multiprocessing
 import os
@@ -17,66 +19,88 @@ import random
 import re
 import signal
 
-from captcha.image import ImageCaptcha
+from captcha.image import DEFAULT_FONTS, ImageCaptcha
+from PIL import ImageFont
 
-import captcha_data
-import cli
+from support import console, dataset, files, labels
 
 # --- files
-OUT = captcha_data.IMAGE_FOLDER
+OUT = dataset.IMAGE_FOLDER
 
 # --- data
-NUM = 40000  # pictures: a network learns a few thousand by heart (README.md has the figures)
+NUM = 40000  # pictures: a network learns a few thousand by heart (docs/captcha.md has the figures)
 CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a lively progress bar
+NOT_IN_NAMES = re.compile(labels.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """What is drawn and how."""
+    facts: dataset.Facts = dataset.Facts()  # characters and lengths
+    width: int = dataset.IMAGE_WIDTH  # pixels
+    height: int = dataset.IMAGE_HEIGHT
+    fonts: tuple[str, ...] = tuple(DEFAULT_FONTS)  # each character takes one of them
 
 
 def draw(job):
     """Worker: draw the pictures of one order.
 
-    Args: job = (folder, [(number, text), ...]).
+    Args: job = (folder, drawing, [(number, text), ...]).
     Returns: how many pictures were written.
     """
-    folder, numbered_texts = job
-    image = ImageCaptcha(captcha_data.IMAGE_WIDTH, captcha_data.IMAGE_HEIGHT)  # RGB
+    folder, drawing, numbered_texts = job
+    image = ImageCaptcha(drawing.width, drawing.height, list(drawing.fonts))  # RGB
     for number, text in numbered_texts:
         # The series called write(), which puts PNG bytes into a file named .jpg.
         jpeg = image.generate(text, format='jpeg').getvalue()
-        with cli.whole_file(os.path.join(folder, f'{text}_{number:06d}.jpg')) as part:
+        with files.whole_file(os.path.join(folder, f'{text}_{number:06d}.jpg')) as part:
             with open(part, 'wb') as file:
                 file.write(jpeg)
     return len(numbered_texts)
 
 
-def what_is_there(folder):
-    """The numbered pictures in `folder`: (how many, the first free number, their character set)."""
-    drawn = re.compile(f'([{captcha_data.CHARSETS["alnum"]}]{{{captcha_data.TEXT_LENGTH}}})'
-                       r'_(\d+)\.jpg')
-    found = [match for match in map(drawn.fullmatch, os.listdir(folder)) if match]
-    return (len(found), max((int(match[2]) for match in found), default=-1) + 1,
-            captcha_data.charset_name(set().union(*(match[1] for match in found))))
+def random_text(rng, facts):
+    """A text of the data set's characters and lengths."""
+    length = rng.randint(facts.shortest, facts.longest) if facts.shortest < facts.longest else (
+        facts.longest)
+    return ''.join(rng.choices(facts.alphabet, k=length))
 
 
-def gen_captcha(folder, num, charset, seed=None, workers=None):
+def already_drawn(folder):
+    """The numbered pictures in `folder`: (their texts, the first free number)."""
+    found = [match for match in (re.fullmatch(r'(.+)_(\d+)\.jpg', name)
+                                 for name in os.listdir(folder)) if match]
+    return [match[1] for match in found], max((int(match[2]) for match in found), default=-1) + 1
+
+
+def check_same_kind(folder, texts, facts):
+    """Raise a UserError if a folder's captchas have other characters or lengths than `facts`."""
+    lengths = [len(text) for text in texts]
+    found = dataset.Facts(dataset.alphabet_of(set().union(*texts)), min(lengths), max(lengths))
+    if (found.alphabet != dataset.alphabet_of(set(facts.alphabet))
+            or found.shortest < facts.shortest or found.longest > facts.longest):
+        raise console.UserError(
+            f'{folder}: expected captchas of {facts}, found {len(texts)} of {found}; give the new '
+            'ones a folder of their own with --out, and name it to to_tfrecord.py with --images')
+
+
+def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
     """Draw `num` captchas into `folder`, with all cores unless `workers` says how many."""
     os.makedirs(folder, exist_ok=True)
     for leftover in glob.glob(os.path.join(glob.escape(folder), '.*.part')):
         os.remove(leftover)  # of a run that was killed while writing
-    there, first, charset_there = what_is_there(folder)
-    if there and charset_there != captcha_data.charset_name(charset):
-        raise cli.UserError(
-            f'{folder}: expected captchas of {captcha_data.charset_name(charset)}, found '
-            f'{there} of {charset_there}; give the new ones a folder of their own with --out, and '
-            'name it to to_tfrecord.py with --images')
-    if there:
-        print(f'{folder} holds {there} pictures; adding {num}, numbered from {first:06d}')
+    drawn, first = already_drawn(folder)
+    if drawn:
+        check_same_kind(folder, drawn, drawing.facts)
+        print(f'{folder} holds {len(drawn)} pictures; adding {num}, numbered from {first:06d}')
 
     rng = random.Random(seed)
-    numbered_texts = [(number, ''.join(rng.choices(charset, k=captcha_data.TEXT_LENGTH)))
+    numbered_texts = [(number, random_text(rng, drawing.facts))
                       for number in range(first, first + num)]
-    jobs = [(folder, numbered_texts[i:i + CHUNK]) for i in range(0, num, CHUNK)]
+    jobs = [(folder, drawing, numbered_texts[i:i + CHUNK]) for i in range(0, num, CHUNK)]
     workers = min(workers or os.cpu_count(), len(jobs), 61)  # 61: Windows waits for no more
     # 'spawn' starts clean processes, the same way on Linux, macOS and Windows.
-    with cli.progress(num, '>> Creating image', 'image') as bar, \
+    with console.progress(num, '>> Creating image', 'image') as bar, \
             concurrent.futures.ProcessPoolExecutor(
                 workers, mp_context=multiprocessing.get_context('spawn'),
                 initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
@@ -86,23 +110,81 @@ def gen_captcha(folder, num, charset, seed=None, workers=None):
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    print(f'{folder}: {there + num} pictures')
+    print(f'{folder}: {len(drawn) + num} pictures')
+
+
+def find_fonts(folder, alphabet):
+    """The package's own font and those of a folder, as far as they have all of the characters.
+
+    Args: folder: searched with its subfolders; None: only the package's own.
+    Returns: paths. Raises: UserError if there is none.
+    """
+    found = [] if folder is None else sorted(
+        path for path in glob.glob(os.path.join(glob.escape(folder), '**', '*'), recursive=True)
+        if path.lower().endswith(('.ttf', '.otf', '.ttc')))
+    if folder is not None and not found:
+        raise console.UserError(f'{folder}: expected fonts (.ttf, .otf, .ttc), found none; name '
+                                'a folder that has some with --fonts')
+    usable = []
+    for path in [*DEFAULT_FONTS, *found]:
+        lacking = lacking_characters(path, alphabet)
+        if lacking:
+            print(f'not used: {path}: lacks {"".join(lacking[:10])}')
+        else:
+            usable.append(path)
+    if not usable:
+        raise console.UserError(f'expected a font with all of {alphabet}, found none; name a '
+                                'folder that has one with --fonts')
+    return tuple(usable)
+
+
+def lacking_characters(path, alphabet):
+    """The characters that a font draws as it draws one that no font has."""
+    try:
+        font = ImageFont.truetype(path, 32)
+    except OSError as error:
+        raise console.UserError(f'{path}: expected a font, found {error}; delete it or name '
+                                'another folder with --fonts') from error
+    missing = bytes(font.getmask('\uffff'))
+    return [character for character in alphabet
+            if bytes(font.getmask(character)) in (missing, b'')]
 
 
 def main():
-    parser = cli.parser(__doc__)
-    parser.add_argument('--num', type=cli.positive_int, default=NUM,
+    parser = console.parser(__doc__)
+    parser.add_argument('--num', type=console.positive_int, default=NUM,
                         help='pictures to draw (default: %(default)s)')
-    parser.add_argument('--charset', choices=captcha_data.CHARSETS, default='digits',
-                        help='digits: 0-9; alnum: 0-9 and A-Z (default: %(default)s)')
+    parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
+                        default=(dataset.TEXT_LENGTH, dataset.TEXT_LENGTH),
+                        help='characters of a captcha, such as 5 or 4-6 '
+                             f'(default: {dataset.TEXT_LENGTH})')
+    characters = parser.add_mutually_exclusive_group()
+    characters.add_argument('--charset', choices=dataset.CHARSETS, default='digits',
+                            help='; '.join(f'{name}: {dataset.alphabet_name(charset)}'
+                                           for name, charset in dataset.CHARSETS.items())
+                            + ' (default: %(default)s)')
+    characters.add_argument('--alphabet', type=console.alphabet, metavar='CHARACTERS',
+                            help='any other characters, such as 0123456789abcdef')
     parser.add_argument('--out', default=OUT, metavar='FOLDER',
                         help='folder for the pictures (default: %(default)s)')
-    parser.add_argument('--seed', type=cli.seed_number,
+    parser.add_argument('--fonts', metavar='FOLDER',
+                        help="draw with every font found there, too (default: the package's own)")
+    parser.add_argument('--width', type=console.positive_int, default=dataset.IMAGE_WIDTH,
+                        help='pixels (default: %(default)s)')
+    parser.add_argument('--height', type=console.positive_int, default=dataset.IMAGE_HEIGHT,
+                        help='pixels (default: %(default)s)')
+    parser.add_argument('--seed', type=console.seed_number,
                         help='fixes the texts; not the pixels, because the package captcha draws '
                              "fonts and noise from the system's randomness (default: none)")
     args = parser.parse_args()
-    gen_captcha(args.out, args.num, captcha_data.CHARSETS[args.charset], args.seed)
+    alphabet = args.alphabet or dataset.CHARSETS[args.charset]
+    if NOT_IN_NAMES.search(alphabet):
+        raise console.UserError('--alphabet: expected characters that a file name can hold, found '
+                                f'{NOT_IN_NAMES.search(alphabet)[0]!r}; leave it out')
+    gen_captcha(args.out, args.num, Drawing(dataset.Facts(alphabet, *args.length), args.width,
+                                            args.height, find_fonts(args.fonts, alphabet)),
+                args.seed)
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

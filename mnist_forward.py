@@ -2,20 +2,18 @@
 
 Use:      import mnist_forward
           y = mnist_forward.forward(x, regularizer)
-Reads:    nothing
-Writes:   nothing
 Takes:    milliseconds: it only adds operations to the current graph
 
 The variables have no explicit names, so a checkpoint's keys are TensorFlow's defaults in the
 order of creation: Variable (w1), Variable_1 (b1), Variable_2 (w2), Variable_3 (b2). Checkpoints
 of the post's own code on TensorFlow 1.14 have the same keys; keep the order.
 """
-import cli
+from support import console
 
-with cli.quiet_start():
+with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-# ---- layers ----
+# --- layers
 INPUT_NODE = 784   # 28 x 28 pixels
 OUTPUT_NODE = 10   # digits 0 ... 9
 LAYER1_NODE = 500  # hidden neurons

@@ -7,26 +7,27 @@ Takes:    3 s with --once; otherwise until mnist_backward.py has finished, or Ct
 """
 import time
 
-import cli
+from support import console
 
-with cli.quiet_start():
+with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import input_data
 import mnist_backward
 import mnist_forward
+from support import checkpoints, input_data
 
-# ---- how often ----
 test_interval_secs = 5  # seconds from one look at ./model/ to the next
-restore_attempts = 3    # training may replace a checkpoint at the moment we read it
+restore_attempts = 3    # training may delete a checkpoint at the moment we read it
 
 
-def test(mnist, once=False):
+def test(mnist, once=False, model_folder=mnist_backward.model_save_path, sleep=time.sleep):
     """Print the test accuracy of each new checkpoint until training has finished.
 
-    With `once`, of the newest only. Returns the last accuracy, 0 ... 1, or None: no checkpoint.
+    Args: once: of the newest only. sleep: called with the seconds from one look to the next.
+    Returns: the last accuracy, 0 ... 1, or None: no checkpoint.
     """
     with tf.Graph().as_default():
+        # placeholders and forward pass
         x = tf.placeholder(tf.float32, [None, mnist_forward.INPUT_NODE])    # pixels, 0 ... 1
         y_ = tf.placeholder(tf.float32, [None, mnist_forward.OUTPUT_NODE])  # one-hot digits
         y = mnist_forward.forward(x, None)                                  # logits [10000, 10]
@@ -35,6 +36,7 @@ def test(mnist, once=False):
         ema = tf.train.ExponentialMovingAverage(mnist_backward.moving_average_decay)
         saver = tf.train.Saver(ema.variables_to_restore())
 
+        # accuracy
         correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))    # bool [10000]
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))  # float32 [], 0 ... 1
 
@@ -42,44 +44,44 @@ def test(mnist, once=False):
         tested = accuracy_score = None
         with tf.Session() as sess:
             while True:
-                newest = mnist_backward.newest_checkpoint()
-                if newest is None:
-                    cli.say('No checkpoint file found')
+                checkpoint = checkpoints.newest(model_folder, mnist_backward.model_name)
+                if checkpoint is None:
+                    console.say('No checkpoint file found')
                     return accuracy_score
-                if newest != tested:
-                    tested = restore_newest(saver, sess)
+                if checkpoint != tested:
+                    tested = restore_newest(saver, sess, model_folder, sleep)
                     accuracy_score = float(sess.run(accuracy, feed_dict=feed))
-                    cli.say(f'After {mnist_backward.step_of(tested)} training step(s),'
-                            f'test accuracy= {accuracy_score:g}.')
-                if once or mnist_backward.finished(tested):
+                    console.say(f'After {checkpoints.step_of(tested)} training step(s),'
+                                f'test accuracy= {accuracy_score:g}.')
+                if once or checkpoints.finished(tested):
                     return accuracy_score
-                time.sleep(test_interval_secs)
+                sleep(test_interval_secs)
 
 
-def restore_newest(saver, sess):
-    """Restore the newest checkpoint and return its path; raises cli.UserError if it is unusable.
+def restore_newest(saver, sess, model_folder, sleep):
+    """Restore the newest checkpoint and return its prefix; raises UserError if it is unusable.
 
     Training deletes old checkpoints, so one that cannot be read is looked up again.
     """
-    for attempt in range(restore_attempts):
-        checkpoint = mnist_backward.newest_checkpoint()
+    for attempts_left in reversed(range(restore_attempts)):
+        checkpoint = checkpoints.newest(model_folder, mnist_backward.model_name)
         try:
-            mnist_backward.restore(saver, sess, checkpoint)
+            checkpoints.restore(saver, sess, checkpoint, mnist_backward.retrain)
             return checkpoint
-        except cli.UserError:
-            if attempt == restore_attempts - 1:
+        except console.UserError:
+            if not attempts_left:
                 raise
-            time.sleep(1)
+            sleep(1)
 
 
 def main():
-    parser = cli.parser(__doc__)
+    parser = console.parser(__doc__)
     parser.add_argument('--once', action='store_true', help='test the newest checkpoint and end')
     args = parser.parse_args()
     mnist = input_data.read_data_sets(mnist_backward.data_path, one_hot=True)
     if test(mnist, args.once) is None:
-        return cli.complain('train first: python mnist_backward.py', 1)
+        raise console.UserError('train first: python mnist_backward.py')
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

@@ -10,30 +10,38 @@ Writes:   a table on stdout, what each training prints on stderr; checkpoints in
 Takes:    networks: the default training of each network, on two cores 45 to 75 minutes and 5 to
           10; the others two or three for each training of the small network
 
-Each training is `captcha_train.train` in a process of its own, with its defaults but that it is
-measured on the held-out captchas more often and that `methods`, `pictures` and `choices` train on
-pictures as they are, unless --distort is given. The minutes are the training's own: from its first
-iteration, with reading, measuring and saving.
+Each training is `captcha_train.train` in a process of its own, with the default recipe but that it
+is measured on the held-out captchas more often and that `methods`, `pictures` and `choices` train
+on pictures as they are, unless --distort is given. The minutes are the training's own: from its
+first iteration, with reading, measuring and saving.
 """
 import concurrent.futures
 import contextlib
-import functools
+import dataclasses
 import glob
 import io
 import itertools
 import multiprocessing
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
-import types
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import captcha_data  # noqa: E402  (after the path to it)
-import cli  # noqa: E402
+from support import console  # noqa: E402  (after the path to it)
+
+with console.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+import captcha_test  # noqa: E402
+import captcha_train  # noqa: E402
+import small_cnn_variants  # noqa: E402
+from nets import nets_factory  # noqa: E402
+from support import dataset, models, recipes, records, training  # noqa: E402
 
 # --- how long the small network is trained for all tables but `networks`
 SHORT = 1001  # iterations
@@ -44,12 +52,47 @@ MEASURED = 500  # training pictures read again without dropout
 
 # --- `distortion`
 DISTORTED = 10_000  # pictures: so few that it shows
+STRENGTHS = {'none': None,
+             'weaker': recipes.Distortion(shift=6, scale=0.05, shear=0.05),
+             'as it is': recipes.Distortion(),
+             'stronger': recipes.Distortion(shift=16, scale=0.12, shear=0.2)}
+
+# --- `choices`: what is changed in the recipe of small_cnn
+CHOICES = {'as it is': {},
+           'biases instead of batch norm': dict(network='small_cnn_biases'),
+           'dropout before the heads': dict(network='small_cnn_dropout'),
+           'maximum over 2x2 instead of strides': dict(network='small_cnn_maximum'),
+           'every eighth pixel instead of their mean': dict(network='small_cnn_eighth_pixel'),
+           "Glorot's initial values instead of He's": dict(initialization='post'),
+           'a constant rate of 0.003': dict(schedule='constant')}
 
 # --- how often a network is measured on the held-out captchas, in iterations
 MEASURE_EVERY = {'small_cnn': 200, 'alexnet_v2': 500}
 
 HELD_OUT = re.compile(r'Held-out after iteration (\d+): characters ([\d.]+), '
                       r'whole captchas ([\d.]+) of (\d+)')
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The captchas to train on and to be measured on."""
+    run: training.Run  # of which each training takes the files
+    pictures: int  # to train on
+    facts: dataset.Facts
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What came of a training."""
+    points: list  # [(minutes, iteration, share of characters, share of whole captchas), ...]
+    pictures_per_second: float
+    megabytes: float  # a checkpoint's size
+    known: float  # share of the first training pictures that the network reads
+
+    @property
+    def whole(self):
+        """The share of whole captchas that the network reads at its end."""
+        return self.points[-1][3]
 
 
 class Clocked(io.TextIOBase):
@@ -64,53 +107,59 @@ class Clocked(io.TextIOBase):
         return sys.stderr.write(text)
 
 
-def one_training(kwargs, change):
-    """Worker: train once.
+def one_training(recipe, run):
+    """Worker: train once, in a temporary folder instead of the run's own.
 
-    Args:
-      kwargs: for captcha_train.train, without model_dir.
-      change: called first, to change what is trained; or None.
-    Returns: a namespace of points [(minutes, iteration, characters, whole captchas), ...],
-      pictures_per_second, megabytes (a checkpoint's size) and known (the share of its first
-      training pictures that the network reads).
+    Returns: Result; None if the training was stopped by a signal.
     """
-    import captcha_test
-    import captcha_train
-    network = kwargs['network']
-    captcha_train.SAVE_EVERY = MEASURE_EVERY[network]
-    if change:
-        change()
+    small_cnn_variants.register()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(Clocked()) as out:
-        captcha_train.train(model_dir=folder, **kwargs)
-        newest = captcha_data.newest_checkpoint(folder)
-        read, _, _ = captcha_test.open_reader(folder)
-        images, labels = next(captcha_data.read_batches(kwargs['train_file'], MEASURED))
-        known = (read(images)[0] == labels).all(axis=1).mean()
-        size = sum(os.path.getsize(path) for path in glob.glob(glob.escape(newest) + '.*'))
-    start = next(when for when, line in out.lines if line.startswith('Iter:0 '))
-    points = [((when - start) / 60, int(match[1]), float(match[2]), float(match[3]))
-              for when, line in out.lines if (match := HELD_OUT.match(line))]
-    batch = kwargs.get('batch_size') or captcha_train.training_defaults(network,
-                                                                        'default').batch_size
+        if captcha_train.train(recipe, dataclasses.replace(run, model_dir=folder)):
+            return None
+        reader = captcha_test.open_reader(folder)
+        images, labels = next(records.read_batches(run.train_file, MEASURED))
+        known = (reader.classify(images)[0] == labels).all(axis=1).mean()
+        parts = glob.glob(glob.escape(models.newest(folder)) + '.*')
+        size = sum(os.path.getsize(part) for part in parts)
+    first = next(moment for moment, line in out.lines if line.startswith('Iter:0 '))
+    points = [((moment - first) / 60, int(match[1]), float(match[2]), float(match[3]))
+              for moment, line in out.lines if (match := HELD_OUT.match(line))]
     minutes, iteration, *_ = points[-1]
-    return types.SimpleNamespace(points=points, megabytes=size / 1e6, known=known,
-                                 pictures_per_second=batch * iteration / (60 * minutes))
+    return Result(points, recipe.batch_size * iteration / (60 * minutes), size / 1e6, known)
 
 
-def training(change=None, **kwargs):
+def train(recipe, run):
     """`one_training` in a process of its own."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
-        return pool.submit(one_training, kwargs, change).result()
+        result = pool.submit(one_training, recipe, run).result()
+    if result is None:
+        raise KeyboardInterrupt
+    return result
 
 
-def cost(network, num_classes):
+def train_small(args, data, **changes):
+    """Train small_cnn by its default recipe with `changes`, once for each seed.
+
+    Returns: [Result, ...].
+    """
+    recipe = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'],
+                                 **{'steps': args.steps or SHORT, **changes})
+    return [train(recipe, dataclasses.replace(data.run, seed=seed,
+                                              save_every=MEASURE_EVERY['small_cnn']))
+            for seed in args.seeds]
+
+
+def distortion_of(args):
+    """How pictures are distorted where that is not what a table shows."""
+    return recipes.Distortion() if args.distort else None
+
+
+def cost(network, facts):
     """The parameters of a network, and its multiplications for one picture."""
-    from nets import nets_factory
-    with cli.quiet_start():
-        import tensorflow.compat.v1 as tf
     with tf.Graph().as_default() as graph:
-        nets_factory.get_network_fn(network, num_classes)(tf.zeros([1, 224, 224, 1]))
+        nets_factory.get_network_fn(network, facts.num_classes, num_heads=facts.heads)(
+            tf.zeros([1, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE, 1]))
         parameters = sum(v.shape.num_elements() for v in tf.trainable_variables())
         multiplications = 0
         for op in graph.get_operations():
@@ -126,22 +175,6 @@ def minutes_to(points, share):
     return next((f'{minutes:.1f}' for minutes, _, _, whole in points if whole >= share), 'never')
 
 
-def networks(args, charset):
-    """Print the table of networks."""
-    num_classes = len(captcha_data.CHARSETS[charset])
-    print('| network | parameters | multiplications a picture | pictures/s | minutes to 90 % '
-          '| to 97 % | to 98 % | to 98.5 % | at the end | minutes | a checkpoint |')
-    print('|---|' + '---:|' * 10, flush=True)
-    for name, seed in itertools.product(args.networks, args.seeds):
-        result = training(**args.common, steps=args.steps, network=name, seed=seed)
-        parameters, multiplications = cost(name, num_classes)
-        marks = ' | '.join(minutes_to(result.points, share) for share in (0.9, 0.97, 0.98, 0.985))
-        minutes, _, _, whole = result.points[-1]
-        print(f'| {name}, seed {seed} | {parameters:,} | {multiplications / 1e6:.0f} million | '
-              f'{result.pictures_per_second:.0f} | {marks} | {100 * whole:.1f} % | '
-              f'{minutes:.1f} | {result.megabytes:.1f} MB |', flush=True)
-
-
 def seed_names(args):
     """The heads of the columns that have a training each."""
     return ' | '.join(f'seed {seed}' for seed in args.seeds)
@@ -152,149 +185,79 @@ def percents(shares):
     return ' | '.join(f'{100 * share:.1f} %' for share in shares)
 
 
-def methods(args, _charset):
+@contextlib.contextmanager
+def first_records(data, count):
+    """A Data of the first `count` training pictures, in a temporary file."""
+    whole = data.run.train_file
+    with tempfile.TemporaryDirectory() as folder:
+        part = os.path.join(folder, os.path.basename(whole))
+        with tf.io.TFRecordWriter(part) as writer:
+            for record in itertools.islice(tf.io.tf_record_iterator(whole), count):
+                writer.write(record)
+        if os.path.isfile(dataset.facts_path(whole)):
+            shutil.copy(dataset.facts_path(whole), folder)
+        yield dataclasses.replace(data, run=dataclasses.replace(data.run, train_file=part),
+                                  pictures=min(count, data.pictures))
+
+
+# --- the tables
+
+def networks(args, data):
+    """Print the table of networks."""
+    print('| network | parameters | multiplications a picture | pictures/s | minutes to 90 % '
+          '| to 97 % | to 98 % | to 98.5 % | at the end | minutes | a checkpoint |')
+    print('|---|' + '---:|' * 10, flush=True)
+    for name, seed in itertools.product(args.networks, args.seeds):
+        recipe = recipes.make(name, steps=args.steps)
+        result = train(recipe, dataclasses.replace(data.run, seed=seed,
+                                                   save_every=MEASURE_EVERY[name]))
+        parameters, multiplications = cost(name, data.facts)
+        marks = ' | '.join(minutes_to(result.points, share) for share in (0.9, 0.97, 0.98, 0.985))
+        minutes, *_ = result.points[-1]
+        print(f'| {name}, seed {seed} | {parameters:,} | {multiplications / 1e6:.0f} million | '
+              f'{result.pictures_per_second:.0f} | {marks} | {percents([result.whole])} | '
+              f'{minutes:.1f} | {result.megabytes:.1f} MB |', flush=True)
+
+
+def methods(args, data):
     """Print the table of methods: four heads, or one vector, of the small network."""
     print(f'| method | {seed_names(args)} | mean |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
-    for method in 'heads', 'vector':
-        shares = [training(**args.common, steps=args.steps or SHORT, distorted=args.distort,
-                           network='small_cnn', method=method, seed=seed).points[-1][3]
-                  for seed in args.seeds]
+    for method in nets_factory.METHODS:
+        shares = [result.whole for result in train_small(args, data, method=method,
+                                                         distortion=distortion_of(args))]
         print(f'| {method} | {percents([*shares, sum(shares) / len(shares)])} |', flush=True)
 
 
-@contextlib.contextmanager
-def first_records(filename, count):
-    """A temporary file of the first `count` records of `filename`."""
-    with cli.quiet_start():
-        import tensorflow.compat.v1 as tf
-    with tempfile.TemporaryDirectory() as folder:
-        part = os.path.join(folder, 'part.tfrecords')
-        with tf.io.TFRecordWriter(part) as writer:
-            for record in itertools.islice(tf.io.tf_record_iterator(filename), count):
-                writer.write(record)
-        yield part
-
-
-def pictures(args, _charset):
+def pictures(args, data):
     """Print what the small network reads of its training pictures and of new ones, by number."""
     print('| training pictures | passes over them | training pictures read | new ones read |')
     print('|---:|---:|---:|---:|', flush=True)
-    steps = args.steps or SHORT
-    for count in [*(count for count in PICTURES if count < args.total), args.total]:
-        with first_records(args.common['train_file'], count) as part:
-            for seed in args.seeds:
-                result = training(**{**args.common, 'train_file': part}, steps=steps,
-                                  distorted=args.distort, network='small_cnn', seed=seed)
+    for count in [*(count for count in PICTURES if count < data.pictures), data.pictures]:
+        with first_records(data, count) as part:
+            for result in train_small(args, part, distortion=distortion_of(args)):
                 passes = result.pictures_per_second * result.points[-1][0] * 60 / count
-                print(f'| {count:,} | {passes:.1f} | {100 * result.known:.1f} % | '
-                      f'{100 * result.points[-1][3]:.1f} % |', flush=True)
+                print(f'| {count:,} | {passes:.1f} | {percents([result.known])} | '
+                      f'{percents([result.whole])} |', flush=True)
 
 
-def distortion(args, _charset):
+def distortion(args, data):
     """Print what the small network reads after training on pictures more or less distorted."""
     print(f'| distortion | {seed_names(args)} |')
     print('|---|' + '---:|' * len(args.seeds), flush=True)
-    with first_records(args.common['train_file'], DISTORTED) as part:
-        for name, change in STRENGTHS.items():
-            shares = [training(change, **{**args.common, 'train_file': part},
-                               steps=args.steps or SHORT, network='small_cnn', seed=seed
-                               ).points[-1][3]
-                      for seed in args.seeds]
-            print(f'| {name} | {percents(shares)} |', flush=True)
+    with first_records(data, DISTORTED) as part:
+        for name, strength in STRENGTHS.items():
+            results = train_small(args, part, distortion=strength)
+            print(f'| {name} | {percents(result.whole for result in results)} |', flush=True)
 
 
-# --- what `distortion` and `choices` change, each in a process of its own
-
-def change_distortion(shift, scale, shear):
-    """Other limits of the distortion."""
-    import captcha_train
-    captcha_train.SHIFT, captcha_train.SCALE, captcha_train.SHEAR = shift, scale, shear
-
-
-STRENGTHS = {'none': functools.partial(change_distortion, 0, 0.0, 0.0),
-             'weaker': functools.partial(change_distortion, 6, 0.05, 0.05),
-             'as it is': None,
-             'stronger': functools.partial(change_distortion, 16, 0.12, 0.2)}
-
-
-def change_batch_norm():
-    """Biases instead of batch norm."""
-    from nets import nets_factory, slim
-
-    def arg_scope(weight_decay):
-        with slim.arg_scope([slim.conv2d], padding='SAME') as scope:
-            return scope
-    network, _ = nets_factory.NETWORKS['small_cnn']
-    nets_factory.NETWORKS['small_cnn'] = network, arg_scope
-
-
-def replace_layers(**layers):
-    """Give small_cnn other layers than slim's."""
-    from nets import slim, small_cnn
-    small_cnn.slim = types.SimpleNamespace(**{**vars(slim), **layers})
-
-
-def change_dropout():
-    """In training each head reads half of the last map, drawn anew, as AlexNet's do of fc7."""
-    from nets import nets_factory, slim
-    network, arg_scope = nets_factory.NETWORKS['small_cnn']
-
-    @functools.wraps(network)
-    def with_dropout(inputs, num_classes, is_training=True, **kwargs):
-        replace_layers(fully_connected=lambda net, *head, **more: slim.fully_connected(
-            slim.dropout(net, 0.5, is_training), *head, **more))
-        return network(inputs, num_classes, is_training, **kwargs)
-    nets_factory.NETWORKS['small_cnn'] = with_dropout, arg_scope
-
-
-def change_strides():
-    """Convolutions of stride 1 and a maximum over 2x2 instead of a stride of 2."""
-    from nets import slim
-
-    def conv2d(net, *args, stride=1, **kwargs):
-        net = slim.conv2d(net, *args, **kwargs)
-        return net if stride == 1 else slim.max_pool2d(net, 2, 2, padding='SAME')
-    replace_layers(conv2d=conv2d)
-
-
-def change_shrinking():
-    """Every eighth pixel instead of the mean of eight."""
-    replace_layers(avg_pool2d=lambda net, *_, **__: net[:, 2::4, 1::2])
-
-
-def change_initialization():
-    """Glorot's initial values instead of He's."""
-    import captcha_train
-    captcha_train.RECIPES['default']['initialization'] = 'post'
-
-
-def change_cosine():
-    """The rate stays what it was at the start."""
-    import captcha_train
-    captcha_train.COSINE = {}
-    captcha_train.DIVIDE_BY = 1
-
-
-CHANGES = {'as it is': None,
-           'biases instead of batch norm': change_batch_norm,
-           'dropout before the heads': change_dropout,
-           'maximum over 2x2 instead of strides': change_strides,
-           'every eighth pixel instead of their mean': change_shrinking,
-           "Glorot's initial values instead of He's": change_initialization,
-           'a constant rate of 0.003': change_cosine}
-
-
-def choices(args, _charset):
+def choices(args, data):
     """Print the table of the small network with one thing changed."""
     print(f'| small_cnn | {seed_names(args)} | pictures/s |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for row in args.rows:
-        results = [training(CHANGES[row], **args.common, steps=args.steps or SHORT, batch_size=64,
-                            learning_rate=0.003, distorted=args.distort, network='small_cnn',
-                            seed=seed)
-                   for seed in args.seeds]
-        cells = percents(result.points[-1][3] for result in results)
+        results = train_small(args, data, distortion=distortion_of(args), **CHOICES[row])
+        cells = percents(result.whole for result in results)
         rate = sum(result.pictures_per_second for result in results) / len(results)
         print(f'| {row} | {cells} | {rate:.0f} |', flush=True)
 
@@ -304,30 +267,29 @@ TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'disto
 
 
 def main():
-    parser = cli.parser(__doc__)
+    parser = console.parser(__doc__)
     parser.add_argument('table', choices=TABLES)
     parser.add_argument('--networks', nargs='+', choices=MEASURE_EVERY,
                         default=list(MEASURE_EVERY), help='rows of `networks` (default: all)')
-    parser.add_argument('--rows', nargs='+', choices=CHANGES, default=list(CHANGES), metavar='ROW',
-                        help=f'some of `choices`: {"; ".join(CHANGES)} (default: all)')
-    parser.add_argument('--seeds', nargs='+', type=cli.seed_number, default=[0])
-    parser.add_argument('--steps', type=cli.positive_int,
+    parser.add_argument('--rows', nargs='+', choices=CHOICES, default=list(CHOICES), metavar='ROW',
+                        help=f'some of `choices`: {"; ".join(CHOICES)} (default: all)')
+    parser.add_argument('--seeds', nargs='+', type=console.seed_number, default=[0])
+    parser.add_argument('--steps', type=console.positive_int,
                         help='iterations of each training (default: for `networks` the '
                              f"network's own, for the others {SHORT})")
     parser.add_argument('--distort', action='store_true',
                         help='distort the training pictures for `methods`, `pictures` and '
                              '`choices`, too')
-    parser.add_argument('--train', default=captcha_data.TRAIN_FILE, metavar='FILE',
+    parser.add_argument('--train', default=dataset.TRAIN_FILE, metavar='FILE',
                         help='training records (default: %(default)s)')
-    parser.add_argument('--test', default=captcha_data.TEST_FILE, metavar='FILE',
+    parser.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
                         help='held-out records (default: %(default)s)')
     args = parser.parse_args()
-    args.total, charset = captcha_data.survey(args.train)
-    test_count, _ = captcha_data.survey(args.test)
-    print(f'{charset}: {args.total} training pictures, {test_count} held-out ones\n', flush=True)
-    args.common = dict(train_file=args.train, test_file=args.test)
-    TABLES[args.table](args, charset)
+    count, facts = records.survey(args.train)
+    test_count, _ = records.survey(args.test)
+    print(f'{facts}: {count} training pictures, {test_count} held-out ones\n', flush=True)
+    TABLES[args.table](args, Data(training.Run(args.train, args.test), count, facts))
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

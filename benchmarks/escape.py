@@ -2,7 +2,7 @@
 
 Command:  python benchmarks/escape.py
           python benchmarks/escape.py --rows default post --seeds 0 1 2
-Reads:    captcha/train.tfrecords
+Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout: for each row and seed the iteration of the escape, or the loss without
 Takes:    two to five minutes for a row and a seed that escapes, ten for one that does not, on two
           cores; all rows with both seeds an hour and three quarters
@@ -10,118 +10,131 @@ Takes:    two to five minutes for a row and a seed that escapes, ten for one tha
 A network that guesses has the loss ln 10 = 2.303. It has escaped at the first iteration at which
 the mean loss of the last 40 is below 2.0; after 800 iterations a run is given up.
 """
-import collections
 import contextlib
+import dataclasses
+import functools
+import io
 import os
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import captcha_data  # noqa: E402  (after the path to it)
-import captcha_train  # noqa: E402
-import cli  # noqa: E402
-from nets import nets_factory  # noqa: E402
+from support import console  # noqa: E402  (after the path to it)
 
-tf = captcha_train.tf
+with console.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+import captcha_train  # noqa: E402
+from nets import alexnet, nets_factory, slim  # noqa: E402
+from support import dataset, recipes, records, training  # noqa: E402
 
 # --- when to stop
 LIMIT = 800  # iterations
-WINDOW = 40  # losses whose mean counts
-ESCAPED = 2.0  # for digits: ln 10 is 2.303
+ESCAPED = 2.0  # of the mean of the last 40 losses; for digits ln 10 is 2.303
 
-# --- the recipes: whether pictures are distorted; input and convolutions' weights by their names in
-# captcha_train.py; weights of fc6 to fc8, 'post' or 'he'; the rate from iteration 1 on; how many
-# times that iteration 0 takes
-DEFAULT = dict(distort=True, input='default', convolutions='he', fully_connected='post',
-               biases=0.1, rate=0.0001, first=3)
-POST = dict(DEFAULT, distort=False, input='post', convolutions='post', rate=0.001)
+
+# --- AlexNet with other initial values
+
+def biases_0_arg_scope(**kwargs):
+    """AlexNet's shared arguments with biases that start at 0."""
+    with slim.arg_scope(alexnet.alexnet_v2_arg_scope(**kwargs)):
+        with slim.arg_scope([slim.conv2d], biases_initializer=tf.zeros_initializer()) as arg_scope:
+            return arg_scope
+
+
+@functools.wraps(alexnet.alexnet_v2)
+def he_in_fc(inputs, num_classes, **kwargs):
+    """AlexNet whose fc6 to fc8 start with He's weights, as the default recipe's convolutions do."""
+    def he_getter(getter, name, *args, **variable):
+        if '/fc' in name and name.endswith('/weights'):
+            variable['initializer'] = slim.initializer('he')
+        return getter(name, *args, **variable)
+    with tf.variable_scope(tf.get_variable_scope(), custom_getter=he_getter):
+        return alexnet.alexnet_v2(inputs, num_classes, **kwargs)
+
+
+VARIANTS = {  # name: (network, its arg_scope)
+    'alexnet_v2_biases_0': (alexnet.alexnet_v2, biases_0_arg_scope),
+    'alexnet_v2_he_in_fc': (he_in_fc, alexnet.alexnet_v2_arg_scope),
+}
+
+
+def register():
+    """Make nets_factory know the variants."""
+    for name, (network, arg_scope) in VARIANTS.items():
+        nets_factory.register(name, network, arg_scope)
+
+
+# --- the recipes. The rate is that of iteration 0, three times the rate of all others; only
+# 'constant' keeps it.
+DEFAULT = dataclasses.replace(recipes.RECIPES['alexnet_v2', 'default'], divide_at=())
+POST = dataclasses.replace(recipes.RECIPES['alexnet_v2', 'post'], divide_at=())
 ROWS = {
-    'default': {},
-    'pictures not distorted': dict(distort=False),
-    'first step not tripled': dict(first=1),
-    'biases 0': dict(biases=0.0),
-    'input of the post': dict(input='post'),
-    'rate 0.0003': dict(rate=0.0003),
-    'He in fc6 to fc8 too': dict(fully_connected='he'),
-    'convolutions of the post': dict(convolutions='post'),
-    'rate of the post, 0.001': dict(rate=0.001),
+    'default': DEFAULT,
+    'pictures not distorted': dataclasses.replace(DEFAULT, distortion=None),
+    'first step not tripled': dataclasses.replace(
+        DEFAULT, schedule='constant', learning_rate=DEFAULT.learning_rate / recipes.DIVIDE_BY),
+    'biases 0': dataclasses.replace(DEFAULT, network='alexnet_v2_biases_0'),
+    'input of the post': dataclasses.replace(DEFAULT, standardize=False),
+    'rate 0.0003': dataclasses.replace(DEFAULT, learning_rate=0.0009),
+    'He in fc6 to fc8 too': dataclasses.replace(DEFAULT, network='alexnet_v2_he_in_fc'),
+    'convolutions of the post': dataclasses.replace(DEFAULT, initialization='post'),
+    'rate of the post, 0.001': dataclasses.replace(DEFAULT, learning_rate=POST.learning_rate),
     'post': POST,
 }
 
 
-def escape(train_file, facts, seed, limit):
-    """Train until the escape.
+def escape(recipe, run):
+    """Train by the recipe until the escape, or for all its iterations; nothing is kept.
 
-    Args: facts: a recipe, as DEFAULT.
-    Returns: the iterations done, the mean loss of the last 40, whether it escaped.
+    Args: run: training.Run, its files and its seed.
+    Returns: the last iteration, the mean of the last losses, whether it escaped.
     """
-    num_classes = captcha_train.CHAR_SET_LEN
-    batch_size = captcha_train.BATCH_SIZE
-    with tf.Graph().as_default(), contextlib.ExitStack() as ends:
-        tf.set_random_seed(seed)
-        batch = captcha_train.build_inputs(train_file, batch_size, seed)
-        x, y = captcha_train.build_placeholders()
-        network_fn = nets_factory.get_network_fn(
-            'alexnet_v2', num_classes, captcha_train.WEIGHT_DECAY, is_training=True,
-            initialization=facts['convolutions'])
-        size = captcha_data.IMAGE_SIZE
-        varied = captcha_train.distort(x, batch_size) if facts['distort'] else x
-        image = captcha_data.network_input(varied, facts['input'])
-        *logits, _ = network_fn(tf.reshape(image, [batch_size, size, size, 1]))
-        loss = captcha_train.build_loss(logits, y, num_classes)
-        lr, optimizer, _ = captcha_train.build_train_op(loss, facts['first'] * facts['rate'])
-        changed = [v.assign(tf.fill(v.shape, facts['biases'])) for v in tf.trainable_variables()
-                   if v.op.name.endswith('biases') and 'fc8' not in v.op.name]  # fc8's are 0
-        if facts['fully_connected'] == 'he':
-            he = tf.variance_scaling_initializer(scale=2.0, mode='fan_in')
-            changed += [v.assign(he(v.shape)) for v in tf.trainable_variables()
-                        if '/fc' in v.op.name and v.op.name.endswith('weights')]
+    register()
+    reached = []
 
-        sess = ends.enter_context(tf.Session())
-        sess.run(tf.global_variables_initializer())
-        sess.run(changed)
-        coord = tf.train.Coordinator()
-        ends.callback(captcha_train.stop_queues, coord,
-                      tf.train.start_queue_runners(sess=sess, coord=coord))
-        recent = collections.deque(maxlen=WINDOW)
-        for i in range(limit):
-            b_image, *b_labels = sess.run(batch)
-            recent.append(sess.run([loss, optimizer],
-                                   {x: b_image, **dict(zip(y, b_labels))})[0])
-            if i == 0:
-                lr.load(facts['rate'], sess)
-            mean = sum(recent) / len(recent)
-            if len(recent) == WINDOW and mean < ESCAPED:
-                return i, mean, True
-        return limit, mean, False
+    def until(i, recent):
+        mean = sum(recent) / len(recent)
+        escaped = len(recent) == training.RECENT and mean < ESCAPED
+        reached[:] = i, mean, escaped
+        return escaped or i + 1 == recipe.steps
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        status = captcha_train.train(recipe, dataclasses.replace(
+            run, model_dir=folder, save_every=recipe.steps, until=until))
+    if status:
+        raise KeyboardInterrupt(status - 128)
+    return tuple(reached)
 
 
 def main():
-    parser = cli.parser(__doc__)
+    parser = console.parser(__doc__)
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='ROW',
                         help=f'some of: {"; ".join(ROWS)} (default: all)')
-    parser.add_argument('--seeds', nargs='+', type=cli.seed_number, default=[0, 1])
-    parser.add_argument('--limit', type=cli.positive_int, default=LIMIT,
+    parser.add_argument('--seeds', nargs='+', type=console.seed_number, default=[0, 1])
+    parser.add_argument('--limit', type=console.positive_int, default=LIMIT,
                         help='iterations after which to give up (default: %(default)s)')
-    parser.add_argument('--train', default=captcha_data.TRAIN_FILE, metavar='FILE',
+    parser.add_argument('--train', default=dataset.TRAIN_FILE, metavar='FILE',
                         help='training records (default: %(default)s)')
+    parser.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
+                        help='held-out records (default: %(default)s)')
     args = parser.parse_args()
-    count, charset = captcha_data.survey(args.train)
-    if charset != 'digits':
-        raise cli.UserError(f'{args.train}: expected digits, found {charset}; make some with: '
-                            'python gen_captcha.py')
+    count, facts = records.survey(args.train)
+    if facts != dataset.Facts():
+        raise console.UserError(f'{args.train}: expected {dataset.Facts()}, found {facts}; make '
+                                'some with: python gen_captcha.py')
     print(f'{count} training pictures; a cell: the iteration of the escape, or the loss without\n')
     print('| recipe | ' + ' | '.join(f'seed {seed}' for seed in args.seeds) + ' |')
     print('|---|' + '---:|' * len(args.seeds), flush=True)
     for row in args.rows:
-        print(f'| {row} |', end='', flush=True)
+        recipe = dataclasses.replace(ROWS[row], steps=args.limit)
+        cells = []
         for seed in args.seeds:
-            i, loss, escaped = escape(args.train, {**DEFAULT, **ROWS[row]}, seed, args.limit)
-            cell = str(i) if escaped else f'not by {i}: {loss:.3f}'
-            print(f' {cell} |', end='', flush=True)
-        print(flush=True)
+            i, loss, escaped = escape(recipe, training.Run(args.train, args.test, seed=seed))
+            cells.append(str(i) if escaped else f'not by {args.limit}: {loss:.3f}')
+        print(f'| {row} | {" | ".join(cells)} |', flush=True)
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

@@ -21,18 +21,17 @@ import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
-import captcha_data  # noqa: E402  (after the path to it)
-import cli  # noqa: E402
 
-with cli.quiet_start():
+from support import console  # noqa: E402  (after the path to it)
+
+with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import input_data  # noqa: E402
 import mnist_backward  # noqa: E402
 import mnist_test  # noqa: E402
-import mnist_tf1_step  # noqa: E402
-from mnist_speed import on_tf1  # noqa: E402
 from nets import nets_factory  # noqa: E402
+from on_tf1 import on_tf1  # noqa: E402
+from support import checkpoints, input_data, inputs, models  # noqa: E402
 
 PICTURES = 4
 STEPS = 2000  # of MNIST
@@ -48,7 +47,7 @@ def our_logits(checkpoint=None, save_to=None):
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, 224, 224])
         network_fn = nets_factory.get_network_fn('alexnet_v2', 10, is_training=False)
-        *heads, _ = network_fn(captcha_data.network_input(x, 'post'))
+        *heads, _ = network_fn(inputs.network_input(x, standardize=False))
         saver = tf.train.Saver()
         if checkpoint:
             saver.restore(sess, checkpoint)
@@ -66,7 +65,7 @@ def difference(ours, theirs):
 def captchas(python, folder):
     """Print both directions for AlexNet."""
     answer = json.loads(on_tf1(python, 'train_step_tf1.py', '--save', folder))
-    checkpoint = os.path.join(folder, captcha_data.MODEL_NAME)
+    checkpoint = os.path.join(folder, models.MODEL_NAME)
     found = difference(our_logits(f'{checkpoint}-6000'), np.array(answer['logits']))
     print(f'| AlexNet, logits | {found:.0e} |', end='', flush=True)
     ours = our_logits(save_to=checkpoint)
@@ -79,29 +78,30 @@ def digits(python, folder):
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
     print('| MNIST, test accuracy there and here |', end='', flush=True)
     for name in 'theirs', 'ours':
-        mnist_backward.model_save_path = os.path.join(folder, name)
+        model = os.path.join(folder, name)
+        os.mkdir(model)
         with contextlib.redirect_stdout(io.StringIO()):
             if name == 'theirs':
-                os.mkdir(mnist_backward.model_save_path)
-                timed = STEPS - mnist_tf1_step.WARM_UP
-                on_tf1(python, 'mnist_tf1_step.py', timed, '--save', os.path.join(folder, name))
+                on_tf1(python, 'mnist_tf1_step.py', STEPS, '--warm-up', 0, '--save', model)
             else:
-                mnist_backward.backward(mnist, STEPS)
-            here = mnist_test.test(mnist, once=True)
-        there = on_tf1(python, 'mnist_tf1_step.py', '--test', mnist_backward.newest_checkpoint())
+                mnist_backward.backward(mnist, mnist_backward.Run(steps=STEPS,
+                                                                  model_save_path=model))
+            here = mnist_test.test(mnist, once=True, model_folder=model)
+        newest = checkpoints.newest(model, mnist_backward.model_name)
+        there = on_tf1(python, 'mnist_tf1_step.py', '--test', newest)
         print(f' {100 * float(there):.2f} %, {100 * here:.2f} % |', end='', flush=True)
     print()
 
 
 def main():
-    parser = cli.parser(__doc__)
+    parser = console.parser(__doc__)
     parser.add_argument('python', metavar='PYTHON3.6', help='with tensorflow==1.14.0')
     args = parser.parse_args()
-    print('| | from TensorFlow 1.14 | to TensorFlow 1.14 |\n|---|---:|---:|', flush=True)
     with tempfile.TemporaryDirectory() as folder:
+        print('| | from TensorFlow 1.14 | to TensorFlow 1.14 |\n|---|---:|---:|', flush=True)
         captchas(args.python, folder)
         digits(args.python, folder)
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

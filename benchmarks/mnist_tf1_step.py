@@ -22,34 +22,43 @@ import warnings
 warnings.filterwarnings('ignore')  # NumPy and TensorFlow 1 disagree about the future, loudly
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 
-# ---- the post's numbers ----
+import tensorflow as tf  # noqa: E402  (after what keeps it quiet)
+
+try:
+    from tensorflow.examples.tutorials.mnist import input_data
+except ImportError:  # a later TensorFlow: `main` says so
+    input_data = None
+
+# --- the post's numbers
 BATCH = 200
 RATE_BASE, RATE_DECAY = 0.1, 0.99
 REGULARIZER = 0.0001
 AVERAGE_DECAY = 0.99
-WARM_UP = 100  # steps made before the clock starts
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'data')
 
+WARM_UP = 100  # steps made before the clock starts
 
-def weight(tf, shape):
+
+def weight(shape):
+    """A weight variable of the post's, with its penalty in the collection 'losses'."""
     w = tf.Variable(tf.truncated_normal(shape, stddev=0.1))
     tf.add_to_collection('losses', tf.contrib.layers.l2_regularizer(REGULARIZER)(w))
     return w
 
 
-def network(tf):
-    """Build the post's network; returns x, y_ and the logits."""
+def network():
+    """Build the post's network; returns x [batch, 784], y_ [batch, 10] and logits [batch, 10]."""
     x = tf.placeholder(tf.float32, [None, 784])
     y_ = tf.placeholder(tf.float32, [None, 10])
-    w1, b1 = weight(tf, [784, 500]), tf.Variable(tf.zeros([500]))
+    w1, b1 = weight([784, 500]), tf.Variable(tf.zeros([500]))
     hidden = tf.nn.relu(tf.matmul(x, w1) + b1)
-    w2, b2 = weight(tf, [500, 10]), tf.Variable(tf.zeros([10]))
+    w2, b2 = weight([500, 10]), tf.Variable(tf.zeros([10]))
     return x, y_, tf.matmul(hidden, w2) + b2
 
 
-def step_graph(tf, num_examples):
+def step_graph(num_examples):
     """Build the post's graph; returns x, y_ and what one step fetches."""
-    x, y_, y = network(tf)
+    x, y_, y = network()
     global_step = tf.Variable(0, trainable=False)
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
     loss = tf.reduce_mean(entropy) + tf.add_n(tf.get_collection('losses'))
@@ -63,9 +72,26 @@ def step_graph(tf, num_examples):
     return x, y_, [train_op, loss, global_step]
 
 
-def test(tf, mnist, checkpoint):
+def train(mnist, warm_up, steps, folder):
+    """Make warm_up + steps steps; with a folder save them there; returns ms of each counted one."""
+    x, y_, fetches = step_graph(mnist.train.num_examples)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for i in range(warm_up + steps):
+            if i == warm_up:
+                start = time.time()
+            xs, ys = mnist.train.next_batch(BATCH)
+            sess.run(fetches, feed_dict={x: xs, y_: ys})
+        seconds = time.time() - start
+        if folder:
+            tf.train.Saver().save(sess, os.path.join(folder, 'mnist_model'),
+                                  global_step=warm_up + steps)
+        return seconds / steps * 1000
+
+
+def test(mnist, checkpoint):
     """The accuracy of a checkpoint's moving averages on the test pictures, 0 ... 1."""
-    x, y_, y = network(tf)
+    x, y_, y = network()
     averages = tf.train.ExponentialMovingAverage(AVERAGE_DECAY).variables_to_restore()
     right = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
     with tf.Session() as sess:
@@ -78,29 +104,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('steps', type=int, nargs='?', default=2000, help='how many steps to time')
+    parser.add_argument('--warm-up', type=int, default=WARM_UP, metavar='STEPS',
+                        help='how many to make before (default: %(default)s)')
     parser.add_argument('--save', metavar='FOLDER', help='save the result as a checkpoint here')
     parser.add_argument('--test', metavar='CHECKPOINT', help='measure this one, train nothing')
     args = parser.parse_args()
-
-    import tensorflow as tf
+    if input_data is None:
+        parser.error('expected TensorFlow 1.14.0, found %s' % tf.__version__)
     tf.logging.set_verbosity(tf.logging.ERROR)
-    from tensorflow.examples.tutorials.mnist import input_data
     mnist = input_data.read_data_sets(DATA, one_hot=True)
     if args.test:
-        print(test(tf, mnist, args.test))
-        return
-    x, y_, fetches = step_graph(tf, mnist.train.num_examples)
-    with tf.Session() as sess:
-        sess.run(tf.global_variables_initializer())
-        for i in range(WARM_UP + args.steps):
-            if i == WARM_UP:
-                start = time.time()
-            xs, ys = mnist.train.next_batch(BATCH)
-            sess.run(fetches, feed_dict={x: xs, y_: ys})
-        print('%.3f ms a step' % ((time.time() - start) / args.steps * 1000))
-        if args.save:
-            print(tf.train.Saver().save(sess, os.path.join(args.save, 'mnist_model'),
-                                        global_step=WARM_UP + args.steps))
+        print(test(mnist, args.test))
+    else:
+        print('%.3f ms a step' % train(mnist, args.warm_up, args.steps, args.save))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What stands around the training step: each part beside the obvious way to do it.
+"""What surrounds the training step: each part beside the obvious way to do it.
 
 Command:  python benchmarks/pipeline.py
           python benchmarks/pipeline.py --parts gen records
@@ -6,37 +6,57 @@ Reads:    trained captcha/ and model/ for the parts `read` and `app`; makes its 
 Writes:   a table on stdout; its data in a temporary folder that is removed
 Takes:    about eight minutes on two cores
 """
+import concurrent.futures
 import contextlib
+import dataclasses
+import io
+import multiprocessing
 import os
+import re
 import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from unittest import mock
 
 import numpy as np
+from captcha.image import ImageCaptcha
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import captcha_data  # noqa: E402  (after the path to it)
-import cli  # noqa: E402
+from support import console  # noqa: E402  (after the path to it)
 
-# --- how much
-ROUNDS = 3
-DRAWN = 3000  # captchas drawn in a round
-CONVERTED = 10_000, 40_000  # pictures, for speed and for the growth of memory
-TRAINED = 40  # training steps
-READ = 300  # captchas read
-LONG = 2000, 20_000  # steps of mnist_backward.py, for the growth of memory
+with console.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+import captcha_test  # noqa: E402
+import captcha_train  # noqa: E402
+import gen_captcha  # noqa: E402
+import mnist_app  # noqa: E402
+import mnist_backward  # noqa: E402
+import to_tfrecord  # noqa: E402
+from support import (checkpoints, dataset, input_data, models, photographs, pictures,  # noqa: E402
+                     recipes)
+
+DIGITS = dataset.CHARSETS['digits']
 
 
-def quietly():
-    """Keep what the scripts print off the table."""
-    return contextlib.redirect_stdout(open(os.devnull, 'w'))
+@dataclasses.dataclass(frozen=True)
+class Amounts:
+    """How much is measured."""
+    rounds: int = 3
+    drawn: int = 3000  # captchas drawn in a round
+    originals: int = 200  # pictures that are drawn, to be converted again and again
+    converted: tuple = (10_000, 40_000)  # pictures, for speed and for the growth of memory
+    held_out: int = 500  # of these, for the test set
+    waited: int = 2000  # captchas to train on
+    trained: int = 40  # training steps
+    read: int = 300  # captchas read
+    steps: tuple = (2000, 20_000)  # of mnist_backward.py, for the growth of memory
+    captcha_model: str = os.path.join(ROOT, 'captcha')  # folder
+    digit_model: str = os.path.join(ROOT, 'model')  # folder
 
 
 def row(what, values, unit, against=''):
@@ -46,21 +66,39 @@ def row(what, values, unit, against=''):
 
 
 def seconds(function, *args, **kwargs):
+    """How long a call takes; what it prints stays off the table."""
     start = time.perf_counter()
-    with quietly():
+    with contextlib.redirect_stdout(io.StringIO()):
         function(*args, **kwargs)
     return time.perf_counter() - start
 
 
-def gen(folder):
+def peak_memory():
+    """The most memory, in MiB, that this process had."""
+    if os.path.exists('/proc/self/status'):  # there getrusage counts the parent's until the start
+        with open('/proc/self/status', encoding='utf-8') as status:
+            return int(re.search(r'VmHWM:\s+(\d+) kB', status.read())[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else KiB
+    return peak / 1024 ** (2 if sys.platform == 'darwin' else 1)
+
+
+def in_new_process(function, *args):
+    """What a call returns that is made in a process of its own."""
+    with concurrent.futures.ProcessPoolExecutor(
+            1, mp_context=multiprocessing.get_context('spawn')) as pool:
+        return pool.submit(function, *args).result()
+
+
+# --- the parts
+
+def gen(folder, amounts):
     """gen_captcha.py with one process and with all cores."""
-    import gen_captcha
     rates = {1: [], os.cpu_count(): []}
-    for number in range(ROUNDS):
+    for number in range(amounts.rounds):
         for workers, found in rates.items():
             out = os.path.join(folder, f'gen-{workers}-{number}')
-            found.append(DRAWN / seconds(gen_captcha.gen_captcha, out, DRAWN, '0123456789',
-                                         number, workers))
+            found.append(amounts.drawn / seconds(gen_captcha.gen_captcha, out, amounts.drawn,
+                                                 DIGITS, seed=number, workers=workers))
             shutil.rmtree(out)
     one, many = rates.values()
     ratios = [b / a for a, b in zip(one, many)]
@@ -69,116 +107,98 @@ def gen(folder):
         f'{statistics.median(ratios):.2f} times')
 
 
-def records(folder):
+def records(folder, amounts):
     """to_tfrecord.py against one thread, and its peak memory for four times the pictures."""
-    images = os.path.join(folder, 'images')
-    import gen_captcha
-    seconds(gen_captcha.gen_captcha, images, 200, '0123456789', 0)
-    originals = sorted(os.listdir(images))
-    for number in range(200, max(CONVERTED)):  # links: the decoder works all the same
-        original = originals[number % 200]
-        os.link(os.path.join(images, original),
-                os.path.join(images, f'{number % 10_000:04d}_{number:06d}.jpg'))
+    images, out = os.path.join(folder, 'images'), os.path.join(folder, 'records')
+    seconds(gen_captcha.gen_captcha, images, amounts.originals, DIGITS, seed=0)
+    originals = sorted(os.path.join(images, name) for name in os.listdir(images))
     peaks = []
-    for count in CONVERTED:
+    for count in amounts.converted:
         some = os.path.join(folder, f'some-{count}')
         os.mkdir(some)
-        for name in sorted(os.listdir(images), key=lambda name: name[5:])[:count]:
-            os.link(os.path.join(images, name), os.path.join(some, name))
-        code = ('import resource, sys; sys.path.insert(0, sys.argv[1]); import to_tfrecord, time\n'
-                'start = time.time(); to_tfrecord.convert(sys.argv[2], sys.argv[3])\n'
-                'print("figures", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,'
-                ' time.time() - start)')
-        rates, peak = [], []
-        for _ in range(ROUNDS if count == min(CONVERTED) else 1):
-            ended = subprocess.run([sys.executable, '-c', code, ROOT, some,
-                                    os.path.join(folder, 'records')],
-                                   capture_output=True, text=True, check=True)
-            mib, took = map(float, ended.stdout.split('figures')[1].split())
+        for number in range(count):  # links: the decoder works all the same
+            os.link(originals[number % len(originals)],
+                    os.path.join(some, f'{number % 10_000:04d}_{number:06d}.jpg'))
+        rates, found = [], []
+        for _ in range(amounts.rounds if count == min(amounts.converted) else 1):
+            took, peak = in_new_process(convert, some, out, amounts.held_out)
             rates.append(count / took)
-            peak.append(mib)
+            found.append(peak)
         row(f'to_tfrecord, {count} pictures', rates, 'images/s')
-        peaks.append(statistics.median(peak))
-        row(f'to_tfrecord, {count} pictures, peak memory', peak, 'MiB',
+        peaks.append(statistics.median(found))
+        row(f'to_tfrecord, {count} pictures, peak memory', found, 'MiB',
             f'{peaks[-1] / peaks[0]:.3f} times')
-    obvious = []
-    for _ in range(ROUNDS):
-        obvious.append(len(originals) / seconds(one_by_one, images, originals, folder))
+    obvious = [len(originals) / seconds(one_by_one, originals, folder)
+               for _ in range(amounts.rounds)]
     row('the same in one thread, picture by picture', obvious, 'images/s')
 
 
-def one_by_one(images, names, folder):
+def convert(images, out, num_test):
+    """Worker: the seconds that to_tfrecord.py takes, and its peak memory in MiB."""
+    return seconds(to_tfrecord.convert, images, out, num_test), peak_memory()
+
+
+def one_by_one(paths, folder):
     """Convert pictures the way the series did."""
-    import to_tfrecord
-    with to_tfrecord.tf.python_io.TFRecordWriter(os.path.join(folder, 'obvious')) as writer:
-        for name in names:
-            image = captcha_data.load_picture(os.path.join(images, name))
-            labels = captcha_data.labels_of(name[:4], '0123456789')
+    facts = dataset.Facts(DIGITS)
+    with tf.python_io.TFRecordWriter(os.path.join(folder, 'obvious')) as writer:
+        for path in paths:
+            image = pictures.load_captcha(path)
+            labels = facts.labels_of(os.path.basename(path)[:dataset.TEXT_LENGTH])
             example = to_tfrecord.image_to_tfexample(image.tobytes(), *labels)
             writer.write(example.SerializeToString())
 
 
-def wait(folder):
+def wait(folder, amounts):
     """The share of a training step that waits for the next batch from the queue."""
-    import captcha_train
-    from nets import nets_factory
-    tf = captcha_train.tf
-    path = make_records(folder)
+    out = os.path.join(folder, 'wait')
+    images = os.path.join(out, 'images')
+    seconds(gen_captcha.gen_captcha, images, amounts.waited, DIGITS, seed=0)
+    seconds(to_tfrecord.convert, images, out, amounts.waited // 20)
+    recipe = recipes.RECIPES['alexnet_v2', 'post']
     with tf.Graph().as_default(), tf.Session() as sess:
-        batch = captcha_train.build_inputs(path, captcha_train.BATCH_SIZE, 0)
+        batch = captcha_train.build_inputs(to_tfrecord.record_paths(out)['train'],
+                                           recipe.batch_size, seed=0)
         x, y = captcha_train.build_placeholders()
-        *logits, _ = nets_factory.get_network_fn('alexnet_v2', 10, 0.0005, True)(
-            tf.expand_dims(x, -1))
-        loss = captcha_train.build_loss(logits, y, 10)
-        step = tf.train.AdamOptimizer(0.0003).minimize(loss)
+        image = tf.reshape(x, [recipe.batch_size, *x.shape[1:]])
+        logits = captcha_train.build_network(image, recipe, dataset.Facts(), is_training=True)
+        loss = captcha_train.build_loss(logits, y, captcha_train.CHAR_SET_LEN)
+        _, optimizer = captcha_train.build_train_op(loss, 0.0003)
         sess.run(tf.global_variables_initializer())
         coord = tf.train.Coordinator()
         threads = tf.train.start_queue_runners(sess=sess, coord=coord)
         shares = []
-        for number in range(TRAINED + 3):
+        for _ in range(3 + amounts.trained):
             start = time.perf_counter()
-            images, *labels = sess.run(batch)
+            b_image, *b_labels = sess.run(batch)
             fetched = time.perf_counter()
-            sess.run([step, loss], {x: images, **dict(zip(y, labels))})
-            if number >= 3:
-                shares.append(100 * (fetched - start) / (time.perf_counter() - start))
+            sess.run([optimizer, loss], {x: b_image, **dict(zip(y, b_labels))})
+            shares.append(100 * (fetched - start) / (time.perf_counter() - start))
         coord.request_stop()
         coord.join(threads)
-    row('training: share of a step spent waiting for its batch', shares, '%')
+    row('training: share of a step spent waiting for its batch', shares[3:], '%')
 
 
-def make_records(folder):
-    """A train.tfrecords of random captchas in `folder`."""
-    import gen_captcha
-    import to_tfrecord
-    path = os.path.join(folder, 'wait')
-    seconds(gen_captcha.gen_captcha, os.path.join(path, 'images'), 2000, '0123456789', 0)
-    seconds(to_tfrecord.convert, os.path.join(path, 'images'), path, 100)
-    return os.path.join(path, 'train.tfrecords')
-
-
-def read(folder):
+def read(folder, amounts):
     """captcha_test.py: batches against one picture at a time, and one file from disk."""
-    import captcha_test
-    reader, _, _ = captcha_test.open_reader(os.path.join(ROOT, 'captcha'))
-    images = np.random.default_rng(0).integers(0, 256, [READ, 224, 224], np.uint8)
+    reader = captcha_test.open_reader(amounts.captcha_model)
+    images = np.random.default_rng(0).integers(0, 256, [amounts.read, 224, 224], np.uint8)
     size = captcha_test.BATCH_SIZE
     path = os.path.join(folder, '0782.jpg')
-    from captcha.image import ImageCaptcha
     with open(path, 'wb') as file:
         file.write(ImageCaptcha().generate('0782', format='jpeg').getvalue())
-    reader(images[:size])
-    reader(images[:1])
+    reader.classify(images[:size])
+    reader.classify(images[:1])
     rates = {size: [], 1: []}
     latency = []
-    for _ in range(ROUNDS):
+    for _ in range(amounts.rounds):
         for step, found in rates.items():
             start = time.perf_counter()
-            for first in range(0, READ, step):
-                reader(images[first:first + step])
-            found.append(READ / (time.perf_counter() - start))
+            for first in range(0, amounts.read, step):
+                reader.classify(images[first:first + step])
+            found.append(amounts.read / (time.perf_counter() - start))
         start = time.perf_counter()
-        reader(captcha_data.load_picture(path)[np.newaxis])
+        reader.classify(pictures.load_captcha(path)[np.newaxis])
         latency.append(1000 * (time.perf_counter() - start))
     ratio = statistics.median(a / b for a, b in zip(rates[size], rates[1]))
     row('captcha_test, one at a time', rates[1], 'pictures/s')
@@ -186,66 +206,75 @@ def read(folder):
     row('captcha_test, one file after the start', latency, 'ms')
 
 
-def app(folder):
+def app(_folder, amounts):
     """mnist_app.py: pictures after the first, prepared the post's way and as photographs."""
-    import mnist_app
-    import mnist_photo
     samples = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
-    with mnist_app.open_model() as predict:
-        for name, prepare in [('--post', mnist_app.pre_pic), ('default', mnist_photo.pre_digits)]:
-            predict(prepare(samples[0]))
-            took = []
-            for path in samples[1:] * ROUNDS:
-                start = time.perf_counter()
-                predict(prepare(path))
-                took.append(1000 * (time.perf_counter() - start))
-            row(f'mnist_app, {name}, each picture after the first', took, 'ms')
+    predict = mnist_app.predictor(checkpoints.newest(amounts.digit_model,
+                                                     mnist_backward.model_name))
+    for name, prepare in [('--post', mnist_app.pre_pic), ('default', photographs.pre_digits)]:
+        predict(prepare(samples[0]))
+        took = []
+        for path in samples[1:] * amounts.rounds:
+            start = time.perf_counter()
+            predict(prepare(path))
+            took.append(1000 * (time.perf_counter() - start))
+        row(f'mnist_app, {name}, each picture after the first', took, 'ms')
 
 
-def memory(folder):
+def memory(folder, amounts):
     """Peak memory of a long training of the smallest network, early and at its end."""
-    import input_data
-    import mnist_backward
+    peaks = in_new_process(peaks_of_training, os.path.join(folder, 'model'), amounts.steps)
+    for steps, peak in zip(amounts.steps, peaks):
+        row(f'mnist_backward, peak memory after {steps} steps', [peak], 'MiB',
+            f'{peak / peaks[0]:.3f} times')
+
+
+def peaks_of_training(model_folder, marks):
+    """Worker: the peak memory in MiB after each of so many steps of mnist_backward.py."""
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
     peaks = []
-    for steps in LONG:
-        with quietly(), mock.patch.object(mnist_backward, 'model_save_path',
-                                          os.path.join(folder, 'model')):
-            mnist_backward.backward(mnist, steps)  # the second call goes on from the first
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # KiB -> MiB
-        row(f'mnist_backward, peak memory after {steps} steps', peaks[-1:], 'MiB',
-            f'{peaks[-1] / peaks[0]:.3f} times')
+    for steps in marks:  # each resumes from the one before
+        seconds(mnist_backward.backward, mnist,
+                mnist_backward.Run(steps=steps, model_save_path=model_folder))
+        peaks.append(peak_memory())
+    return peaks
 
 
-def check_parts(parts):
+def check_parts(parts, amounts):
     """Raise a UserError now, not after minutes, if a part lacks a trained network or a core."""
-    import mnist_backward
     if 'gen' in parts and os.cpu_count() == 1:
-        raise cli.UserError('expected two cores or more, found one; name other --parts than gen')
-    mnist_backward.model_save_path = os.path.join(ROOT, 'model')
+        raise console.UserError('expected two cores or more, found one; name other --parts '
+                                'than gen')
     for part, folder, newest, script in [
-            ('read', 'captcha', captcha_data.newest_checkpoint(os.path.join(ROOT, 'captcha')),
+            ('read', amounts.captcha_model, models.newest(amounts.captcha_model),
              'captcha_train.py'),
-            ('app', 'model', mnist_backward.newest_checkpoint(), 'mnist_backward.py')]:
+            ('app', amounts.digit_model,
+             checkpoints.newest(amounts.digit_model, mnist_backward.model_name),
+             'mnist_backward.py')]:
         if part in parts and newest is None:
-            raise cli.UserError(f'{folder}/: expected a trained network, found none; train it '
-                                f'with: python {script}, or name other --parts')
+            raise console.UserError(f'{folder}: expected a trained network, found none; train it '
+                                    f'with: python {script}, or name other --parts')
 
 
 PARTS = {'memory': memory, 'gen': gen, 'records': records, 'wait': wait, 'read': read, 'app': app}
 
 
+def measure(parts, amounts):
+    """Print the table of these parts."""
+    check_parts(parts, amounts)
+    print('| what | median | min | max | against |')
+    print('|---|---|---|---|---|', flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for part in parts:
+            PARTS[part](folder, amounts)
+
+
 def main():
-    parser = cli.parser(__doc__)
+    parser = console.parser(__doc__)
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     args = parser.parse_args()
-    check_parts(args.parts)
-    print('| what | median | min | max | against |')
-    print('|---|---|---|---|---|')
-    with tempfile.TemporaryDirectory() as folder:
-        for part in args.parts:
-            PARTS[part](folder)
+    measure(args.parts, Amounts())
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

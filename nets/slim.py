@@ -59,6 +59,27 @@ def l2_regularizer(scale):
     return lambda weights: scale * tf.nn.l2_loss(weights)
 
 
+# How the weights of convolutions start. 'post': Glorot uniform, slim's default. 'he': a truncated
+# normal of variance 2/fan-in (He et al. 2015), made for ReLU: keeps the signal's size from layer
+# to layer.
+INITIALIZERS = {
+    'post': tf.glorot_uniform_initializer,
+    'he': functools.partial(tf.variance_scaling_initializer, scale=2.0, mode='fan_in'),
+}
+
+
+def initializer(name):
+    """The initializer `name`, a key of INITIALIZERS. Raises: ValueError for an unknown name."""
+    if name not in INITIALIZERS:
+        raise ValueError(f"initialization must be one of {', '.join(INITIALIZERS)}, not {name!r}")
+    return INITIALIZERS[name]()
+
+
+def head_scopes(num_heads):
+    """The scopes of a network's heads: fc8_0, fc8_1, ...; a single one is slim's fc8."""
+    return ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
+
+
 def convert_collection_to_dict(collection):
     """The end points collected under the name `collection`: {scope name: output tensor}."""
     return dict(tf.get_collection(collection))
@@ -181,7 +202,9 @@ def batch_norm(inputs, decay=0.999, scale=False, epsilon=0.001, is_training=True
     with tf.variable_scope(scope):
         def variable(name, initial, trainable):
             return tf.get_variable(name, inputs.shape[-1:], trainable=trainable,
-                                   initializer=tf.constant_initializer(initial))
+                                   initializer=tf.constant_initializer(initial),
+                                   collections=[tf.GraphKeys.GLOBAL_VARIABLES,
+                                                tf.GraphKeys.MODEL_VARIABLES])
         beta = variable('beta', 0.0, True)
         gamma = variable('gamma', 1.0, True) if scale else tf.ones_like(beta)
         moving_mean = variable('moving_mean', 0.0, False)

@@ -2,7 +2,7 @@
 
 On two cores it learns from ten times as many pictures a second as AlexNet, and reads 98 of 100
 captchas it has never seen after three or four minutes (`benchmarks/captcha_accuracy.py networks`;
-README.md has the table). What each choice buys; the figures are by
+docs/captcha.md has the table). What each choice buys; the figures are by
 `benchmarks/captcha_accuracy.py choices`, which changes one thing and trains 1,001 iterations. With
 nothing changed that gave 96.6 to 98.4 %, so two points may be chance:
 
@@ -15,7 +15,7 @@ nothing changed that gave 96.6 to 98.4 %, so two points may be chance:
 - Channels come in multiples of 32, because a processor multiplies 8 or 16 of them at a time.
 - Batch norm keeps each layer's output in the range where ReLU works, whatever the layers below
   do. With biases in its place one seed read 94.6 %; another never left chance at this rate.
-- The rate falls to 0 along a cosine (captcha_train.py): at a constant one 91.6 %.
+- The rate falls to 0 along a cosine (support/recipes.py): at a constant one 91.6 %.
 - The heads read the last map directly. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
   without such layers 513 thousand do, and a checkpoint takes 7 MB instead of 556.
 - No dropout: before the heads it brought nothing, 97.0 and 96.0 %.
@@ -25,17 +25,20 @@ import tensorflow.compat.v1 as tf
 from nets import slim
 
 
-def small_cnn_arg_scope(weight_decay=0.0005):
-    """The layers' shared arguments: ReLU, SAME convolutions with batch norm, L2 on the weights."""
+def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
+    """The layers' shared arguments: ReLU, SAME convolutions with batch norm, L2 on the weights.
+
+    Args: initialization: a key of slim.INITIALIZERS, for the convolutions.
+    """
     with slim.arg_scope([slim.conv2d, slim.fully_connected],
                         weights_regularizer=slim.l2_regularizer(weight_decay)):
-        with slim.arg_scope([slim.conv2d], padding='SAME', normalizer_fn=slim.batch_norm):
+        with slim.arg_scope([slim.conv2d], padding='SAME', normalizer_fn=slim.batch_norm,
+                            weights_initializer=slim.initializer(initialization)):
             with slim.arg_scope([slim.batch_norm], decay=0.99) as arg_scope:
                 return arg_scope
 
 
-def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', initialization='post',
-              num_heads=4):
+def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_heads=4):
     """Build the network.
 
     Args:
@@ -44,23 +47,16 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', initiali
       is_training: whether batch norm uses the batch's own mean and variance (and collects the
         operations that average them, in tf.GraphKeys.UPDATE_OPS).
       scope: the variable scope.
-      initialization: 'he' (truncated normal of variance 2/fan-in) or 'post' (Glorot uniform).
       num_heads: 4, or 1 for a single head `fc8`.
     Returns:
-      net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; with num_heads=1
-        only net0.
+      net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; as many as
+        num_heads.
       end_points: {scope name: output} of every layer.
     """
-    if initialization not in ('he', 'post'):
-        raise ValueError(f"initialization must be 'post' or 'he', not {initialization!r}")
-    initializer = (tf.glorot_uniform_initializer() if initialization == 'post' else
-                   tf.variance_scaling_initializer(scale=2.0, mode='fan_in'))
-
     with tf.variable_scope(scope) as variable_scope:
         end_points_collection = variable_scope.original_name_scope + 'end_points'
         with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d],
                             outputs_collections=end_points_collection), \
-             slim.arg_scope([slim.conv2d], weights_initializer=initializer), \
              slim.arg_scope([slim.batch_norm], is_training=is_training):
             net = slim.avg_pool2d(inputs, [4, 2], stride=[4, 2], scope='pool0')  # [b, 56, 112, 1]
             net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 56, 32]
@@ -71,9 +67,8 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', initiali
             net = slim.conv2d(net, 128, 3, stride=2, scope='conv6')  # [batch, 4, 7, 128]
 
             net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
-            scopes = ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
             heads = [slim.fully_connected(net, num_classes, activation_fn=None, scope=head_scope)
-                     for head_scope in scopes]
+                     for head_scope in slim.head_scopes(num_heads)]
         end_points = slim.convert_collection_to_dict(end_points_collection)
     return *heads, end_points
 

@@ -15,8 +15,7 @@ from PIL import Image
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-import cli  # noqa: E402
-import input_data  # noqa: E402
+from support import console, input_data  # noqa: E402
 
 SIDE = 280     # pixels, ten times MNIST's 28
 QUALITY = 95   # of the jpg, 1 ... 95
@@ -33,9 +32,9 @@ def make_samples(data_folder, folder):
 
 
 def main():
-    cli.parser(__doc__).parse_args()
+    console.parser(__doc__).parse_args()
     make_samples(os.path.join(os.path.dirname(HERE), 'data'), HERE)
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

@@ -128,13 +128,13 @@ KINDS = [plain, pencil, mouse, board, squared, screenshot, thumbnail]
 
 if __name__ == '__main__':
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    import mnist_photo
+    from support import photographs
     for kind in KINDS:
         sheet = Image.new('L', (1200, 360), 128)
         for n, (_, strokes) in enumerate(DIGITS):
             path = os.path.join(sys.argv[1], 'picture.png')
             kind(strokes).save(path)
-            seen = mnist_photo.pre_photo(path).reshape(28, 28)
+            seen = photographs.pre_photo(path).reshape(28, 28)
             sheet.paste(Image.fromarray(np.uint8(255 * seen)).resize((112, 112)),
                         (n % 10 * 120, n // 10 * 120))
         sheet.crop((0, 0, 1200, 240)).save(os.path.join(sys.argv[1], f'{kind.__name__}.png'))

@@ -6,20 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import captcha_data
 import captcha_test
-import captcha_train
-import cli
-from test_captcha_data import record, write_records
-
-with cli.quiet_start():
-    import tensorflow.compat.v1 as tf
-
-from test_nets import LAYERS, reference_heads
+from helpers import LAYERS, read_arrays, record, reference_heads, tf, write_arrays, write_records
+from support import captcha_report, dataset, models, recipes, records
+from support.console import UserError
 
 
 def test_figures(capsys):
-    captcha_test.print_figures([('0782', '0782'), ('0782', '1782'), ('5137', '5037'),
+    captcha_report.print_figures([('0782', '0782'), ('0782', '1782'), ('5137', '5037'),
                                 ('5137', '5137'), ('0000', '1111')])
     assert capsys.readouterr().out.splitlines() == [
         'character 1: 0.6000', 'character 2: 0.6000', 'character 3: 0.8000', 'character 4: 0.8000',
@@ -29,16 +23,16 @@ def test_figures(capsys):
 
 def test_sheet(tmp_path):
     image = np.full([224, 224], 200, np.uint8)
-    captcha_test.save_sheet([(image, '0782', '1782'), (image, '5137', '5137')],
+    captcha_report.save_sheet([(image, '0782', '1782'), (image, '5137', '5137')],
                             str(tmp_path / 'sheet.png'))
     with Image.open(tmp_path / 'sheet.png') as sheet:
         assert sheet.format == 'PNG'
         pixels = np.asarray(sheet).astype(int)
-    cell = captcha_test.CAPTCHA_SIZE[0] + captcha_test.GAP
+    cell = captcha_report.CAPTCHA_SIZE[0] + captcha_report.GAP
     colours = [{tuple(pixel) for pixel in pixels[70:100, left:left + cell].reshape(-1, 3)}
-               for left in (captcha_test.GAP, captcha_test.GAP + cell)]
-    assert captcha_test.WRONG in colours[0] and captcha_test.RIGHT not in colours[0]
-    assert captcha_test.RIGHT in colours[1] and captcha_test.WRONG not in colours[1]
+               for left in (captcha_report.GAP, captcha_report.GAP + cell)]
+    assert captcha_report.WRONG in colours[0] and captcha_report.RIGHT not in colours[0]
+    assert captcha_report.RIGHT in colours[1] and captcha_report.WRONG not in colours[1]
     assert np.all(pixels[20:60, 20:160] == 200)
 
 
@@ -57,12 +51,7 @@ def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp('original')
     extra = {'alexnet_v2/fc8/biases': np.zeros(10, np.float32),  # the post's unused fifth head
              'Variable': np.float32(0.001), 'beta1_power': np.float32(0.9)}
-    with tf.Graph().as_default(), tf.Session() as sess:
-        variables = {name: tf.Variable(tf.zeros(value.shape), use_resource=False)
-                     for name, value in {**arrays, **extra}.items()}
-        for name, value in {**arrays, **extra}.items():
-            variables[name].load(value, sess)
-        tf.train.Saver(variables).save(sess, str(folder / 'crack_captcha.model'), global_step=6000)
+    write_arrays(folder / 'crack_captcha.model-6000', {**arrays, **extra})
     return folder, arrays
 
 
@@ -72,27 +61,28 @@ def reference_logits(arrays, x):
         return np.array(sess.run(reference_heads(arrays, tf.constant(x[..., np.newaxis]))))
 
 
-def reader_logits(facts, checkpoint, images):
+def reader_logits(about, images):
     """The logits [4, batch, 10] by which captcha_test.py reads images uint8 [batch, 224, 224]."""
     with tf.Graph().as_default(), tf.Session() as sess:
-        x, *_ = captcha_test.build_reader(facts)
-        tf.train.Saver().restore(sess, checkpoint)
+        x, *_ = captcha_test.build_reader(about)
+        tf.train.Saver().restore(sess, about.checkpoint)
         heads = [tf.get_default_graph().get_tensor_by_name(f'alexnet_v2/fc8_{k}/squeezed:0')
                  for k in range(4)]
-        return np.array(sess.run(heads, {x: captcha_data.scale(images)}))
+        return np.array(sess.run(heads, {x: records.scale(images)}))
 
 
 def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
     folder, arrays = original
-    facts = captcha_data.checkpoint_facts(captcha_data.newest_checkpoint(str(folder)))
-    assert vars(facts) == {'network': 'alexnet_v2', 'charset': 'digits', 'recipe': 'post',
-                           'method': 'heads', 'iteration': 6000}
+    about = models.about(models.newest(str(folder)))
+    assert about.fields == {'network': 'alexnet_v2', 'method': 'heads', 'initialization': 'post',
+                            'standardize': False}
+    assert (about.facts, about.iteration) == (dataset.Facts(), 6000)
     images = np.random.default_rng(1).integers(0, 256, [3, 224, 224], np.uint8)
-    expected = reference_logits(arrays, captcha_data.scale(images))
-    found = reader_logits(facts, str(folder / 'crack_captcha.model-6000'), images)
+    expected = reference_logits(arrays, records.scale(images))
+    found = reader_logits(about, images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    read, charset, _ = captcha_test.open_reader(str(folder))
-    predictions, confidence = read(images)
+    reader = captcha_test.open_reader(str(folder))
+    predictions, confidence = reader.classify(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
     softmax = np.exp(expected) / np.exp(expected).sum(-1, keepdims=True)
     np.testing.assert_allclose(confidence, softmax.max(-1).prod(0), rtol=1e-3)
@@ -118,26 +108,23 @@ def test_our_checkpoint_holds_what_the_original_code_restores(trained):
         for slot in '', '/Adam', '/Adam_1':
             assert shapes.pop(f'alexnet_v2/{scope}/weights{slot}') == shape
             assert shapes.pop(f'alexnet_v2/{scope}/biases{slot}') == shape[-1:]
-    assert sorted(shapes) == ['Variable', 'about/charset', 'about/method', 'about/network',
-                              'about/recipe', 'beta1_power', 'beta2_power']
+    assert sorted(shapes) == ['Variable', 'about', 'beta1_power', 'beta2_power']
 
 
 def test_train_save_restore_gives_the_same_logits(trained):
     """What the reader restores, and an AlexNet of TensorFlow's own layers with those weights."""
-    checkpoint = captcha_data.newest_checkpoint(str(trained))
-    facts = captcha_data.checkpoint_facts(checkpoint)
-    reader = tf.train.load_checkpoint(checkpoint)
-    arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    checkpoint = models.newest(str(trained))
+    about = models.about(checkpoint)
+    arrays = read_arrays(checkpoint)
     images = np.random.default_rng(1).integers(120, 220, [2, 224, 224], np.uint8)  # faint, bright
-    x = captcha_data.scale(images)
+    x = records.scale(images)
     standardised = np.stack([(one - one.mean()) / one.std() for one in x])
     expected = reference_logits(arrays, standardised)
-    found = reader_logits(facts, checkpoint, images)
+    found = reader_logits(about, images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    read, _, _ = captcha_test.open_reader(str(trained))
-    predictions, _ = read(images)
+    predictions, _ = captcha_test.open_reader(str(trained)).classify(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
-    assert facts.recipe == 'default'
+    assert about.fields == recipes.to_json(recipes.make(steps=2))
 
 
 def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_script):
@@ -156,6 +143,27 @@ def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_script):
     assert f'whole captchas: {held_out} ' in ended.stdout
 
 
+def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
+    paths = sorted((captchas / 'images').iterdir())[:captcha_test.BATCH_SIZE + 3]
+    reader = captcha_test.open_reader(str(trained))
+    with Image.open(paths[1]) as picture:
+        found = reader.read([paths[0], picture, paths[2].read_bytes(), *map(str, paths[3:])])
+    assert found == reader.read(paths)
+    assert len(found) == len(paths)
+    assert all(re.fullmatch(r'\d{4}', text) and 0 < sure <= 1 for text, sure in found)
+    assert reader.read([]) == []
+    with pytest.raises(UserError, match='none.png: expected a picture file.*no such file'):
+        reader.read([paths[0], 'none.png'])
+
+
+def test_varying_lengths_are_printed_and_drawn_without_the_filling(tmp_path, capsys):
+    captcha_report.print_figures([('078', '078'), ('0782', '078'), ('9', '97'), ('0782', '0782')])
+    assert capsys.readouterr().out.splitlines() == [
+        'character 1: 1.0000', 'character 2: 0.7500', 'character 3: 1.0000', 'character 4: 0.7500',
+        'whole captchas: 0.5000 (2 of 4)', 'of 1 characters: 0.0000 (0 of 1)',
+        'of 3 characters: 1.0000 (1 of 1)', 'of 4 characters: 0.5000 (1 of 2)']
+
+
 def test_the_whole_test_set(captchas, trained, tmp_path, run_script):
     ended = run_script('captcha_test.py', '--model-dir', trained, '--sheet', tmp_path / 's.png',
                        '--test', captchas / 'test.tfrecords')
@@ -164,8 +172,8 @@ def test_the_whole_test_set(captchas, trained, tmp_path, run_script):
     one = r'(\[\d\] ){3}\[\d\]'
     assert all(re.fullmatch(f'label: {one}', line) for line in lines[0:20:2])
     assert all(re.fullmatch(f'predict: {one}', line) for line in lines[1:20:2])
-    labels = [captcha_data.text_of(labels, '0123456789') for _, labels in
-              captcha_data.read_records(str(captchas / 'test.tfrecords'))]
+    labels = [dataset.Facts().text_of(labels) for _, labels in
+              records.read_records(str(captchas / 'test.tfrecords'))]
     assert [re.sub(r'\D', '', line) for line in lines[0:20:2]] == labels
     assert re.search(r'^whole captchas: [\d.]+ \(\d+ of 10\)$', ended.stdout, re.MULTILINE)
     assert re.search(r'^time: [\d.]+ ms a picture', ended.stdout, re.MULTILINE)
@@ -195,14 +203,15 @@ def test_what_does_not_fit_is_one_line(one_line_error, captchas, trained, tmp_pa
     assert 'captcha_train.py' in one_line_error('captcha_test.py', '--model-dir', tmp_path)
     assert 'to_tfrecord.py' in one_line_error('captcha_test.py', *files, tmp_path / 'none')
     write_records(tmp_path / 'letters', [record(np.zeros([224, 224], np.uint8), [10, 0, 0, 1])])
-    assert '0 to 9' in one_line_error('captcha_test.py', *files, tmp_path / 'letters')
+    assert 'found 4 characters of 0-9 A-Z' in one_line_error('captcha_test.py', *files,
+                                                             tmp_path / 'letters')
 
 
 def test_a_checkpoint_cut_short(trained, tmp_path):
     for name in 'crack_captcha.model-1.index', 'crack_captcha.model-1.data-00000-of-00001':
         with open(trained / name, 'rb') as file:
             (tmp_path / name).write_bytes(file.read(100_000))  # of the data, 556 MB
-    with pytest.raises(cli.UserError) as error:
+    with pytest.raises(UserError) as error:
         captcha_test.open_reader(str(tmp_path))
     assert str(error.value).endswith(
         f'that made it and --restart: python captcha_train.py --model-dir {tmp_path} ... --restart')
@@ -211,13 +220,19 @@ def test_a_checkpoint_cut_short(trained, tmp_path):
 def test_a_damaged_or_foreign_checkpoint(original, tmp_path):
     folder, _ = original
     (tmp_path / 'crack_captcha.model-7.index').write_bytes(b'damaged')
-    with pytest.raises(cli.UserError, match='model-7: expected a checkpoint'):
+    with pytest.raises(UserError, match='model-7: expected a checkpoint'):
         captcha_test.open_reader(str(tmp_path))
-    with tf.Graph().as_default(), tf.Session() as sess:
-        value = tf.get_variable('other/weights', initializer=1.0)
-        sess.run(value.initializer)
-        tf.train.Saver().save(sess, str(tmp_path / 'crack_captcha.model'), global_step=8)
-    with pytest.raises(cli.UserError, match='model-8: expected a captcha network'):
+    write_arrays(tmp_path / 'crack_captcha.model-8', {'other/weights': np.float32(1)})
+    with pytest.raises(UserError, match='model-8: expected a captcha network'):
         captcha_test.open_reader(str(tmp_path))
-    assert captcha_train.check_resumable(str(folder / 'crack_captcha.model-6000'), {
-        'network': 'alexnet_v2', 'charset': 'digits', 'recipe': 'post'}) == 6000
+    about = models.about(str(folder / 'crack_captcha.model-6000'))
+    models.check_resumable(about, recipes.make(name='post'), dataset.Facts())
+    with pytest.raises(UserError, match='standardize True, found one of standardize False'):
+        models.check_resumable(about, recipes.make(), dataset.Facts())
+
+
+@pytest.mark.parametrize('content', [b'', b'{}', b'[1]', b'{"recipe": 5, "dataset": {}}'])
+def test_an_about_that_is_no_facts_is_one_line(tmp_path, content):
+    write_arrays(tmp_path / 'crack_captcha.model-8', {'about': np.array(content)})
+    with pytest.raises(UserError, match='model-8: expected a captcha network.*--restart'):
+        captcha_test.open_reader(str(tmp_path))

@@ -1,50 +1,47 @@
-"""The trainer: its loss, its batches, what it saves and how it goes on, its errors."""
-import contextlib
+"""The trainer: its loss, its batches, what it saves and how it is resumed, its errors."""
+import dataclasses
 import glob
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
 
-import captcha_data
 import captcha_train
-import cli
-from conftest import ROOT
-from test_captcha_data import record, write_records
-
-with cli.quiet_start():
-    import tensorflow.compat.v1 as tf
-
-from nets import nets_factory, slim
+from helpers import (ROOT, read_arrays, record, run_in, tf, tiny_network, tiny_recipe, use_network,
+                     write_arrays, write_records)
+from nets import slim
+from support import checkpoints, dataset, models, recipes, training
+from support.console import UserError
 
 
-@pytest.fixture
-def tiny(monkeypatch):
-    """Register 'tiny', four linear heads on a coarse picture: train() takes no time with it."""
-    def network(inputs, num_classes, is_training=True, initialization='post', num_heads=4):
-        with tf.variable_scope('tiny'):
-            net = tf.reshape(tf.nn.avg_pool2d(inputs, 32, 32, 'VALID'), [-1, 49])
-            return *[slim.fully_connected(net, num_classes, activation_fn=None, scope=f'fc8_{k}')
-                     for k in range(num_heads)], {}
-    network.default_image_size = 224
-    monkeypatch.setitem(nets_factory.NETWORKS, 'tiny', (network, lambda weight_decay: {}))
-    return 'tiny'
-
-
-def train(captchas, model_dir, steps, **kwargs):
-    return captcha_train.train(str(captchas / 'train.tfrecords'), str(captchas / 'test.tfrecords'),
-                               str(model_dir), steps, **kwargs)
+def train(captchas, model_dir, steps, run=None, **changes):
+    """Train the tiny network on the records of a folder; `run`: fields of training.Run."""
+    return captcha_train.train(tiny_recipe(steps=steps, **changes),
+                               run_in(captchas, model_dir, **(run or {})))
 
 
 def saved(model_dir, iteration):
-    reader = tf.train.load_checkpoint(str(model_dir / f'crack_captcha.model-{iteration}'))
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    return read_arrays(model_dir / f'crack_captcha.model-{iteration}')
+
+
+def kept(model_dir):
+    return sorted(path.name for path in model_dir.glob('*.index'))
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """A folder with records of 0-9 A-Z, all of one text."""
+    folder = tmp_path / 'letters'
+    folder.mkdir()
+    for name in 'train.tfrecords', 'test.tfrecords':
+        write_records(folder / name, 30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
+    return folder
 
 
 # --- what is computed
@@ -83,94 +80,32 @@ def test_the_vectors_loss_is_a_softmax_over_all_forty():
     assert perfect == pytest.approx(np.log(4), rel=1e-5)
 
 
-def test_the_cosine_reaches_zero_at_the_end_and_batch_norm_moves():
+def test_a_step_moves_batch_norms_averages():
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.constant(np.random.default_rng(0).normal(5, 1, [8, 4, 4, 2]), tf.float32)
         loss = tf.reduce_mean(slim.batch_norm(x, decay=0.5) ** 2)
-        lr, optimizer, divide_lr = captcha_train.build_train_op(loss, 0.003, cosine_steps=4)
+        lr, optimizer = captcha_train.build_train_op(loss, 0.003)
         sess.run(tf.global_variables_initializer())
-        rates = []
+        assert sess.run(lr) == pytest.approx(0.003)
         for _ in range(4):
-            rates.append(sess.run(lr))
-            sess.run([optimizer, divide_lr])
-        rates.append(sess.run(lr))
+            sess.run(optimizer)
         average = sess.run(next(v for v in tf.global_variables() if 'moving_mean' in v.op.name))
-    np.testing.assert_allclose(
-        rates, 0.0015 * (1 + np.cos(np.pi * np.arange(5) / 4)), rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(average, 5 * (1 - 0.5 ** 4), rtol=0.1)
 
 
-def test_each_network_has_its_own_defaults():
-    found = {name: vars(captcha_train.training_defaults(*name)) for name in
-             [('alexnet_v2', 'default'), ('alexnet_v2', 'post'), ('small_cnn', 'post')]}
-    assert found['alexnet_v2', 'default'] == {'steps': 6001, 'batch_size': 25,
-                                              'learning_rate': 0.0003, 'cosine': False}
-    assert found['alexnet_v2', 'post'] == found['small_cnn', 'post'] == {
-        'steps': 6001, 'batch_size': 25, 'learning_rate': 0.003, 'cosine': False}
-    small = captcha_train.training_defaults('small_cnn', 'default')
-    assert small.cosine and small.batch_size == 64 and small.learning_rate == 0.003
+def test_the_rate_of_a_step_is_the_recipes(captchas, tmp_path):
+    """Adam's first step moves a weight by its rate, whatever the gradient."""
+    weights = []
 
-
-@pytest.mark.parametrize('recipe, steps, wanted, expected', [
-    ('default', 6001, None, {0, 4000}), ('default', 18_001, None, {0, 12_000}),
-    ('default', 1, None, {0}), ('post', 6001, None, {0, 2000, 4000, 6000}),
-    ('default', 6001, [3000, 5000], {0, 3000, 5000}), ('post', 6001, [5], {0, 5})])
-def test_when_the_rate_is_divided(recipe, steps, wanted, expected):
-    assert captcha_train.divisions(recipe, steps, wanted) == expected
-
-
-def test_the_rate_is_divided_where_the_user_says(captchas, tmp_path, tiny):
-    train(captchas, tmp_path, 4, network=tiny, divide_at=[1, 3])
-    assert saved(tmp_path, 3)['Variable'] == pytest.approx(0.0003 / 27)
-
-
-@pytest.mark.parametrize('network, divide_at, words', [
-    ('small_cnn', [1], 'along a cosine'), ('alexnet_v2', [1, 3], 'before the end, 3, found 3')])
-def test_divisions_that_would_never_be_are_refused(captchas, tmp_path, network, divide_at, words):
-    with pytest.raises(cli.UserError, match=words):
-        train(captchas, tmp_path, 3, network=network, divide_at=divide_at)
-
-
-def test_bfloat16_trains_and_saves_float32(captchas, tmp_path, tiny):
-    """The first step's loss is float32's but for rounding; what is saved has the same types."""
-    losses = []
-    for name, bfloat16 in ('float32', False), ('bfloat16', True):
-        train(captchas, tmp_path / name, 1, network=tiny, bfloat16=bfloat16)
-        event, = [event for path in glob.glob(str(tmp_path / name / 'log' / 'events*'))
-                  for event in tf.train.summary_iterator(path)
-                  if any(value.tag == 'loss' for value in event.summary.value)]
-        losses += [value.simple_value for value in event.summary.value if value.tag == 'loss']
-    assert losses[0] == pytest.approx(losses[1], rel=0.01)
-    exact, rounded = saved(tmp_path / 'float32', 0), saved(tmp_path / 'bfloat16', 0)
-    assert {name: np.asarray(value).dtype for name, value in exact.items()} == {
-        name: np.asarray(value).dtype for name, value in rounded.items()}
-
-
-@pytest.mark.parametrize('bfloat16', [False, True])
-def test_bfloat16_is_asked_of_tensorflow(captchas, tmp_path, tiny, monkeypatch, bfloat16):
-    session, configs = tf.Session, []
-
-    def noted(config=None):
-        configs.append(config)
-        return session(config=config)
-    monkeypatch.setattr(tf, 'Session', noted)
-    train(captchas, tmp_path, 1, network=tiny, bfloat16=bfloat16)
-    rewrites = configs[-1].graph_options.rewrite_options
-    assert (rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON) is bfloat16
-
-
-def test_a_processor_without_bfloat16_is_one_line(captchas, tmp_path, tiny, monkeypatch):
-    def fails(*_):
-        raise tf.errors.InternalError(None, None, 'could not create a primitive')
-    build = captcha_train.build_networks
-
-    def networks(x, *args):
-        logits, test_logits = build(x, *args)
-        return logits, [tf.numpy_function(fails, [head], tf.float32) for head in test_logits]
-    monkeypatch.setattr(captcha_train, 'build_networks', networks)
-    with pytest.raises(cli.UserError, match='--bfloat16: expected a processor.*leave it out'):
-        train(captchas, tmp_path, 1, network=tiny, bfloat16=True)
-    assert captcha_data.newest_checkpoint(str(tmp_path)) is None
+    def watch(i, _):
+        graph = tf.get_default_graph()
+        sess = tf.get_default_session()
+        weights.append(sess.run(graph.get_tensor_by_name('tiny/fc8_0/biases/Read/'
+                                                         'ReadVariableOp:0')))
+    train(captchas, tmp_path, 2, {'until': watch}, learning_rate=0.3)
+    assert np.abs(weights[0]).max() == pytest.approx(0.3, rel=1e-3)  # from 0, at the first rate
+    assert np.abs(weights[1] - weights[0]).max() <= 0.1 * 1.01  # then at a third of it
+    assert saved(tmp_path, 1)['Variable'] == pytest.approx(0.3 / 9)  # two thirds of 2 are 1
 
 
 def test_a_batch_keeps_images_and_labels_together_and_is_shuffled(tmp_path):
@@ -190,67 +125,34 @@ def test_a_batch_keeps_images_and_labels_together_and_is_shuffled(tmp_path):
     assert sorted(numbers) != list(numbers)
 
 
-def distorted(monkeypatch, images, **limits):
-    """captcha_train.distort with every limit 0 but those given."""
-    for name in 'SHIFT', 'SCALE', 'SHEAR':
-        monkeypatch.setattr(captcha_train, name, limits.get(name, 0))
-    with tf.Graph().as_default(), tf.Session() as sess:
-        tf.set_random_seed(0)
-        return sess.run(captcha_train.distort(tf.constant(images), len(images)))
+@pytest.mark.parametrize('distortion', [recipes.Distortion(), None])
+def test_training_sees_distorted_pictures_and_measuring_does_not(captchas, tmp_path, distortion):
+    """By the graph: what the network's inputs are made of, in training and in use."""
+    made_of = {}
+
+    def probe(inputs, num_classes, is_training=True, num_heads=4):
+        found, waiting = set(), [inputs.op]
+        while waiting:
+            op = waiting.pop()
+            if op not in found:
+                found.add(op)
+                waiting += [tensor.op for tensor in op.inputs]
+        made_of[is_training] = {op.type for op in found}
+        return tiny_network(inputs, num_classes, is_training, num_heads)
+    recipe = dataclasses.replace(use_network(probe), steps=1, distortion=distortion)
+    captcha_train.train(recipe, run_in(captchas, tmp_path))
+    assert ('ImageProjectiveTransformV3' in made_of[True]) is (distortion is not None)
+    assert 'ImageProjectiveTransformV3' not in made_of[False]
+    assert 'Placeholder' in made_of[True] and 'Placeholder' in made_of[False]
 
 
-def test_a_distorted_picture_is_the_picture_moved_stretched_slanted(monkeypatch):
-    """Pictures whose pixels hold their own place say where each was taken from."""
-    rows, columns = np.mgrid[:224, :224].astype(np.float32)
-    images = np.stack([columns, rows] * 20)  # the column, or the row
-    np.testing.assert_allclose(distorted(monkeypatch, images), images, atol=1e-3)
-
-    def change(**limits):
-        """What was added to each pixel, away from the border, which is repeated."""
-        return (distorted(monkeypatch, images, **limits) - images)[:, 40:-40, 40:-40]
-
-    def assert_even(values, limit):
-        """One value throughout a picture, between pictures up to the limit, and near it in one."""
-        np.testing.assert_allclose(values, values[:, :1, :1] * np.ones_like(values), atol=1e-3)
-        assert limit / 2 < abs(values).max() <= limit + 1e-3
-
-    moved, stretched, slanted = change(SHIFT=10), change(SCALE=0.08), change(SHEAR=0.1)
-    assert_even(moved, 10)
-    assert abs(moved).max() <= 10
-    assert_even(np.diff(stretched[0::2], axis=2), 0.08)  # columns grow to the right
-    assert_even(np.diff(stretched[1::2], axis=1), 0.08)  # rows grow downwards
-    assert_even(np.diff(slanted[0::2], axis=1), 0.1)  # columns move by the row
-    np.testing.assert_allclose(slanted[1::2], 0, atol=1e-3)  # and none up or down
-    for part in stretched, slanted:
-        np.testing.assert_allclose(part.mean((1, 2)), 0, atol=1e-3)  # the centre stays
-
-
-def test_training_sees_distorted_pictures_and_testing_does_not(tiny):
-    images = np.random.default_rng(0).uniform(-1, 1, [3, 224, 224])
-    with tf.Graph().as_default(), tf.Session() as sess:
-        x, _ = captcha_train.build_placeholders()
-        logits, test_logits = captcha_train.build_networks(x, -x, 3, tiny, 10, 'post')
-        sess.run(tf.global_variables_initializer())
-        np.testing.assert_allclose(sess.run(logits, {x: images}),
-                                   sess.run(test_logits, {x: -images}), atol=1e-5)
-
-
-@pytest.mark.parametrize('kwargs, expected', [({}, True), ({'recipe': 'post'}, False),
-                                              ({'distorted': False}, False),
-                                              ({'recipe': 'post', 'distorted': True}, True)])
-def test_what_is_distorted(captchas, tmp_path, tiny, monkeypatch, kwargs, expected):
-    calls = []
-    monkeypatch.setattr(captcha_train, 'distort', lambda x, size: calls.append(size) or x)
-    train(captchas, tmp_path, 1, network=tiny, **kwargs)
-    assert calls == ([25] if expected else [])
-
-
-@pytest.mark.parametrize('keep_prob, dropped', [(None, 0.5), (0.8, 0.2), (1.0, 0.0)])
+@pytest.mark.parametrize('keep_prob, dropped', [(0.5, 0.5), (0.8, 0.2), (1.0, 0.0)])
 def test_the_share_that_dropout_keeps(keep_prob, dropped):
     """The training network's share of zeros in fc6 after dropout, all of fc6 being above 0."""
+    recipe = recipes.make(name='post', keep_prob=keep_prob)
     with tf.Graph().as_default() as graph, tf.Session() as sess:
         x, _ = captcha_train.build_placeholders()
-        captcha_train.build_networks(x, x, 1, 'alexnet_v2', 10, 'post', keep_prob=keep_prob)
+        captcha_train.build_network(x, recipe, dataset.Facts(), is_training=True)
         biases, = [v for v in tf.global_variables() if v.op.name == 'alexnet_v2/fc6/biases']
         sess.run(tf.global_variables_initializer())
         sess.run(biases.assign(tf.fill(biases.shape, 1000.0)))
@@ -259,34 +161,62 @@ def test_the_share_that_dropout_keeps(keep_prob, dropped):
     assert np.mean(values == 0) == pytest.approx(dropped, abs=0.05)
 
 
-def test_only_a_network_with_dropout_takes_the_share(captchas, tmp_path):
-    with pytest.raises(cli.UserError, match='--keep-prob: .*found small_cnn, which has none'):
-        train(captchas, tmp_path, 1, network='small_cnn', keep_prob=0.5)
-
-
 def test_alexnet_learns_one_batch():
     """A few steps on one batch take the loss below chance, ln 10."""
     rng = np.random.default_rng(0)
-    pixels, classes = rng.uniform(-1, 1, [8, 224, 224]), rng.integers(0, 10, [4, 8])
+    pixels, classes = rng.uniform(-1, 1, [4, 224, 224]), rng.integers(0, 10, [4, 4])
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(0)
         x, y = captcha_train.build_placeholders()
-        fn = nets_factory.get_network_fn('alexnet_v2', 10, 0.0005, True, initialization='he')
-        *logits, _ = fn(captcha_data.network_input(x, 'default'))
+        recipe = recipes.make(keep_prob=1.0)
+        logits = captcha_train.build_network(x, recipe, dataset.Facts(), is_training=True)
         loss = captcha_train.build_loss(logits, y, 10)
-        step = tf.train.AdamOptimizer(0.0003).minimize(loss)
+        _, step = captcha_train.build_train_op(loss, 0.0003)
         sess.run(tf.global_variables_initializer())
         losses = [sess.run([loss, step], {x: pixels, **dict(zip(y, classes))})[0]
-                  for _ in range(60)]
-    assert losses[0] > np.log(10)
+                  for _ in range(24)]
+    assert losses[0] > 0.98 * np.log(10)
     assert np.mean(losses[-5:]) < 0.8 * np.log(10), losses
 
 
-# --- what is printed, saved and gone on from
+# --- 16 bits
 
-def test_lines_checkpoints_and_held_out_accuracy(captchas, tmp_path, tiny, monkeypatch, capsys):
-    monkeypatch.setattr(captcha_train, 'SAVE_EVERY', 20)
-    assert train(captchas, tmp_path, 61, network=tiny) == 0
+def test_bfloat16_is_asked_of_tensorflow():
+    for bfloat16 in True, False:
+        rewrites = training.session_config(bfloat16).graph_options.rewrite_options
+        assert (rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON) is bfloat16
+
+
+def test_bfloat16_trains_and_saves_float32(captchas, tmp_path):
+    """The first step's loss is float32's but for rounding; what is saved has the same types."""
+    losses = []
+    for name, bfloat16 in ('float32', False), ('bfloat16', True):
+        train(captchas, tmp_path / name, 1, {
+            'bfloat16': bfloat16, 'until': lambda _, recent: losses.append(recent[-1])})
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+    exact, rounded = saved(tmp_path / 'float32', 0), saved(tmp_path / 'bfloat16', 0)
+    assert {name: np.asarray(value).dtype for name, value in exact.items()} == {
+        name: np.asarray(value).dtype for name, value in rounded.items()}
+
+
+def test_a_processor_without_bfloat16_is_one_line(captchas, tmp_path):
+    def fails(*_):
+        raise tf.errors.InternalError(None, None, 'could not create a primitive')
+
+    def broken(inputs, num_classes, is_training=True, num_heads=4):
+        *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
+        if not is_training:
+            heads = [tf.numpy_function(fails, [head], tf.float32) for head in heads]
+        return *heads, {}
+    with pytest.raises(UserError, match='--bfloat16: expected a processor.*leave it out'):
+        captcha_train.train(use_network(broken), run_in(captchas, tmp_path, bfloat16=True))
+    assert models.newest(str(tmp_path)) is None
+
+
+# --- what is printed, saved and resumed
+
+def test_lines_checkpoints_and_held_out_accuracy(captchas, tmp_path, capsys):
+    assert train(captchas, tmp_path, 61, {'save_every': 20}) == 0
     out = capsys.readouterr().out
     lines = re.findall(r'^Iter:(\d+) Loss:\d+\.\d{3} Accuracy: '
                        r'[01]\.\d\d,[01]\.\d\d,[01]\.\d\d,[01]\.\d\d '
@@ -295,25 +225,46 @@ def test_lines_checkpoints_and_held_out_accuracy(captchas, tmp_path, tiny, monke
     assert re.findall(r'^Held-out after iteration (\d+): characters [\d.]+, '
                       r'whole captchas [\d.]+ of (\d+)$', out, re.MULTILINE) == [
         ('20', '10'), ('40', '10'), ('60', '10')]
-    kept = sorted(os.path.basename(path) for path in glob.glob(str(tmp_path / '*.index')))
-    assert kept == ['crack_captcha.model-40.index', 'crack_captcha.model-60.index']
+    assert kept(tmp_path) == ['crack_captcha.model-40.index', 'crack_captcha.model-60.index']
     events = glob.glob(str(tmp_path / 'log' / 'events*'))
-    tags = {value.tag for event in tf.train.summary_iterator(events[0])
-            for value in event.summary.value}
-    assert tags >= {'loss', 'learning_rate', 'held_out/characters', 'held_out/whole_captchas',
-                    'input/image/0', *(f'accuracy/char{k}' for k in range(4))}
+    values = [(event.step, value.tag) for event in tf.train.summary_iterator(events[0])
+              for value in event.summary.value]
+    assert {tag for _, tag in values} >= {
+        'learning_rate', 'held_out/characters', 'held_out/whole_captchas', 'input/image/0',
+        *(f'accuracy/char{k}' for k in range(4))}
+    assert [step for step, tag in values if tag == 'loss'] == list(range(61))
 
 
-def test_it_goes_on_exactly_where_it_stopped(captchas, tmp_path, tiny, monkeypatch, capsys):
-    monkeypatch.setitem(captcha_train.RECIPES['default'], 'divide_every', 40)
-    train(captchas, tmp_path, 41, network=tiny)
+@pytest.mark.parametrize('lengths', [(1, 1), (6, 6), (3, 5)])
+def test_any_number_of_heads(tmp_path, capsys, lengths):
+    """As many accuracies as heads; where lengths vary, one more class than characters."""
+    facts = dataset.Facts('01', *lengths)
+    (tmp_path / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
+    for name in 'train.tfrecords', 'test.tfrecords':
+        write_records(tmp_path / name, 30 * [record(
+            np.zeros([224, 224], np.uint8), facts.labels_of('011011'[:lengths[0]]))])
+    for method in 'heads', 'vector':
+        train(tmp_path, tmp_path / method, 1, method=method)
+        shown = re.search(r'Iter:0 Loss:\S+ Accuracy: (\S+) ', capsys.readouterr().out)[1]
+        assert len(shown.split(',')) == lengths[1]
+        about = models.about(models.newest(str(tmp_path / method)))
+        assert about.facts == facts
+    heads = {name: value.shape for name, value in saved(tmp_path / 'heads', 0).items()
+             if name.startswith('tiny/fc8') and name.endswith('weights')}
+    scopes = slim.head_scopes(lengths[1])
+    assert heads == {f'tiny/{scope}/weights': (49, facts.num_classes) for scope in scopes}
+
+
+def test_it_is_resumed_exactly_where_it_stopped(captchas, tmp_path, capsys):
+    changes = dict(divide_at=(40,))
+    train(captchas, tmp_path, 41, **changes)
     before = saved(tmp_path, 40)
     assert before['Variable'] == pytest.approx(0.0003 / 9)  # divided at 0 and at 40
     assert before['beta1_power'] == pytest.approx(0.9 ** 42, rel=1e-4)  # 41 steps, TensorFlow's way
     capsys.readouterr()
-    train(captchas, tmp_path, 42, network=tiny)
+    train(captchas, tmp_path, 42, **changes)
     out = capsys.readouterr().out
-    assert re.search('going on from .*model-40 at the learning rate 3.33e-05$', out, re.MULTILINE)
+    assert re.search('resuming from .*model-40 at the learning rate 3.33e-05$', out, re.MULTILINE)
     assert 'Iter:' not in out  # iteration 41 prints no line
     after = saved(tmp_path, 41)
     assert after['beta1_power'] == pytest.approx(0.9 ** 43, rel=1e-4)
@@ -324,146 +275,203 @@ def test_it_goes_on_exactly_where_it_stopped(captchas, tmp_path, tiny, monkeypat
     assert np.all(after[moments] >= 0.998 * before[moments])
 
 
-def test_a_finished_training_says_how_to_go_on(captchas, tmp_path, tiny, capsys):
-    train(captchas, tmp_path, 3, network=tiny)
+def test_made_longer_it_has_the_rates_of_the_longer_run(captchas, tmp_path, capsys):
+    train(captchas, tmp_path, 9)
+    assert saved(tmp_path, 8)['Variable'] == pytest.approx(0.0003 / 9)
     capsys.readouterr()
-    assert train(captchas, tmp_path, 3, network=tiny) == 0
+    train(captchas, tmp_path, 18)
+    assert 'at the learning rate 0.0001\n' in capsys.readouterr().out
+    assert saved(tmp_path, 17)['Variable'] == pytest.approx(0.0003 / 9)
+
+
+def test_a_finished_training_says_how_to_resume(captchas, tmp_path, capsys):
+    train(captchas, tmp_path, 3)
+    capsys.readouterr()
+    assert train(captchas, tmp_path, 3) == 0
     assert '--steps' in capsys.readouterr().out
-    assert train(captchas, tmp_path, 2, network=tiny, restart=True) == 0
+    assert train(captchas, tmp_path, 2, {'restart': True}) == 0
     assert 'Iter:0 ' in capsys.readouterr().out
-    assert captcha_data.newest_checkpoint(str(tmp_path)).endswith('-1')
+    assert models.newest(str(tmp_path)).endswith('-1')
 
 
-def test_begun_anew_the_old_checkpoints_go_as_new_ones_come(captchas, tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr(captcha_train, 'SAVE_EVERY', 20)
-    train(captchas, tmp_path, 81, network=tiny)
-    train(captchas, tmp_path, 41, network=tiny, restart=True)
-    kept = sorted(os.path.basename(path) for path in glob.glob(str(tmp_path / '*.index')))
-    assert kept == ['crack_captcha.model-20.index', 'crack_captcha.model-40.index']
+def test_restarted_the_old_checkpoints_go_as_new_ones_come(captchas, tmp_path):
+    train(captchas, tmp_path, 81, {'save_every': 20})
+    train(captchas, tmp_path, 41, {'save_every': 20, 'restart': True})
+    assert kept(tmp_path) == ['crack_captcha.model-20.index', 'crack_captcha.model-40.index']
 
 
-def test_a_copied_folder_stands_alone(captchas, tmp_path, tiny):
+def test_a_copied_folder_stands_alone(captchas, tmp_path):
     """Its `checkpoint` file names no other folder: neither read there nor deleted there."""
     first, copy = tmp_path / 'first', tmp_path / 'copy'
     for steps in 1, 2:
-        train(captchas, first, steps, network=tiny)
+        train(captchas, first, steps)
     shutil.copytree(first, copy)
     before = sorted(os.listdir(first))
-    assert captcha_data.newest_checkpoint(str(copy)) == str(copy / 'crack_captcha.model-1')
+    assert models.newest(str(copy)) == str(copy / 'crack_captcha.model-1')
     for steps in 3, 4, 5:
-        train(captchas, copy, steps, network=tiny)
+        train(captchas, copy, steps)
     assert sorted(os.listdir(first)) == before
-    assert sorted(path.name for path in copy.glob('*.index')) == [
-        'crack_captcha.model-3.index', 'crack_captcha.model-4.index']
+    assert kept(copy) == ['crack_captcha.model-3.index', 'crack_captcha.model-4.index']
 
 
-def test_a_folder_that_is_a_pattern_is_refused(captchas, tmp_path, tiny):
-    with pytest.raises(cli.UserError, match=r'run\[1\]: expected a folder without'):
-        train(captchas, tmp_path / 'run[1]', 1, network=tiny)
+def test_a_folder_that_is_a_pattern_is_refused(captchas, tmp_path):
+    with pytest.raises(UserError, match=r'run\[1\]: expected a folder without'):
+        train(captchas, tmp_path / 'run[1]', 1)
 
 
-def test_a_checkpoint_of_another_network_recipe_or_charset(captchas, tmp_path, tiny):
-    train(captchas, tmp_path, 1, network=tiny)
+@pytest.mark.parametrize('changes, words', [
+    ({'network': 'alexnet_v2'}, 'network alexnet_v2, found one of network tiny_network'),
+    ({'method': 'vector'}, 'method vector, found one of method heads'),
+    ({'standardize': False}, 'standardize False, found one of standardize True'),
+    ({'distortion': None}, 'distortion none, found one of distortion shift 10, scale 0.08'),
+    ({'keep_prob': 0.5}, 'keep_prob 0.5, found one of keep_prob none'),
+    ({'initialization': 'post'}, 'initialization post, found one of initialization he')])
+def test_a_checkpoint_of_another_recipe_is_refused(captchas, tmp_path, changes, words):
+    train(captchas, tmp_path, 1)
     before = sorted(os.listdir(tmp_path))
-    for kwargs, words in [({'network': 'alexnet_v2'}, 'network alexnet_v2, found one of .*tiny'),
-                          ({'network': tiny, 'method': 'vector'}, 'vector, found one of .*heads'),
-                          ({'network': tiny, 'recipe': 'post'}, 'recipe post, found one of .*def')]:
-        with pytest.raises(cli.UserError, match=words):
-            train(captchas, tmp_path, 5, **kwargs)
-    letters = tmp_path / 'letters'
-    letters.mkdir()
+    with pytest.raises(UserError, match=f'{words}.*--restart'):
+        train(captchas, tmp_path, 5, **changes)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_checkpoint_of_another_alphabet_is_refused(captchas, letters, tmp_path):
+    model_dir = tmp_path / 'm'
+    train(captchas, model_dir, 1)
+    with pytest.raises(UserError, match='data set 4 characters of 0-9 A-Z, found one of data set '
+                                        '4 characters of 0-9;.*--restart'):
+        train(letters, model_dir, 5)
+
+
+def test_rate_steps_and_batch_may_change_when_resumed(captchas, tmp_path):
+    train(captchas, tmp_path, 2)
+    assert train(captchas, tmp_path, 4, learning_rate=0.9, batch_size=7, schedule='constant') == 0
+    assert saved(tmp_path, 3)['Variable'] == pytest.approx(0.9)
+
+
+OLD = {'about/network': 'tiny_network', 'about/charset': 'digits', 'about/recipe': 'default',
+       'about/method': 'heads'}
+
+
+@pytest.mark.parametrize('removed, added', [
+    (['Variable'], {**OLD, 'global_step': np.int64(3)}),  # small_cnn's before `about`
+    ([], {key: OLD[key] for key in OLD if key != 'about/method'})])  # the first ones written here
+def test_an_older_checkpoint_is_resumed(captchas, tmp_path, removed, added):
+    train(captchas, tmp_path / 'new', 3)
+    arrays = saved(tmp_path / 'new', 2)
+    for key in ['about', *removed]:
+        del arrays[key]
+    write_arrays(tmp_path / 'old' / 'crack_captcha.model-2', {
+        **arrays, **{key: np.array(value) for key, value in added.items()}})
+    assert train(captchas, tmp_path / 'old', 4) == 0
+    moved = np.abs(saved(tmp_path / 'old', 3)['tiny/fc8_0/weights']
+                   - arrays['tiny/fc8_0/weights']).max()
+    assert 0 < moved < 0.001
+    with pytest.raises(UserError, match='standardize False, found one of standardize True'):
+        train(captchas, tmp_path / 'old', 9, standardize=False)
+
+
+def test_a_checkpoint_without_adams_moments(captchas, tmp_path):
+    train(captchas, tmp_path / 'new', 1)
+    arrays = {key: value for key, value in saved(tmp_path / 'new', 0).items() if 'Adam' not in key}
+    write_arrays(tmp_path / 'old' / 'crack_captcha.model-7', arrays)
+    with pytest.raises(UserError, match='model-7: expected a whole checkpoint.*Adam.*--restart'):
+        train(captchas, tmp_path / 'old', 50)
+
+
+def test_records_that_vanish_while_training(captchas, tmp_path):
     for name in 'train.tfrecords', 'test.tfrecords':
-        write_records(letters / name, 30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
-    with pytest.raises(cli.UserError, match='charset alnum, found one of .*digits'):
-        train(letters, tmp_path, 5, network=tiny)
-    assert sorted(set(os.listdir(tmp_path)) - {'letters'}) == before
+        shutil.copy(captchas / name, tmp_path / name)
+    with pytest.raises(UserError, match='train.tfrecords: was whole when .* the same command'):
+        train(tmp_path, tmp_path / 'm', 2000, {
+            'until': lambda i, _: (tmp_path / 'train.tfrecords').unlink() if i == 0 else None})
 
 
-def test_a_checkpoint_without_adams_moments(captchas, tmp_path, tiny):
-    with tf.Graph().as_default(), tf.Session() as sess:
-        for name, value in {'network': 'tiny', 'charset': 'digits', 'recipe': 'default',
-                            'method': 'heads'}.items():
-            tf.get_variable(f'about/{name}', initializer=tf.constant(value))
-        sess.run(tf.global_variables_initializer())
-        tf.train.Saver().save(sess, str(tmp_path / 'crack_captcha.model'), global_step=7)
-    with pytest.raises(cli.UserError, match='model-7: expected weights.*--restart'):
-        train(captchas, tmp_path, 50, network=tiny)
-
-
-def test_records_that_vanish_while_training(captchas, tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr(captcha_train, 'check_data', lambda *_: (49, 10, 'digits'))
-    with pytest.raises(cli.UserError, match='gone: was whole when'):
-        captcha_train.train(str(tmp_path / 'gone'), '', str(tmp_path / 'm'), 5, network=tiny)
-
-
-def test_letters_make_36_classes(tmp_path, tiny, capsys):
-    for name in 'train.tfrecords', 'test.tfrecords':
-        write_records(tmp_path / name,
-                      30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
-    train(tmp_path, tmp_path / 'm', 1, network=tiny)
+def test_letters_make_36_classes(letters, tmp_path, capsys):
+    train(letters, tmp_path / 'm', 1)
     assert saved(tmp_path / 'm', 0)['tiny/fc8_3/weights'].shape == (49, 36)
     assert 'ln 36 = 3.584' in capsys.readouterr().out
 
 
-def test_a_loss_that_is_no_number_stops(captchas, tmp_path, tiny, monkeypatch):
-    train(captchas, tmp_path, 2, network=tiny)
-    real = captcha_train.build_loss
-    monkeypatch.setattr(captcha_train, 'build_loss', lambda *args: real(*args) * np.float32('nan'))
-    with pytest.raises(cli.UserError, match='iteration 2: the loss is nan; last good checkpoint: '
-                                            '.*model-1; .*--restart --learning-rate 0.0001'):
-        train(captchas, tmp_path, 50, network=tiny)
+def test_records_that_do_not_belong_together(captchas, letters, tmp_path):
+    run = training.Run(str(captchas / 'train.tfrecords'), str(letters / 'test.tfrecords'),
+                       str(tmp_path / 'm'))
+    with pytest.raises(UserError, match='expected 4 characters of 0-9 as in .*, found 4 characters '
+                                        'of 0-9 A-Z; make both at once'):
+        captcha_train.train(tiny_recipe(), run)
 
 
-def test_a_step_that_breaks_the_weights_is_not_saved(captchas, tmp_path, tiny):
-    with pytest.raises(cli.UserError, match='iteration 0: .*last good checkpoint: none yet'):
-        train(captchas, tmp_path, 1, network=tiny, learning_rate=1e38)
-    assert captcha_data.newest_checkpoint(str(tmp_path)) is None
+def test_a_loss_that_is_no_number_stops(captchas, tmp_path):
+    train(captchas, tmp_path, 2)
+
+    def nan(i, _):  # from now on the weights are no numbers
+        if i == 2:
+            biases, = [v for v in tf.trainable_variables() if v.op.name == 'tiny/fc8_0/biases']
+            biases.load(np.full(10, np.nan, np.float32), tf.get_default_session())
+    with pytest.raises(UserError, match='iteration 3: the loss is nan; last good checkpoint: '
+                                        '.*model-1; .*--restart --learning-rate 0.0001'):
+        train(captchas, tmp_path, 50, {'until': nan})
 
 
-def test_it_warns_once_of_a_loss_that_stays_at_chance(captchas, tmp_path, tiny, monkeypatch,
-                                                      capsys):
-    monkeypatch.setattr(captcha_train, 'PLATEAU', 50)
-    monkeypatch.setattr(captcha_train, 'build_loss',
-                        lambda logits, labels, num_classes: 2.303 + 0 * tf.reduce_sum(logits[0]))
-    train(captchas, tmp_path, 70, network=tiny, recipe='post')
-    err = capsys.readouterr().err
-    assert err.count('warning: after') == 1
-    assert '2.303' in err and 'without --recipe post' in err
+def test_a_step_that_breaks_the_weights_is_not_saved(captchas, tmp_path):
+    with pytest.raises(UserError, match='iteration 0: .*last good checkpoint: none yet'):
+        train(captchas, tmp_path, 1, learning_rate=1e38)
+    assert models.newest(str(tmp_path)) is None
 
 
-def test_no_warning_once_it_learns(captchas, tmp_path, tiny, monkeypatch, capsys):
-    monkeypatch.setattr(captcha_train, 'PLATEAU', 50)
-    monkeypatch.setattr(captcha_train, 'build_loss',
-                        lambda logits, labels, num_classes: 1.5 + 0 * tf.reduce_sum(logits[0]))
-    train(captchas, tmp_path, 70, network=tiny)
-    assert 'warning' not in capsys.readouterr().err
+def test_it_warns_once_of_a_loss_that_stays_at_chance(captchas, tmp_path, capsys):
+    def guessing(inputs, num_classes, is_training=True, num_heads=4):
+        *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
+        return *[0 * head for head in heads], {}
+    for standardize, advice in (False, 'without --recipe post'), (True, 'with another --seed'):
+        recipe = dataclasses.replace(use_network(guessing), steps=70, standardize=standardize)
+        captcha_train.train(recipe, run_in(captchas, tmp_path / str(standardize), plateau=50))
+        err = capsys.readouterr().err
+        assert err.count('warning: after 50 iterations') == 1
+        assert '2.303' in err and advice in err
 
 
-def test_a_failed_save_keeps_the_last_checkpoint(captchas, tmp_path, tiny, monkeypatch):
-    train(captchas, tmp_path, 3, network=tiny)
+def test_no_warning_once_it_learns(letters, tmp_path, capsys):
+    """All of one text: the biases alone learn it."""
+    train(letters, tmp_path / 'm', 120, {'plateau': 100}, learning_rate=0.5, schedule='constant')
+    captured = capsys.readouterr()
+    assert 'warning' not in captured.err
+    assert 'whole captchas 1.0000 of 30' in captured.out
 
-    def full(self, sess, prefix, global_step):
-        with open(f'{prefix}-{global_step}.data-00000-of-00001.tempstate1', 'w') as file:
-            file.write('half')
-        raise tf.errors.ResourceExhaustedError(
-            None, None, f'Graph execution error:\n\nNode: x\n{prefix}-9; No space left on device')
-    monkeypatch.setattr(tf.train.Saver, 'save', full)
-    with pytest.raises(cli.UserError, match='No space left on device; last good .*model-2;'):
-        train(captchas, tmp_path, 9, network=tiny)
-    with pytest.raises(cli.UserError, match='go on with the same command$'):  # nothing saved yet
-        train(captchas, tmp_path, 3, network=tiny, restart=True)  # the old one's number
-    assert not glob.glob(str(tmp_path / '*tempstate*'))
-    assert captcha_data.newest_checkpoint(str(tmp_path)).endswith('-2')
+
+def test_a_failed_save_keeps_the_last_checkpoint(captchas, tmp_path):
+    train(captchas, tmp_path, 3)
+    for step in 8, 1:  # what TensorFlow cannot put a file in the place of
+        (tmp_path / f'crack_captcha.model-{step}.index').mkdir()
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(UserError, match='model-8: cannot be written: .*; last good checkpoint: '
+                                        '.*model-2; make room .* resume with the same command$'):
+        train(captchas, tmp_path, 9)
+    with pytest.raises(UserError, match='model-1: cannot .*model-2; .*the same command$'):
+        train(captchas, tmp_path, 2, {'restart': True})
+    assert sorted(os.listdir(tmp_path)) == before
+    assert models.newest(str(tmp_path)).endswith('-2')
 
 
 @pytest.mark.parametrize('steps, status, words', [(2, 143, 'stopped after iteration 0'),
                                                   (1, 0, 'Held-out after iteration 0')])
-def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, tiny, monkeypatch, capsys,
-                                                      steps, status, words):
-    stop = types.SimpleNamespace(signal=signal.SIGTERM)
-    monkeypatch.setattr(cli, 'stop_signals', lambda: contextlib.nullcontext(stop))
-    assert train(captchas, tmp_path, steps, network=tiny) == status
+def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, capsys, steps, status,
+                                                      words):
+    def stop(*_):
+        signal.raise_signal(signal.SIGTERM)
+    assert train(captchas, tmp_path, steps, {'until': stop}) == status
     assert words in capsys.readouterr().out
+    assert kept(tmp_path) == ['crack_captcha.model-0.index']
+
+
+def test_until_ends_it_without_saving(captchas, tmp_path):
+    seen = []
+
+    def until(i, recent):
+        seen.append((i, len(recent)))
+        return i == 45
+    assert train(captchas, tmp_path, 90, {'until': until}) == 0
+    assert seen == [(i, min(i + 1, 40)) for i in range(46)]
+    assert kept(tmp_path) == []
 
 
 # --- as a user runs it
@@ -472,7 +480,8 @@ def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, tiny, 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves(captchas, tmp_path, number):
     command = [sys.executable, os.path.join(ROOT, 'captcha_train.py'), '--model-dir', tmp_path,
-               '--train', captchas / 'train.tfrecords', '--test', captchas / 'test.tfrecords']
+               '--train', captchas / 'train.tfrecords', '--test', captchas / 'test.tfrecords',
+               '--network', 'small_cnn', '--batch-size', '8']
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in process.stdout:
         if line.startswith('Iter:0 '):
@@ -480,8 +489,8 @@ def test_a_signal_saves(captchas, tmp_path, number):
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 128 + number, err
-    stopped = re.search(r'stopped after iteration (\d+), saved .*; go on with', out)
-    assert captcha_data.newest_checkpoint(str(tmp_path)).endswith(f'-{stopped[1]}')
+    stopped = re.search(r'stopped after iteration (\d+), saved .*; resume with', out)
+    assert models.newest(str(tmp_path)).endswith(f'-{stopped[1]}')
     assert 'Traceback' not in err and 'tensorflow' not in err.lower()
 
 
@@ -491,10 +500,11 @@ def test_a_signal_saves(captchas, tmp_path, number):
     (['--network', 'vgg'], 'small_cnn'), (['--method', '3'], 'vector'),
     (['--keep-prob', '1.5'], '0.000001 to 1'), (['--keep-prob', '0'], 'above 0'),
     (['--keep-prob', '1e-17'], '0.000001 to 1'),
+    (['--network', 'small_cnn', '--keep-prob', '1'], 'which has none'),
     (['--recipe', 'mine'], 'post'), (['--seed', 'x'], "found 'x'")])
 def test_bad_options(monkeypatch, arguments, words):
     monkeypatch.setattr(sys, 'argv', ['captcha_train.py', *arguments])
-    with pytest.raises(cli.UserError, match=re.escape(words)):
+    with pytest.raises(UserError, match=re.escape(words)):
         captcha_train.main()
 
 
@@ -510,3 +520,26 @@ def test_bad_options_and_files_are_one_line(one_line_error, captchas, tmp_path):
     assert f'{tmp_path / "file"}: File exists' in one_line_error(
         'captcha_train.py', *files, '--model-dir', tmp_path / 'file')
     assert not glob.glob(str(tmp_path / 'm' / '*.index'))
+
+
+# --- checkpoints
+
+def test_newest_checkpoint(tmp_path):
+    assert models.newest(str(tmp_path / 'missing')) is None
+    assert models.newest(str(tmp_path)) is None
+    for number in 1000, 6000, 900:
+        (tmp_path / f'crack_captcha.model-{number}.index').write_bytes(b'')
+    prefix = str(tmp_path / 'crack_captcha.model-')
+    assert models.newest(str(tmp_path)) == prefix + '6000'
+    # after --restart the newest is not the one of the highest iteration
+    tf.train.update_checkpoint_state(str(tmp_path), prefix + '900',
+                                     [prefix + '900', prefix + '6000'])
+    assert models.newest(str(tmp_path)) == prefix + '900'
+    (tmp_path / 'checkpoint').write_text('')  # the power failed
+    assert models.newest(str(tmp_path)) == prefix + '6000'
+    # listed and gone: not begun again in silence
+    (tmp_path / 'missing').mkdir()
+    tf.train.update_checkpoint_state(str(tmp_path / 'missing'), prefix + '900')
+    assert models.newest(str(tmp_path / 'missing')) == str(
+        tmp_path / 'missing' / 'crack_captcha.model-900')
+    assert [checkpoints.step_of(name) for name in ('a-5', 'a', 'a-x', 'b/c-007')] == [5, 0, 0, 7]

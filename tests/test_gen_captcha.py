@@ -1,9 +1,14 @@
 """The generator, run as a user runs it."""
 import os
 import re
+import shutil
 
 import pytest
 from PIL import Image
+
+import gen_captcha
+from support import dataset
+from support.console import UserError
 
 
 def texts(folder):
@@ -25,7 +30,7 @@ def test_every_draw_keeps_its_own_jpeg(run_script, tmp_path):
             image.load()
 
 
-def test_a_second_run_goes_on_with_the_numbers(run_script, tmp_path):
+def test_a_second_run_continues_the_numbers(run_script, tmp_path):
     first = run_script('gen_captcha.py', '--num', 7, '--seed', 5, '--out', tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     (tmp_path / '.0000_000099.jpg.part').write_bytes(b'of a run that was killed')
@@ -37,15 +42,44 @@ def test_a_second_run_goes_on_with_the_numbers(run_script, tmp_path):
     assert all(after[name] == content for name, content in before.items())
 
 
-@pytest.mark.parametrize('there, asked, name', [
-    (['0782', '0113'], 'alnum', 'digits'), (['0A82', '0113'], 'digits', 'alnum')])
-def test_digits_and_letters_are_not_mixed(one_line_error, tmp_path, there, asked, name):
-    for number, text in enumerate(there):
+@pytest.mark.parametrize('drawn, asked, found', [
+    (['0782', '0113'], dataset.Facts(dataset.CHARSETS['alnum']), '2 of 4 characters of 0-9;'),
+    (['0A82', '0113'], dataset.Facts(), '2 of 4 characters of 0-9 A-Z;'),
+    (['0782', '01133'], dataset.Facts(), '2 of 4-5 characters of 0-9;')])
+def test_other_characters_and_lengths_are_not_mixed(tmp_path, drawn, asked, found):
+    for number, text in enumerate(drawn):
         (tmp_path / f'{text}_{number:06d}.jpg').write_bytes(b'')
-    line = one_line_error('gen_captcha.py', '--num', 3, '--charset', asked, '--out', tmp_path)
-    assert f'expected captchas of {asked}, found {len(there)} of {name}' in line
-    assert '--out' in line and '--images' in line
-    assert len(os.listdir(tmp_path)) == len(there)
+    with pytest.raises(UserError, match=f'expected captchas of {asked}, found {found}.*--out.*'
+                                        '--images'):
+        gen_captcha.gen_captcha(str(tmp_path), 3, gen_captcha.Drawing(asked))
+    assert len(os.listdir(tmp_path)) == len(drawn)
+
+
+def test_any_length_alphabet_and_size(run_script, tmp_path):
+    made = run_script('gen_captcha.py', '--num', 60, '--seed', 1, '--out', tmp_path, '--length',
+                      '3-5', '--alphabet', '01abcdef', '--width', 200, '--height', 80)
+    assert made.returncode == 0, made.stderr
+    drawn = texts(tmp_path)
+    assert {len(text) for text in drawn} == {3, 4, 5}
+    assert set(''.join(drawn)) == set('01abcdef')
+    with Image.open(next(tmp_path.iterdir())) as image:
+        assert image.size == (200, 80)
+
+
+def test_fonts_are_found_and_checked(tmp_path, capsys):
+    own, = gen_captcha.DEFAULT_FONTS
+    assert gen_captcha.find_fonts(None, '0123') == (own,)
+    with pytest.raises(UserError, match='expected fonts .* found none.*--fonts'):
+        gen_captcha.find_fonts(str(tmp_path), '0123')
+    (tmp_path / 'more').mkdir()
+    shutil.copy(own, tmp_path / 'more' / 'copy.TTF')
+    assert gen_captcha.find_fonts(str(tmp_path), '0123') == (own, str(tmp_path / 'more/copy.TTF'))
+    with pytest.raises(UserError, match='expected a font with all of 0验, found none'):
+        gen_captcha.find_fonts(None, '0验')
+    assert f'not used: {own}: lacks 验' in capsys.readouterr().out
+    (tmp_path / 'bad.ttf').write_bytes(b'no font')
+    with pytest.raises(UserError, match='bad.ttf: expected a font'):
+        gen_captcha.find_fonts(str(tmp_path), '0123')
 
 
 def test_the_seed_fixes_the_texts(run_script, tmp_path):
@@ -61,7 +95,10 @@ def test_the_seed_fixes_the_texts(run_script, tmp_path):
 @pytest.mark.parametrize('arguments, words', [
     (['--num', '0'], 'at least 1'), (['--num', '-3'], 'at least 1'),
     (['--num', 'many'], 'many'), (['--charset', 'greek'], 'digits'), (['--seed', 'x'], 'seed'),
-    (['--nmu', '5'], '--nmu')])
+    (['--nmu', '5'], '--nmu'), (['--length', '5-4'], 'expected a length'),
+    (['--length', '0'], 'expected a length'), (['--alphabet', ''], 'expected an alphabet'),
+    (['--alphabet', 'aba'], 'a more than once'), (['--alphabet', 'a_b'], "found '_'"),
+    (['--alphabet', 'ab/'], "found '/'")])
 def test_bad_options_are_one_line(one_line_error, tmp_path, arguments, words):
     assert words in one_line_error('gen_captcha.py', '--out', tmp_path / 'new', *arguments)
     assert not (tmp_path / 'new').exists()

@@ -1,17 +1,23 @@
+"""MNIST is read as TensorFlow 1 read it, and a wrong file is named."""
+import copy
 import gzip
 import hashlib
 import os
 import pathlib
+import shutil
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-import cli
-import input_data
-from conftest import ROOT
+from helpers import DATA, ROOT
+from support import input_data
+from support.console import UserError
 
-DATA = os.path.join(ROOT, 'data')
+MIRROR = pathlib.Path(DATA).as_uri() + '/'
+UNREACHABLE = 'http://127.0.0.1:9/'
 
 
 def idx(array):
@@ -123,6 +129,20 @@ def test_an_epoch_gives_each_picture_once_and_seeds_differ(small):
     assert not np.array_equal(epoch[:20], other.next_batch(20)[0])
 
 
+def test_a_copy_draws_the_same_batches_and_leaves_the_other_alone(small):
+    train, expected = (input_data.read_data_sets(small[0], validation_size=0, seed=1).train
+                       for _ in range(2))
+    for part in train, expected:
+        part.next_batch(50)
+    copied = copy.copy(train)
+    assert copied.images is train.images and copied.labels is train.labels
+    batches = [expected.next_batch(50)[0] for _ in range(3)]
+    for part in copied, train:
+        for batch in batches:
+            assert np.array_equal(part.next_batch(50)[0], batch)
+    assert copied.epochs_completed == train.epochs_completed == expected.epochs_completed == 3
+
+
 def test_a_batch_larger_than_the_set_is_refused(small):
     train = input_data.read_data_sets(small[0], validation_size=0).train
     with pytest.raises(ValueError, match='from 1 to num_examples, 60; found 61'):
@@ -147,20 +167,19 @@ def test_a_plain_file_is_read_before_the_gzipped_one(small):
     train = input_data.read_data_sets(folder, validation_size=0).train
     assert train.labels.tolist() == (9 - arrays['train-labels-idx1-ubyte']).tolist()
     (folder / 'train-labels-idx1-ubyte').unlink()  # the gzipped one is of the other set
-    with pytest.raises(cli.UserError, match='train-labels-idx1-ubyte only gzipped'):
+    with pytest.raises(UserError, match='train-labels-idx1-ubyte only gzipped'):
         input_data.read_data_sets(folder, validation_size=0)
 
 
 @pytest.mark.parametrize('zipped', [True, False])
-def test_a_missing_file_of_another_set_is_not_replaced_by_mnists(small, monkeypatch, zipped):
+def test_a_missing_file_of_another_set_is_not_replaced_by_mnists(small, zipped):
     folder, _ = small
-    monkeypatch.setattr(input_data, 'MIRRORS', [pathlib.Path(DATA).as_uri() + '/'])
     os.remove(folder / 't10k-labels-idx1-ubyte.gz')
     for path in folder.iterdir() if not zipped else []:
         path.with_suffix('').write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
-    with pytest.raises(cli.UserError, match='because t10k-labels-idx1-ubyte is missing'):
-        input_data.read_data_sets(folder, validation_size=0)
+    with pytest.raises(UserError, match='because t10k-labels-idx1-ubyte is missing'):
+        input_data.read_data_sets(folder, validation_size=0, mirrors=[MIRROR])
     assert len(os.listdir(folder)) == 3
 
 
@@ -188,7 +207,7 @@ def rewrite(path, change):
 def test_a_wrong_file_is_named_in_one_line(small, name, change, words):
     folder, _ = small
     rewrite(folder / f'{name}.gz', change)
-    with pytest.raises(cli.UserError, match=words) as raised:
+    with pytest.raises(UserError, match=words) as raised:
         input_data.read_data_sets(folder, validation_size=0)
     assert f'{name}.gz' in str(raised.value) and '\n' not in str(raised.value)
 
@@ -199,51 +218,80 @@ def test_a_damaged_gzip_file_is_named(small, damage):
     folder, _ = small
     path = folder / 'train-images-idx3-ubyte.gz'
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(cli.UserError, match='train-images-idx3-ubyte.gz: expected a gzip file'):
+    with pytest.raises(UserError, match='train-images-idx3-ubyte.gz: expected a gzip file'):
         input_data.read_data_sets(folder, validation_size=0)
 
 
 def test_too_large_a_validation_set_is_refused(small):
-    with pytest.raises(cli.UserError, match='expected at least 61 training pictures.*found 60'):
+    with pytest.raises(UserError, match='expected at least 61 training pictures.*found 60'):
         input_data.read_data_sets(small[0], validation_size=61)
 
 
-def test_a_missing_file_is_fetched_from_the_second_mirror(tmp_path, monkeypatch):
-    mirror = pathlib.Path(DATA).as_uri() + '/'
-    monkeypatch.setattr(input_data, 'MIRRORS', ['http://127.0.0.1:9/', mirror])
+def test_a_missing_file_is_fetched_from_the_second_mirror(tmp_path):
     name = 't10k-labels-idx1-ubyte'
-    path = input_data.find(str(tmp_path / 'new'), name)
+    path = input_data.fetch(str(tmp_path / 'new'), name, [UNREACHABLE, MIRROR])
     assert sorted(os.listdir(tmp_path / 'new')) == [f'{name}.gz']
     with open(path, 'rb') as fetched, open(os.path.join(DATA, f'{name}.gz'), 'rb') as original:
         assert fetched.read() == original.read()
 
 
+def test_reading_fetches_what_is_missing(tmp_path):
+    names = sorted(f'{name}.gz' for name in input_data.SHA256)
+    for name in names[:2]:  # of the test set; the larger two are missing
+        shutil.copy(os.path.join(DATA, name), tmp_path)
+    mnist = input_data.read_data_sets(str(tmp_path), mirrors=[MIRROR])
+    assert sorted(os.listdir(tmp_path)) == names
+    assert [part.num_examples for part in mnist] == [55000, 5000, 10000]
+
+
 @pytest.mark.parametrize('content, found', [(gzip.compress(b'another'), 'found ae448ac8'),
                                             (b'<html>', 'found no whole gzip file'),
                                             (gzip.compress(b'half')[:-9], 'no whole gzip file')])
-def test_a_mirrors_wrong_file_is_refused_and_nothing_is_left(tmp_path, monkeypatch, content, found):
+def test_a_mirrors_wrong_file_is_refused_and_nothing_is_left(tmp_path, content, found):
     (tmp_path / 't10k-labels-idx1-ubyte.gz').write_bytes(content)
-    monkeypatch.setattr(input_data, 'MIRRORS', [tmp_path.as_uri() + '/'])
-    with pytest.raises(cli.UserError, match='expected SHA-256 ff7bcfd4.*' + found):
-        input_data.find(str(tmp_path / 'new'), 't10k-labels-idx1-ubyte')
+    with pytest.raises(UserError, match='expected SHA-256 ff7bcfd4.*' + found):
+        input_data.fetch(str(tmp_path / 'new'), 't10k-labels-idx1-ubyte',
+                         [tmp_path.as_uri() + '/'])
     assert os.listdir(tmp_path / 'new') == []
 
 
-def test_without_a_network_one_line_says_which_file_to_put_where(tmp_path, monkeypatch):
-    monkeypatch.setattr(input_data, 'MIRRORS', ['http://127.0.0.1:9/'])
-    with pytest.raises(cli.UserError) as raised:
-        input_data.read_data_sets(str(tmp_path))
+def test_without_a_network_one_line_says_which_file_to_put_where(tmp_path):
+    with pytest.raises(UserError) as raised:
+        input_data.read_data_sets(str(tmp_path), mirrors=[UNREACHABLE])
     assert f'put train-images-idx3-ubyte.gz into {tmp_path}' in str(raised.value)
     assert '\n' not in str(raised.value)
 
 
-def test_the_command_counts_labels_and_reports_a_broken_file(run_script, small):
+def command(*arguments):
+    """The module, started as data/README.md says, in the project's folder."""
+    return subprocess.run([sys.executable, '-m', 'support.input_data', *map(str, arguments)],
+                          cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_checks_the_repositorys_files():
+    ended = command()
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert ended.stdout.startswith('train: 60000 pictures, labels 0:5923 1:6742 ')
+    assert 'test: 10000 pictures, labels 0:980 1:1135 ' in ended.stdout
+
+
+def test_the_command_counts_labels_and_reports_a_broken_file(small):
     folder, _ = small
-    done = run_script('input_data.py', folder)
-    assert done.returncode == 0 and done.stderr == ''
-    assert done.stdout.splitlines()[1] == ('test: 20 pictures, labels '
-                                           + ' '.join(f'{d}:2' for d in range(10)))
+    ended = command(folder)
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert ended.stdout.splitlines()[1] == ('test: 20 pictures, labels '
+                                            + ' '.join(f'{d}:2' for d in range(10)))
     rewrite(folder / 'train-labels-idx1-ubyte.gz', lambda b: b[:20])
-    done = run_script('input_data.py', folder)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert 'train-labels-idx1-ubyte.gz' in done.stderr and 'Traceback' not in done.stderr
+    ended = command(folder)
+    assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
+    assert ended.stderr.startswith('input_data.py: ')
+    assert 'train-labels-idx1-ubyte.gz' in ended.stderr
+
+
+def test_the_commands_own_advice_can_be_typed():
+    ended = command('--folder', 'data')
+    assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
+    assert 'all options: python -m support.input_data --help' in ended.stderr
+    ended = command('--help')
+    assert ended.returncode == 0
+    assert ended.stdout.startswith('usage: python -m support.input_data ')

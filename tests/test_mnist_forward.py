@@ -1,8 +1,9 @@
+"""The network has the post's names, shapes, numbers and penalties."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import mnist_forward
-from mnist_arrays import logits, random_arrays
+from helpers import mnist_arrays, mnist_logits
 
 
 def test_the_variables_have_the_posts_names_and_shapes():
@@ -15,14 +16,14 @@ def test_the_variables_have_the_posts_names_and_shapes():
 
 
 def test_logits_and_penalties_are_numpys():
-    arrays = random_arrays(0)
+    arrays = mnist_arrays(0)
     images = np.random.RandomState(3).rand(4, 784).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, 784])
         y = mnist_forward.forward(x, 0.01)
         for variable in tf.trainable_variables():
             variable.load(arrays[variable.op.name], sess)
-        assert np.allclose(sess.run(y, {x: images}), logits(images, arrays), atol=1e-4)
+        assert np.allclose(sess.run(y, {x: images}), mnist_logits(images, arrays), atol=1e-4)
         penalties = sess.run(tf.get_collection('losses'))
         assert np.allclose(penalties, [0.01 * (arrays[key].astype(float) ** 2).sum() / 2
                                        for key in ('Variable', 'Variable_2')], rtol=1e-5)

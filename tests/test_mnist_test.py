@@ -1,105 +1,107 @@
+"""The accuracy of each checkpoint, once, until training has finished."""
 import os
 import re
 
 import numpy as np
 import pytest
 
-import cli
-import input_data
-import mnist_backward
+import mnist_app
 import mnist_test
-from conftest import ROOT
-from mnist_arrays import logits, random_arrays, write_checkpoint
+from helpers import (SAMPLES, link_data, mnist_arrays, mnist_logits, read_arrays,
+                     write_mnist_checkpoint)
+from support import checkpoints, input_data
+from support.console import UserError
 
 
 @pytest.fixture
-def model(tmp_path, monkeypatch):
-    monkeypatch.setattr(mnist_backward, 'model_save_path', str(tmp_path / 'model'))
-    return tmp_path / 'model'
+def model(tmp_path):
+    return str(tmp_path / 'model')
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def mnist():
     random = np.random.RandomState(6)
     images = random.rand(1000, 784).astype(np.float32)
-    # Labels that the averages of random_arrays(0) read rightly in 700 of 1,000 cases.
-    digits = logits(images, random_arrays(0), averages=True).argmax(1)
+    # Labels that the averages of mnist_arrays(0) read rightly in 700 of 1,000 cases.
+    digits = mnist_logits(images, mnist_arrays(0), averages=True).argmax(1)
     digits[:300] = (digits[:300] + 1) % 10
     return input_data.Datasets(*[input_data.DataSet(images, np.eye(10)[digits])] * 3)
 
 
-@pytest.fixture
-def naps(monkeypatch):
-    """Replaces the sleep between two looks: each nap runs the next function of the list."""
-    todo = []
-    monkeypatch.setattr(mnist_test.time, 'sleep', lambda seconds: todo.pop(0)())
-    return todo
+def sleep_by(todo):
+    """What stands in for time.sleep: each nap runs the next function of the list `todo`."""
+    return lambda seconds: todo.pop(0)()
 
 
-def finish(model, step):
-    (model / 'finished').write_text(f'model_checkpoint_path: "mnist_model-{step}"')
+def mark_finished(model, step):
+    checkpoints.mark_finished(os.path.join(model, f'mnist_model-{step}'))
+
+
+def nothing():
+    pass
 
 
 def test_a_plain_tf1_checkpoint_is_read_through_its_averages(model, mnist, capsys):
-    write_checkpoint(model, random_arrays(49001), 49001)
-    assert mnist_test.test(mnist, once=True) == pytest.approx(0.7)
+    write_mnist_checkpoint(model, mnist_arrays(49001), 49001)
+    assert mnist_test.test(mnist, once=True, model_folder=model) == pytest.approx(0.7)
     assert capsys.readouterr().out == 'After 49001 training step(s),test accuracy= 0.7.\n'
 
 
 def test_no_checkpoint(model, mnist, capsys):
-    assert mnist_test.test(mnist) is None
+    assert mnist_test.test(mnist, model_folder=model) is None
     assert capsys.readouterr().out == 'No checkpoint file found\n'
 
 
-def test_polling_prints_each_checkpoint_once_and_ends_when_training_does(model, mnist, naps,
-                                                                        capsys):
-    write_checkpoint(model, random_arrays(1), 1)
-    naps += [lambda: None, lambda: None,
-             lambda: write_checkpoint(model, random_arrays(2, seed=8), 2),
-             lambda: None, lambda: finish(model, 2)]
-    mnist_test.test(mnist)
-    assert naps == []
+def test_polling_prints_each_checkpoint_once_and_ends_when_training_does(model, mnist, capsys):
+    write_mnist_checkpoint(model, mnist_arrays(1), 1)
+    todo = [nothing, nothing,
+            lambda: write_mnist_checkpoint(model, mnist_arrays(2, seed=8), 2),
+            nothing, lambda: mark_finished(model, 2)]
+    mnist_test.test(mnist, model_folder=model, sleep=sleep_by(todo))
+    assert todo == []
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == 'After 1 training step(s),test accuracy= 0.7.'
     assert re.fullmatch(r'After 2 training step\(s\),test accuracy= 0\.[0-4]\d*\.', lines[1])
     assert len(lines) == 2
 
 
-def test_an_older_finish_does_not_end_the_polling(model, mnist, naps, capsys):
-    write_checkpoint(model, random_arrays(3), 3)
-    finish(model, 2)
-    naps += [lambda: None, lambda: finish(model, 3)]
-    mnist_test.test(mnist)
-    assert naps == [] and len(capsys.readouterr().out.splitlines()) == 1
+def test_an_older_finish_does_not_end_the_polling(model, mnist, capsys):
+    write_mnist_checkpoint(model, mnist_arrays(3), 3)
+    mark_finished(model, 2)
+    todo = [nothing, lambda: mark_finished(model, 3)]
+    mnist_test.test(mnist, model_folder=model, sleep=sleep_by(todo))
+    assert todo == [] and len(capsys.readouterr().out.splitlines()) == 1
 
 
-def test_a_checkpoint_replaced_while_it_is_read_is_looked_up_again(model, mnist, naps, capsys):
-    gone = write_checkpoint(model, random_arrays(1), 1)
-    os.remove(gone + '.index')  # as training does with old ones
-    naps += [lambda: write_checkpoint(model, random_arrays(2), 2)]
-    assert mnist_test.test(mnist, once=True) == pytest.approx(0.7)
+def test_a_checkpoint_replaced_while_it_is_read_is_looked_up_again(model, mnist, capsys):
+    deleted = write_mnist_checkpoint(model, mnist_arrays(1), 1)
+    os.remove(deleted + '.index')  # as training does with old ones
+    todo = [lambda: write_mnist_checkpoint(model, mnist_arrays(2), 2)]
+    accuracy = mnist_test.test(mnist, once=True, model_folder=model, sleep=sleep_by(todo))
+    assert accuracy == pytest.approx(0.7)
     assert capsys.readouterr().out == 'After 2 training step(s),test accuracy= 0.7.\n'
 
 
-def test_a_checkpoint_that_stays_damaged_is_one_line(model, mnist, naps):
-    path = write_checkpoint(model, random_arrays(1), 1)
-    with open(path + '.index', 'wb') as opened:
+def test_a_checkpoint_that_stays_damaged_is_one_line(model, mnist):
+    prefix = write_mnist_checkpoint(model, mnist_arrays(1), 1)
+    with open(prefix + '.index', 'wb') as opened:
         opened.write(b'nothing')
-    naps += [lambda: None] * (mnist_test.restore_attempts - 1)
-    with pytest.raises(cli.UserError, match='mnist_model-1') as raised:
-        mnist_test.test(mnist)
-    assert '\n' not in str(raised.value) and naps == []
+    todo = [nothing] * (mnist_test.restore_attempts - 1)
+    with pytest.raises(UserError, match='mnist_model-1') as raised:
+        mnist_test.test(mnist, model_folder=model, sleep=sleep_by(todo))
+    assert '\n' not in str(raised.value) and todo == []
+    assert 'python mnist_backward.py' in str(raised.value)
 
 
 def test_the_command_without_a_checkpoint(run_script, tmp_path):
-    os.symlink(os.path.join(ROOT, 'data'), tmp_path / 'data')
-    done = run_script('mnist_test.py', cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, 'No checkpoint file found\n')
-    assert done.stderr == 'mnist_test.py: train first: python mnist_backward.py\n'
+    link_data(tmp_path)
+    ended = run_script('mnist_test.py', cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, 'No checkpoint file found\n')
+    assert ended.stderr == 'mnist_test.py: train first: python mnist_backward.py\n'
 
 
-def test_2000_real_steps_reach_95_percent_and_read_digits(run_script, tmp_path):
-    os.symlink(os.path.join(ROOT, 'data'), tmp_path / 'data')
+def test_2000_real_steps_reach_95_percent_and_read_digits(run_script, tmp_path, capsys):
+    link_data(tmp_path)
     trained = run_script('mnist_backward.py', '--steps', 2000, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert re.findall(r'After (\d+) training step\(s\),loss on training batch is [\d.]+\.\n',
@@ -107,6 +109,7 @@ def test_2000_real_steps_reach_95_percent_and_read_digits(run_script, tmp_path):
     # Nothing but the progress bar on stderr, and it reached the end.
     assert set(re.findall(r'^\w+', trained.stderr, re.M)) == {'training'}
     assert 'training 2000/2000' in trained.stderr
+    assert read_arrays(tmp_path / 'model' / 'mnist_model-2000')['Variable_4'] == 2000
 
     tested = run_script('mnist_test.py', cwd=tmp_path)  # ends by itself: training has finished
     assert tested.returncode == 0 and tested.stderr == ''
@@ -114,9 +117,7 @@ def test_2000_real_steps_reach_95_percent_and_read_digits(run_script, tmp_path):
                                   tested.stdout)[1])
     assert 0.95 <= accuracy < 0.99
 
-    samples = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
-    read = run_script('mnist_app.py', *samples, cwd=tmp_path)
-    assert read.returncode == 0 and read.stderr == ''
-    digits = re.findall(r'the prediction number is \[(\d)\]\n', read.stdout)
+    assert mnist_app.application(SAMPLES, model_folder=str(tmp_path / 'model')) == 0
+    digits = re.findall(r'the prediction number is \[(\d)\]\n', capsys.readouterr().out)
     # Not all ten: so short a training takes one or two for another digit.
     assert len(digits) == 10 and sum(int(d) == i for i, d in enumerate(digits)) >= 7

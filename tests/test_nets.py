@@ -2,43 +2,14 @@
 import numpy as np
 import pytest
 
-import cli
-
-with cli.quiet_start():
-    import tensorflow.compat.v1 as tf
-
+from helpers import LAYERS, reference_heads, tf
 from nets import alexnet, nets_factory, slim
 
-# scope: (kernel height, kernel width, channels in, channels out), from the post's table
-LAYERS = {'conv1': (11, 11, 1, 64), 'conv2': (5, 5, 64, 192), 'conv3': (3, 3, 192, 384),
-          'conv4': (3, 3, 384, 384), 'conv5': (3, 3, 384, 256), 'fc6': (5, 5, 256, 4096),
-          'fc7': (1, 1, 4096, 4096), **{f'fc8_{k}': (1, 1, 4096, 10) for k in range(4)}}
 OUTPUTS = {'conv1': (54, 54, 64), 'pool1': (26, 26, 64), 'conv2': (26, 26, 192),
            'pool2': (12, 12, 192), 'conv3': (12, 12, 384), 'conv4': (12, 12, 384),
            'conv5': (12, 12, 256), 'pool5': (5, 5, 256), 'fc6': (1, 1, 4096),
            'dropout6': (1, 1, 4096), 'fc7': (1, 1, 4096), 'dropout7': (1, 1, 4096),
            **{f'fc8_{k}': (10,) for k in range(4)}}
-
-
-def reference_heads(variables, images):
-    """The post's table written out with TensorFlow's own convolutions.
-
-    Args: variables: {name: array, tensor or variable}; images: float32 [batch, 224, 224, 1].
-    Returns: four heads' logits [batch, 10].
-    """
-    def conv(net, scope, padding, stride=1):
-        return (tf.nn.conv2d(net, variables[f'alexnet_v2/{scope}/weights'], stride, padding)
-                + variables[f'alexnet_v2/{scope}/biases'])
-
-    def pool(net):
-        return tf.nn.max_pool2d(net, 3, 2, 'VALID')
-    net = pool(tf.nn.relu(conv(images, 'conv1', 'VALID', 4)))
-    net = pool(tf.nn.relu(conv(net, 'conv2', 'SAME')))
-    for scope in 'conv3', 'conv4', 'conv5':
-        net = tf.nn.relu(conv(net, scope, 'SAME'))
-    net = tf.nn.relu(conv(pool(net), 'fc6', 'VALID'))
-    net = tf.nn.relu(conv(net, 'fc7', 'VALID'))
-    return [tf.squeeze(conv(net, f'fc8_{k}', 'VALID'), [1, 2]) for k in range(4)]
 
 
 @pytest.fixture
@@ -131,8 +102,7 @@ def test_he_changes_the_convolutions_only(graph):
 
 def test_an_unknown_initialization_is_a_value_error(graph):
     with pytest.raises(ValueError, match='he'):
-        nets_factory.get_network_fn('alexnet_v2', 10, initialization='xavier')(
-            tf.zeros([1, 224, 224, 1]))
+        nets_factory.get_network_fn('alexnet_v2', 10, initialization='xavier')
 
 
 @pytest.mark.parametrize('size, kernel, padding', [(5, 5, 'VALID'), (1, 1, 'VALID'),
@@ -246,6 +216,27 @@ def test_factory(graph):
         nets_factory.get_network_fn('alexnet_v2', 10, method='vectors')
 
 
+def test_a_network_of_ones_own(graph):
+    def linear(inputs, num_classes, is_training=True, num_heads=4):
+        return *[inputs[:, 0, :num_classes, 0] + k for k in range(num_heads)], {}
+    linear.default_image_size = 16
+    nets_factory.register('linear', linear, lambda weight_decay, initialization: {})
+    assert 'linear' in nets_factory.names()
+    fn = nets_factory.get_network_fn('linear', 3, num_heads=2)
+    *heads, end_points = fn(tf.zeros([1, 16, 16, 1]))
+    assert fn.default_image_size == 16 and end_points == {}
+    with tf.Session() as sess:
+        assert np.array(sess.run(heads)).tolist() == [[[0, 0, 0]], [[1, 1, 1]]]
+
+
+@pytest.mark.parametrize('name', ['alexnet_v2', 'small_cnn'])
+def test_as_many_heads_as_characters(graph, name):
+    *heads, end_points = nets_factory.get_network_fn(name, 37, num_heads=6)(
+        tf.zeros([1, 224, 224, 1]))
+    assert [head.shape.as_list() for head in heads] == [[1, 37]] * 6
+    assert {f'{name}/fc8_{k}' for k in range(6)} <= set(end_points)
+
+
 # --- Method 1: one head of 4 x classes
 
 @pytest.mark.parametrize('name, values', [('alexnet_v2', 4096), ('small_cnn', 3584)])
@@ -341,5 +332,3 @@ def test_the_small_networks_initial_values(graph, initialization, variance):
         weights = sess.run(next(v for v in tf.global_variables()
                                 if v.op.name == 'small_cnn/conv6/weights'))
     assert weights.var() == pytest.approx(variance, rel=0.03)
-    with pytest.raises(ValueError, match='he'):
-        small(tf.zeros([1, 224, 224, 1]), initialization='xavier')

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import captcha_data
-import cli
 import to_tfrecord
-from conftest import ROOT
+from helpers import ROOT
+from support import dataset, labels, records
+from support.console import UserError
 
 
 def grey(path, value):
@@ -24,8 +24,9 @@ def grey(path, value):
 
 def read(path):
     """[(text, the image's first pixel), ...] of a record file."""
-    return [(captcha_data.text_of(labels, captcha_data.CHARSETS['alnum']), int(image[0, 0]))
-            for image, labels in captcha_data.read_records(str(path))]
+    facts = dataset.read_facts(str(path))
+    return [(facts.text_of(classes), int(image[0, 0]))
+            for image, classes in records.read_records(str(path))]
 
 
 @pytest.fixture
@@ -46,9 +47,8 @@ def test_a_record_has_the_posts_keys_and_types():
     assert [list(features[f'label{k}'].int64_list.value) for k in range(4)] == [[0], [7], [8], [2]]
 
 
-def test_the_split_is_the_sorted_list_shuffled_with_seed_0(thirty, tmp_path, monkeypatch):
-    monkeypatch.setattr(to_tfrecord, '_NUM_TEST', 8)
-    assert to_tfrecord.convert(str(thirty), str(tmp_path / 'out')) == []
+def test_the_split_is_the_sorted_list_shuffled_with_seed_0(thirty, tmp_path):
+    assert to_tfrecord.convert(str(thirty), str(tmp_path / 'out'), num_test=8) == []
     names = sorted(os.listdir(thirty))
     random.seed(0)
     random.shuffle(names)
@@ -56,7 +56,7 @@ def test_the_split_is_the_sorted_list_shuffled_with_seed_0(thirty, tmp_path, mon
     assert read(tmp_path / 'out' / 'test.tfrecords') == expected[:8]
     assert read(tmp_path / 'out' / 'train.tfrecords') == expected[8:]
     facts = json.loads((tmp_path / 'out' / 'dataset.json').read_text())
-    assert facts == {'charset': '0123456789', 'train': 22, 'test': 8, 'seed': 0,
+    assert facts == {'charset': '0123456789', 'lengths': [4, 4], 'train': 22, 'test': 8, 'seed': 0,
                      'left_out_because_text_is_in_test': 0, 'unusable_files': 0,
                      'image_height': 224, 'image_width': 224}
     assert sorted(os.listdir(tmp_path / 'out')) == ['dataset.json', 'test.tfrecords',
@@ -84,7 +84,8 @@ def test_unusable_files_are_counted_and_named(thirty, tmp_path, run_script):
     grey(thirty / '12.png', 0)
     (thirty / 'notes.txt').write_text('stray')
     (thirty / '0102_folder.png').mkdir()
-    command = ['to_tfrecord.py', '--images', thirty, '--out', tmp_path, '--num-test', 5]
+    command = ['to_tfrecord.py', '--images', thirty, '--out', tmp_path, '--num-test', 5,
+               '--length', 4, '--charset', 'digits']
     ended = run_script(*command)
     assert ended.returncode == 2
     for name in '0100_000100.png', '01O1_000101.png', '12.png', 'notes.txt', '0102_folder.png':
@@ -103,18 +104,34 @@ def test_hidden_files_of_the_system_are_no_fault(thirty, tmp_path):
     assert to_tfrecord.convert(str(thirty), str(tmp_path / 'out'), num_test=8) == []
 
 
-def test_longer_texts_are_spoken_of(tmp_path, capsys):
+def test_what_was_found_is_said_and_lengths_may_vary(tmp_path, capsys):
     folder = tmp_path / 'images'
     folder.mkdir()
-    for name in '12345.png', '54321_1.png', '0782_000001.png', '0783.png', '0784 (2).png':
+    for name in '12345.png', '54321_1.png', '0782_000001.png', '078.png', '0784 (2).png':
         grey(folder / name, 100)
     to_tfrecord.convert(str(folder), str(tmp_path / 'out'), num_test=1)
-    assert '2 names go on with another digit' in capsys.readouterr().out
-    shutil.rmtree(tmp_path / 'out')
-    (folder / '12345.png').unlink()
-    (folder / '54321_1.png').unlink()
-    to_tfrecord.convert(str(folder), str(tmp_path / 'out'), num_test=1)
-    assert 'go on with' not in capsys.readouterr().out
+    assert f'{folder}: 5 pictures, 3-5 characters of 0-9\n' in capsys.readouterr().out
+    assert dataset.read_facts(str(tmp_path / 'out' / 'x')) == dataset.Facts('0123456789', 3, 5)
+    texts = [text for split in ('test', 'train')
+             for text, _ in read(tmp_path / 'out' / f'{split}.tfrecords')]
+    assert sorted(texts) == ['078', '0782', '0784', '12345', '54321']
+    classes = {tuple(classes) for _, classes in
+               records.read_records(str(tmp_path / 'out' / 'train.tfrecords'))}
+    assert classes & {(0, 7, 8, 10, 10), (0, 7, 8, 2, 10)}  # 10: no character
+
+
+def test_labels_from_a_list(tmp_path, run_script):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for k in range(6):
+        grey(folder / f'{k}.png', 8 * k)
+    (tmp_path / 'labels.csv').write_text('file,text\n' + ''.join(
+        f'{k}.png,{"ABCDEF"[k]}-{k}\n' for k in range(6)))
+    ended = run_script('to_tfrecord.py', '--images', folder, '--out', tmp_path, '--num-test', 2,
+                       '--labels', tmp_path / 'labels.csv')
+    assert ended.returncode == 0, ended.stderr
+    found = read(tmp_path / 'test.tfrecords') + read(tmp_path / 'train.tfrecords')
+    assert sorted(found) == [(f'{"ABCDEF"[k]}-{k}', 8 * k) for k in range(6)]
 
 
 def test_letters_are_recognised_or_asked_for(tmp_path):
@@ -123,12 +140,15 @@ def test_letters_are_recognised_or_asked_for(tmp_path):
     for text in 'AB12', 'Z9Z9', '0007', '0A0B':
         grey(folder / f'{text}.png', 100)
     assert to_tfrecord.convert(str(folder), str(tmp_path), num_test=1) == []
-    labels = [labels for _, labels in captcha_data.read_records(str(tmp_path / 'train.tfrecords'))]
-    assert max(map(max, labels)) > 9
-    bad = to_tfrecord.convert(str(folder), str(tmp_path / 'x'), num_test=1, charset='alnum')
-    assert bad == []
-    with pytest.raises(cli.UserError, match='found 1 '):
-        to_tfrecord.convert(str(folder), str(tmp_path / 'y'), num_test=1, charset='digits')
+    found = [classes for _, classes in records.read_records(str(tmp_path / 'train.tfrecords'))]
+    assert max(map(max, found)) > 9
+    for name, usable in ('alnum', 4), ('digits', 1):
+        wanted = labels.Wanted(alphabet=dataset.CHARSETS[name])
+        if usable == 4:
+            assert to_tfrecord.convert(str(folder), str(tmp_path / name), 1, wanted) == []
+        else:
+            with pytest.raises(UserError, match='found 1 '):
+                to_tfrecord.convert(str(folder), str(tmp_path / name), 1, wanted)
 
 
 def test_existing_records_are_kept(thirty, tmp_path, run_script, one_line_error):
@@ -146,9 +166,20 @@ def test_existing_records_are_kept(thirty, tmp_path, run_script, one_line_error)
     assert not (tmp_path / 'train.tfrecords').exists()
 
 
+@pytest.mark.parametrize('arguments, words', [
+    (['--length', '6-4'], 'expected a length'), (['--length', '0'], 'expected a length'),
+    (['--alphabet', ''], 'expected an alphabet'), (['--alphabet', '010'], '0 more than once'),
+    (['--alphabet', '01', '--charset', 'digits'], 'not allowed with'),
+    (['--labels', 'none.csv'], 'none.csv: expected a list')])
+def test_bad_options_are_one_line(one_line_error, thirty, tmp_path, arguments, words):
+    assert words in one_line_error('to_tfrecord.py', '--images', thirty, '--num-test', 5,
+                                   '--out', tmp_path / 'out', *arguments)
+    assert not list((tmp_path / 'out').glob('*'))
+
+
 @pytest.mark.parametrize('num_test', [30, 31, 500])
 def test_too_few_pictures_for_a_test_set(thirty, tmp_path, num_test):
-    with pytest.raises(cli.UserError, match=f'more than {num_test} pictures.*found 30'):
+    with pytest.raises(UserError, match=f'more than {num_test} pictures.*found 30'):
         to_tfrecord.convert(str(thirty), str(tmp_path / 'out'), num_test=num_test)
     assert not (tmp_path / 'out').exists() or os.listdir(tmp_path / 'out') == []
 
@@ -158,7 +189,7 @@ def test_all_texts_in_the_test_set(tmp_path):
     folder.mkdir()
     for k in range(6):
         grey(folder / f'0782_{k:06d}.png', k)
-    with pytest.raises(cli.UserError, match='texts all occur in the test set'):
+    with pytest.raises(UserError, match='texts all occur in the test set'):
         to_tfrecord.convert(str(folder), str(tmp_path / 'out'), num_test=2)
     assert os.listdir(tmp_path / 'out') == []
 
@@ -179,7 +210,7 @@ def test_a_kill_leaves_no_half_written_records(tmp_path):
     folder = tmp_path / 'images'
     folder.mkdir()
     for k in range(3000):
-        os.link(folder / '0000.png', folder / f'{k:04d}.png') if k else grey(folder / '0000.png', 9)
+        grey(folder / f'{k:04d}.png', 9)
     out = tmp_path / 'out'
     process = subprocess.Popen(
         [sys.executable, os.path.join(ROOT, 'to_tfrecord.py'), '--images', folder, '--out', out],
@@ -193,6 +224,6 @@ def test_a_kill_leaves_no_half_written_records(tmp_path):
     assert not [name for name in os.listdir(out) if not name.startswith('.')]
     to_tfrecord.convert(str(folder), str(out))  # and the next run clears up
     assert sorted(os.listdir(out)) == ['dataset.json', 'test.tfrecords', 'train.tfrecords']
-    assert len(list(captcha_data.read_records(str(out / 'train.tfrecords')))) == 2500
-    np.testing.assert_array_equal(next(captcha_data.read_records(str(out / 'test.tfrecords')))[0],
+    assert len(list(records.read_records(str(out / 'train.tfrecords')))) == 2500
+    np.testing.assert_array_equal(next(records.read_records(str(out / 'test.tfrecords')))[0],
                                   np.full([224, 224], 9))

@@ -1,8 +1,8 @@
 """MNIST reader with the behaviour of TensorFlow 1's `input_data`, which TensorFlow 2 dropped.
 
-Use:      import input_data
+Use:      from support import input_data
           mnist = input_data.read_data_sets("./data/", one_hot=True)
-Command:  python input_data.py [folder]    checks the four files and says what is in them
+Command:  python -m support.input_data [folder]    checks the four files, says what is in them
 Reads:    four IDX files, plain or gzipped (names in data/README.md); any set of 28x28 pictures
           under these names will do: Fashion-MNIST, Kuzushiji-MNIST, one of your own
 Writes:   nothing, unless a file is missing: then it is fetched from a public mirror
@@ -12,6 +12,7 @@ An IDX file is a magic number (two zero bytes, 8 for uint8, the number of dimens
 big-endian uint32 for each dimension, and the values.
 """
 import collections
+import copy
 import gzip
 import hashlib
 import http.client
@@ -21,9 +22,10 @@ import zlib
 
 import numpy as np
 
-import cli
+from support import console, files
+from support.console import UserError
 
-# ---- the files ----
+# --- the files
 SHA256 = {  # of the plain, not gzipped, files of MNIST
     'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
     'train-labels-idx1-ubyte': '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
@@ -34,7 +36,7 @@ MIRRORS = ['https://storage.googleapis.com/cvdf-datasets/mnist/',
            'https://ossci-datasets.s3.amazonaws.com/mnist/']
 TIMEOUT = 20  # seconds without an answer until the next mirror is tried
 
-# ---- what is in them ----
+# --- what is in them
 SIDE = 28     # pixels, height and width of a picture
 CLASSES = 10  # labels are 0 ... 9
 
@@ -80,6 +82,12 @@ class DataSet:
         # Gathering a batch's rows costs less than TF1's copy of all rows at each epoch's start.
         return self.images[rest], self.labels[rest]
 
+    def __copy__(self):
+        """Another set with the same pictures; from here on each draws its batches by itself."""
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self), _random=copy.deepcopy(self._random))
+        return copied
+
     def _shuffle(self):
         """Begin an epoch: shuffle the order, on top of the last one, as TF1 did."""
         shuffled = np.arange(self.num_examples)
@@ -87,32 +95,36 @@ class DataSet:
         self._order = self._order[shuffled]
 
 
-def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=5000, seed=None):
+def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=5000, seed=None,
+                   mirrors=MIRRORS):
     """Read the IDX files of `train_dir` into `Datasets(train, validation, test)`.
 
     The first `validation_size` training pictures become the validation set. `fake_data` gives
-    TensorFlow 1's stand-in for tests without files: 10,000 white pictures of the digit 0.
-    Raises cli.UserError, one line naming the file, if a file is missing, damaged or inconsistent.
+    TensorFlow 1's stand-in for tests without files: 10,000 white pictures of the digit 0. A
+    missing file is fetched from the first of `mirrors` that has it.
+    Raises UserError, one line naming the file, if a file is missing, damaged or inconsistent.
     """
     if fake_data:
         images, labels = np.ones([10000, SIDE * SIDE], np.float32), np.zeros(10000, np.uint8)
         parts = [(images, labels)] * 3
     else:
         check_one_set(train_dir)
-        train_images, train_labels = read_pair(train_dir, 'train')
+        paths = {name: find(train_dir, name) or fetch(train_dir, name, mirrors)
+                 for name in SHA256}
+        train_images, train_labels = read_pair(paths, 'train')
         if not 0 <= validation_size <= len(train_images):
-            raise cli.UserError(f'{train_dir}: expected at least {validation_size} training '
-                                f'pictures, the size of the validation set, found '
-                                f'{len(train_images)}; put more there')
+            raise UserError(f'{train_dir}: expected at least {validation_size} training '
+                            f'pictures, the size of the validation set, found '
+                            f'{len(train_images)}; put more there')
         parts = [(train_images[validation_size:], train_labels[validation_size:]),
                  (train_images[:validation_size], train_labels[:validation_size]),
-                 read_pair(train_dir, 't10k')]
+                 read_pair(paths, 't10k')]
     return Datasets(*[DataSet(images, dense_to_one_hot(labels) if one_hot else labels, seed)
                       for images, labels in parts])
 
 
 def check_one_set(folder):
-    """Raise cli.UserError if what is read would come from two sets of files.
+    """Raise UserError if what is read would come from two sets of files.
 
     Plain files may hide some of a gzipped set's, and MNIST's files are fetched in place of missing
     ones, where the others may be Fashion-MNIST's.
@@ -121,18 +133,18 @@ def check_one_set(folder):
     zipped = [name for name in SHA256 if os.path.isfile(os.path.join(folder, f'{name}.gz'))]
     only_zipped = [name for name in zipped if name not in plain]
     if only_zipped and set(plain) & set(zipped):
-        raise cli.UserError(f'{folder}: expected one set of four files, found both plain and '
-                            f'gzipped ones, but {only_zipped[0]} only gzipped; put the plain one '
-                            'there too, or delete the set that is not meant')
+        raise UserError(f'{folder}: expected one set of four files, found both plain and '
+                        f'gzipped ones, but {only_zipped[0]} only gzipped; put the plain one '
+                        'there too, or delete the set that is not meant')
     missing = [name for name in SHA256 if name not in plain + zipped]
     for name in plain + zipped if missing else []:
         path = find(folder, name)
         try:
             check(path, name, opener(path))
         except ValueError as error:
-            raise cli.UserError(f'{path}: expected a file of MNIST, because {missing[0]} is '
-                                'missing and MNIST\'s would be fetched, found another; put the '
-                                'missing one beside it, or move it away') from error
+            raise UserError(f'{path}: expected a file of MNIST, because {missing[0]} is '
+                            'missing and MNIST\'s would be fetched, found another; put the '
+                            'missing one beside it, or move it away') from error
 
 
 def dense_to_one_hot(labels):
@@ -140,50 +152,49 @@ def dense_to_one_hot(labels):
     return np.eye(CLASSES)[labels]
 
 
-def read_pair(folder, part):
-    """Read the pictures and labels of `part`, 'train' or 't10k'.
+def read_pair(paths, part):
+    """Read the pictures and labels of `part`, 'train' or 't10k'; `paths` are by name.
 
     Returns images float32 [n, 784], 0 ... 1, and labels uint8 [n], 0 ... 9.
     """
-    image_name, label_name = f'{part}-images-idx3-ubyte', f'{part}-labels-idx1-ubyte'
-    image_path, images = read_idx(folder, image_name, [SIDE, SIDE])  # uint8 [n, 28, 28], 0 ... 255
-    label_path, labels = read_idx(folder, label_name, [])            # uint8 [n]
+    image_path, label_path = paths[f'{part}-images-idx3-ubyte'], paths[f'{part}-labels-idx1-ubyte']
+    images = read_idx(image_path, [SIDE, SIDE])  # uint8 [n, 28, 28], 0 ... 255
+    labels = read_idx(label_path, [])            # uint8 [n]
     if len(images) != len(labels):
-        raise cli.UserError(f'{label_path}: expected a label for each of the {len(images)} '
-                            f'pictures of {image_path}, found {len(labels)} labels')
+        raise UserError(f'{label_path}: expected a label for each of the {len(images)} '
+                        f'pictures of {image_path}, found {len(labels)} labels')
     if labels.size and labels.max() >= CLASSES:
-        where = int(np.argmax(labels >= CLASSES))
-        raise cli.UserError(f'{label_path}: expected labels from 0 to {CLASSES - 1}, '
-                            f'found {labels[where]} at position {where}')
+        position = int(np.argmax(labels >= CLASSES))
+        raise UserError(f'{label_path}: expected labels from 0 to {CLASSES - 1}, '
+                        f'found {labels[position]} at position {position}')
     images = images.reshape(-1, SIDE * SIDE).astype(np.float32)
     images *= np.float32(1 / 255)  # 0 ... 255 -> 0 ... 1; in place, a copy would be 172 MB
     return images, labels
 
 
-def read_idx(folder, name, shape):
-    """Return the path and the array uint8 [n, *shape] of the IDX file `name` or `name`.gz."""
-    path = find(folder, name)
-    mends = 'put a whole copy in its place, or delete it and run again to have MNIST\'s fetched'
+def read_idx(path, shape):
+    """The array in the IDX file `path`, plain or gzipped: uint8 [n, *shape]."""
+    fix = 'put a whole copy in its place, or delete it and run again to have MNIST\'s fetched'
     try:
         with opener(path)(path, 'rb') as opened:
             content = opened.read()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise cli.UserError(f'{path}: expected a gzip file, found a damaged one ({error}); {mends}')
+        raise UserError(f'{path}: expected a gzip file, found a damaged one ({error}); {fix}')
     dimensions = 1 + len(shape)
     magic = bytes([0, 0, 8, dimensions])
     if content[:4] != magic:
-        raise cli.UserError(f'{path}: expected the magic number {int.from_bytes(magic, "big")} '
-                            f'of an IDX file, found {int.from_bytes(content[:4], "big")}; {mends}')
+        raise UserError(f'{path}: expected the magic number {int.from_bytes(magic, "big")} '
+                        f'of an IDX file, found {int.from_bytes(content[:4], "big")}; {fix}')
     header, values = content[4:4 + 4 * dimensions], content[4 + 4 * dimensions:]
-    found = [int.from_bytes(header[i:i + 4], 'big') for i in range(0, 4 * dimensions, 4)]
+    found = [int.from_bytes(header[i:i + 4], 'big') for i in range(0, 4 * dimensions, 4)]  # sizes
     if found[1:] != shape:
-        raise cli.UserError(f'{path}: expected pictures of {SIDE}x{SIDE} pixels, '
-                            f'found {"x".join(map(str, found[1:]))}; {mends}')
+        raise UserError(f'{path}: expected pictures of {SIDE}x{SIDE} pixels, '
+                        f'found {"x".join(map(str, found[1:]))}; {fix}')
     expected = int(np.prod(found))
     if len(values) != expected:
-        raise cli.UserError(f'{path}: its header promises {expected} bytes of values, '
-                            f'found {len(values)}; {mends}')
-    return path, np.frombuffer(values, np.uint8).reshape(found)
+        raise UserError(f'{path}: its header promises {expected} bytes of values, '
+                        f'found {len(values)}; {fix}')
+    return np.frombuffer(values, np.uint8).reshape(found)
 
 
 def opener(path):
@@ -192,40 +203,40 @@ def opener(path):
 
 
 def find(folder, name):
-    """Return the path of `name` or `name`.gz in `folder`; a missing file is fetched.
+    """Return the path of `name` or `name`.gz in `folder`, or None.
 
     The plain one first: somebody put it beside the repository's gzipped MNIST to be read.
     """
     for path in (os.path.join(folder, name), os.path.join(folder, name + '.gz')):
         if os.path.isfile(path):
             return path
-    return fetch(folder, name)
+    return None
 
 
-def fetch(folder, name):
+def fetch(folder, name, mirrors):
     """Fetch MNIST's file `name` from the first mirror that has it; returns its path.
 
     The file is checked before it takes its name, so a broken download leaves nothing behind.
     """
     path = os.path.join(folder, name + '.gz')
     problems = []
-    for mirror in MIRRORS:
+    for mirror in mirrors:
         try:
-            with cli.whole_file(path) as part:
+            with files.whole_file(path) as part:
                 download(f'{mirror}{name}.gz', part)
                 check(part, name)
             return path
         except (OSError, ValueError, http.client.HTTPException) as error:  # URLError: OSError
             problems.append(f'{mirror}: {getattr(error, "reason", None) or error}')
-    raise cli.UserError(f'{path}: expected this file of MNIST, found none, and it could not be '
-                        f'fetched ({"; ".join(problems)}); put {name}.gz into {folder}')
+    raise UserError(f'{path}: expected this file of MNIST, found none, and it could not be '
+                    f'fetched ({"; ".join(problems)}); put {name}.gz into {folder}')
 
 
 def download(url, path):
     """Write what `url` sends to the file `path`, with a progress bar."""
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(path, 'wb') as out:
         size = int(answer.headers.get('Content-Length') or 0)
-        with cli.progress(size or None, os.path.basename(url), 'B') as bar:
+        with console.progress(size or None, os.path.basename(url), 'B') as bar:
             while block := answer.read(1 << 16):
                 out.write(block)
                 bar.update(len(block))
@@ -243,13 +254,14 @@ def check(path, name, open_file=gzip.open):
 
 
 def main():
-    parser = cli.parser(__doc__)
+    parser = console.parser(__doc__)
+    parser.prog = 'python -m support.input_data'
     parser.add_argument('folder', nargs='?', default='./data/', help='default: %(default)s')
     mnist = read_data_sets(parser.parse_args().folder, validation_size=0)
     for part, data in (('train', mnist.train), ('test', mnist.test)):
         counts = ' '.join(f'{d}:{n}' for d, n in enumerate(np.bincount(data.labels, minlength=10)))
-        cli.say(f'{part}: {data.num_examples} pictures, labels {counts}')
+        console.say(f'{part}: {data.num_examples} pictures, labels {counts}')
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    console.run(main)

@@ -1,4 +1,4 @@
-"""What every script's main needs."""
+"""A script's two ends, and files that are written whole or not at all."""
 import argparse
 import os
 import signal
@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-import cli
-from conftest import ROOT
+from helpers import ROOT
+from support import checkpoints, console, files
 
 
 def run_code(code, **kwargs):
@@ -17,8 +17,8 @@ def run_code(code, **kwargs):
 
 
 def test_quiet_start_hides_noise_and_shows_the_rest():
-    code = ('import cli, os\n'
-            'with cli.quiet_start():\n'
+    code = ('from support import console\nimport os\n'
+            'with console.quiet_start():\n'
             '    os.write(2, b"I0000 00:00:1.2 3 port.cc:153] oneDNN is on.\\n")\n'
             '    os.write(2, b"libfoo.so: no such file\\n")\n'
             'os.write(2, b"after\\n")')
@@ -26,13 +26,13 @@ def test_quiet_start_hides_noise_and_shows_the_rest():
 
 
 def test_quiet_start_shows_why_an_import_failed():
-    ended = run_code('import cli\nwith cli.quiet_start():\n    import no_such_package')
+    ended = run_code('from support import console\nwith console.quiet_start():\n    import no_such_package')
     assert "No module named 'no_such_package'" in ended.stderr and ended.returncode == 1
 
 
 def test_tensorflow_starts_quietly():
-    code = ('import cli\n'
-            'with cli.quiet_start():\n'
+    code = ('from support import console\n'
+            'with console.quiet_start():\n'
             '    import tensorflow.compat.v1 as tf\n'
             'with tf.Graph().as_default(), tf.Session() as sess:\n'
             '    tf.train.string_input_producer(["a"])\n'
@@ -42,45 +42,48 @@ def test_tensorflow_starts_quietly():
 
 
 @pytest.mark.parametrize('raised, status, words', [
-    ('cli.UserError("a\\n b")', 2, 'a b'), ('PermissionError(13, "Permission denied", "x.png")', 2,
+    ('console.UserError("a\\n b")', 2, 'a b'), ('PermissionError(13, "Permission denied", "x.png")', 2,
                                             'x.png: Permission denied'),
     ('KeyboardInterrupt', 130, 'stopped'),
     ('KeyboardInterrupt(15)', 143, 'stopped')])
 def test_a_mistake_is_one_line(raised, status, words):
-    ended = run_code(f'import cli\ndef main(): raise {raised}\ncli.run(main)')
+    ended = run_code(f'from support import console\ndef main(): raise {raised}\nconsole.run(main)')
     assert ended.returncode == status
     assert words in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():
-    ended = run_code('import cli\ndef main(): raise KeyError("ours")\ncli.run(main)')
+    ended = run_code('from support import console\ndef main(): raise KeyError("ours")\nconsole.run(main)')
     assert 'Traceback' in ended.stderr and ended.returncode == 1
 
 
 def test_a_name_that_the_screen_lacks_letters_for_is_printed():
-    ended = run_code('import cli\ncli.run(lambda: print("\\u9a8c.jpg"))',
+    ended = run_code('from support import console\nconsole.run(lambda: print("\\u9a8c.jpg"))',
                      env={**os.environ, 'PYTHONIOENCODING': 'cp1252'})
     assert (ended.stdout.strip(), ended.returncode) == ('\\u9a8c.jpg', 0)
 
 
 def test_a_reader_that_has_seen_enough():
-    ended = run_code('import cli, os\ndef main():\n    os.close(1); os.dup2(os.pipe()[1], 1)\n'
-                     '    raise BrokenPipeError\ncli.run(main)')
+    ended = run_code('from support import console\nimport os\ndef main():\n    os.close(1); os.dup2(os.pipe()[1], 1)\n'
+                     '    raise BrokenPipeError\nconsole.run(main)')
     assert (ended.returncode, ended.stderr) == (1, '')
 
 
 def test_a_training_outlives_the_reader_of_its_lines():
     """As after `| tee log`, when Ctrl-C has ended tee."""
-    ended = run_code('import cli, os\ndef main():\n    r, w = os.pipe()\n    os.close(r)\n'
-                     '    os.dup2(w, 1)\n    cli.say("one")\n    cli.say("two")\n    return 130\n'
-                     'cli.run(main)')
+    ended = run_code('from support import console\nimport os\ndef main():\n    r, w = os.pipe()\n    os.close(r)\n'
+                     '    os.dup2(w, 1)\n    console.say("one")\n    console.say("two")\n    return 130\n'
+                     'console.run(main)')
     assert (ended.returncode, ended.stderr) == (130, '')
 
 
 @pytest.mark.parametrize('convert, good, bad', [
-    (cli.positive_int, {'1': 1, '50000': 50000}, ['0', '-1', '1.5', 'x', '', '1e3']),
-    (cli.seed_number, {'0': 0, '2147483647': 2147483647}, ['-1', '2147483648', 'x']),
-    (cli.positive_float, {'0.1': 0.1, '1e-4': 1e-4}, ['0', '-1', 'nan', 'inf', 'x'])])
+    (console.positive_int, {'1': 1, '50000': 50000}, ['0', '-1', '1.5', 'x', '', '1e3']),
+    (console.seed_number, {'0': 0, '2147483647': 2147483647}, ['-1', '2147483648', 'x']),
+    (console.positive_float, {'0.1': 0.1, '1e-4': 1e-4}, ['0', '-1', 'nan', 'inf', 'x']),
+    (console.share, {'1': 1, '0.5': 0.5}, ['0', '1.5', '1e-17', '-1']),
+    (console.length_range, {'5': (5, 5), '4-6': (4, 6)}, ['0', '6-4', '4-', 'x', '-1', '']),
+    (console.alphabet, {'01ab': '01ab', '验证码': '验证码'}, ['', '010'])])
 def test_numbers(convert, good, bad):
     assert {text: convert(text) for text in good} == good
     for text in bad:
@@ -90,7 +93,7 @@ def test_numbers(convert, good, bad):
 
 def test_stop_signals_are_noted_then_obeyed():
     before = signal.getsignal(signal.SIGINT)
-    with cli.stop_signals() as stop:
+    with console.stop_signals() as stop:
         assert stop.signal is None
         signal.raise_signal(signal.SIGTERM)
         assert stop.signal == signal.SIGTERM
@@ -101,12 +104,12 @@ def test_stop_signals_are_noted_then_obeyed():
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = str(tmp_path / 'new' / 'file')
-    with cli.whole_file(path) as part:
+    with files.whole_file(path) as part:
         with open(part, 'w') as file:
             file.write('first')
         assert not os.path.exists(path)
     with pytest.raises(KeyError):
-        with cli.whole_file(path) as part:
+        with files.whole_file(path) as part:
             with open(part, 'w') as file:
                 file.write('second')
             raise KeyError
@@ -117,5 +120,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 def test_reason_finds_the_file_systems_words():
     text = ("Graph execution error:\n\nDetected at node 'save' defined at (most recent call "
             "last):\n  x; y\n/disk/model-1.data; No space left on device\n\t [[{{node save}}]]")
-    assert cli.reason(Exception(text)) == 'No space left on device'
-    assert cli.reason(Exception('plain\nwords')) == 'plain'
+    assert checkpoints.reason(Exception(text)) == 'No space left on device'
+    assert checkpoints.reason(Exception('plain\nwords')) == 'plain'
+
+
+@pytest.mark.parametrize('answer, path', [
+    ('a b.jpg', 'a b.jpg'), (' "a b.jpg" ', 'a b.jpg'), ("'a.jpg'\t", 'a.jpg'),
+    ('a\\ b.jpg', 'a b.jpg' if os.name != 'nt' else 'a\\ b.jpg'),
+    ('~/a.jpg', os.path.join(os.path.expanduser('~'), 'a.jpg'))])
+def test_pasted_paths(answer, path):
+    assert console.pasted_path(answer) == path

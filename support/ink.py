@@ -1,38 +1,18 @@
-"""Prepare a photographed or drawn digit the way MNIST's own digits were prepared.
+"""From a picture's grey values to ink: pure black and white, whatever paper, light and pen.
 
-Use:      import mnist_photo
-          testPicArr = mnist_photo.pre_photo('my.jpg')   # float32 [1, 784], for the network
-Reads:    the picture file
-Writes:   nothing
-Takes:    20 ms for a picture of 280x280, about a second for a telephone's photograph
-
-MNIST was made from scans in pure black and white: each digit was scaled into a box of 20x20 with
-its aspect kept, which gave the grey edges, and its centre of mass was put into the centre of
-28x28 (http://yann.lecun.com/exdb/mnist/). The network has seen nothing else. So `find_ink` turns
-any picture into pure black and white, and `as_mnist` does the rest. In the order of the steps:
+`find_ink` does it all. In the order of its steps:
 
 grey_of        grey values, as a viewer shows the picture
 darkness_of    the share of the paper's light that is missing, whatever the paper, light and pen
 threshold_of   Otsu's threshold between paper and ink, at full size: shrinking would lose thin lines
 without_lines  drops the lines of ruled and squared paper
 without_specks drops specks, and shadows at the picture's border
-even_stroke    brings the width of the stroke near MNIST's
-boxed, centred the box of 20x20, the centre of mass
 """
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-import input_data
-import picture_file
-
-# ---- MNIST's own measures ----
-SIDE = input_data.SIDE  # pixels, height and width of the network's input
-BOX = 20           # pixels, the longer side of a digit
-CENTRE = 14        # pixel, row and column of the centre of mass
-STROKE = 0.11, 0.18  # width of most of its strokes, as a share of the digit's longer side
-
-# ---- paper and light; shares of the picture's longer side ----
+# --- paper and light; shares of the picture's longer side
 MAX_SIDE = 2000    # pixels; a larger picture is reduced to this, or a photograph takes minutes
 PAPER_SIDE = 128   # pixels; light changes slowly, so the paper is estimated on a small picture
 BLURS = 1 / 8, 1 / 16, 1 / 32  # standard deviations of the blurs that estimate the paper
@@ -40,7 +20,7 @@ BARE = 0.85        # what has at least this share of its surroundings' light is 
 SMOOTH = 20        # pixels of smoothing for a noise of 1; sensors have 0.01 to 0.1
 MAX_SMOOTH = 3, 1 / 60   # never more than so many pixels, nor than this share
 
-# ---- what is ink ----
+# --- what is ink
 BORDER = 0.06      # width of the picture's border, as a share of its shorter side
 CLEAR_BORDER = 0.4     # of 0.5: the border is as light, or as dark, as anything in the picture
 CLEAR_SKEWNESS = 2     # a thin stroke's is about 5
@@ -49,7 +29,7 @@ NOISE_MARGIN = 5   # ink is darker than the paper by this many standard deviatio
 MIN_DARKNESS = 0.1     # a picture with nothing darker than this is blank
 MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture's
 
-# ---- printed lines ----
+# --- printed lines
 MAX_TILT = 10      # degrees
 TILT_STEP = 0.25   # degrees
 TILT_SIDE = 300    # pixels; the tilt is sought on a picture of about this size
@@ -59,43 +39,13 @@ LINE_WIDTH = 0.03  # the widest line, as a share of the picture's longer side
 LINE_ENDS = 0.08   # it begins and ends within this share of the picture's sides
 PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is told apart by darkness alone
 
-# ---- specks; bulk = darkness x distance from the edge, summed over all pixels of a part ----
+# --- specks; bulk = darkness x distance from the edge, summed over all pixels of a part
 NEAR = 0.25        # distance from the main part, as a share of its longer side
 NEAR_BULK = 0.04   # parts nearer than that are kept from this share of the main part's bulk on
 FAR_BULK = 0.2     # and all others from this share on: they may be digits
 MIN_THICKNESS = 0.4    # of the main part's; what is thinner is a line or noise
 INNER = 0.08       # the main part, unless it touches the border, has this share of the picture
 
-# ---- several digits; shares of the tallest digit's height ----
-DIGIT_GAP = 0.12   # digits stand apart by at least this
-DIGIT_HEIGHT = 0.5     # and are at least so tall; less belongs to its neighbour
-
-FINE_SIDE = 200    # pixels; a smaller digit is enlarged to this before its stroke is changed
-
-
-def pre_photo(picName):
-    """Picture file with one digit -> float32 [1, 784], 0 paper ... 1 ink, as MNIST's pictures.
-
-    Any paper, light, pen, size and place; dark on light or light on dark. All zeros if the
-    picture is blank. Raises cli.UserError if the file is no usable picture.
-    """
-    darkness, ink, threshold = find_ink(grey_of(picture_file.open_picture(picName)))
-    if not ink.any():
-        return np.zeros([1, SIDE * SIDE], np.float32)
-    return as_mnist(darkness, ink, threshold)
-
-
-def pre_digits(picName):
-    """Picture file with any number of digits -> float32 [n, 784], left to right.
-
-    One digit: as pre_photo. Blank: n is 0. Digits are told apart by the gaps between them.
-    """
-    darkness, ink, threshold = find_ink(grey_of(picture_file.open_picture(picName)))
-    digits = [as_mnist(darkness, digit, threshold) for digit in digits_apart(ink)]
-    return np.concatenate(digits or [np.zeros([0, SIDE * SIDE], np.float32)])
-
-
-# ---- from a picture to ink ----
 
 def find_ink(grey):
     """Grey picture, float32 [height, width], 0 ... 255 -> what was written on it.
@@ -121,6 +71,8 @@ def grey_of(picture):
     factor = -(-max(picture.size) // MAX_SIDE)  # rounded up
     return np.asarray(picture.reduce(factor).convert('L'), np.float32)
 
+
+# --- from grey values to darkness
 
 def darkness_of(grey):
     """Grey [height, width], 0 ... 255 -> float32 of that shape, 0 paper ... 1 black.
@@ -199,6 +151,8 @@ def noise_of(darkness):
     return float(np.median(np.abs(difference))) / 0.6745 / 2  # 0.6745 of a normal distribution
 
 
+# --- from darkness to ink
+
 def threshold_of(darkness):
     """Otsu's threshold between paper and ink, but not within the paper's noise.
 
@@ -215,7 +169,7 @@ def threshold_of(darkness):
     return max(float(otsu), NOISE_MARGIN * noise_of(darkness))
 
 
-# ---- what is not the digit ----
+# --- what is not the digit
 
 def without_lines(darkness, threshold):
     """The ink without the lines of ruled or squared paper: bool [height, width].
@@ -312,86 +266,3 @@ def boxes_of(labels):
 def distance(box, other):
     """The gap between two boxes in pixels, along the axis where it is wider; below 0: overlap."""
     return max(max(a.start, b.start) - min(a.stop, b.stop) for a, b in zip(box, other))
-
-
-def digits_apart(ink):
-    """Split ink at the gaps between digits: a list of bool [height, width], left to right."""
-    labels, _ = ndimage.label(ink, np.ones([3, 3]))
-    parts = sorted(((columns.start, columns.stop, rows.start, rows.stop, {number})
-                    for number, (rows, columns) in enumerate(boxes_of(labels), 1)))
-    tallest = max((bottom - top for _, _, top, bottom, _ in parts), default=0)
-
-    def joined(one, other):
-        return (min(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]),
-                max(one[3], other[3]), one[4] | other[4])
-    digits = []
-    for part in parts:
-        if digits and part[0] - digits[-1][1] < DIGIT_GAP * tallest:
-            part = joined(digits.pop(), part)
-        digits.append(part)
-    low = [n for n, (_, _, top, bottom, _) in enumerate(digits)
-           if bottom - top < DIGIT_HEIGHT * tallest]
-    if low and len(digits) > 1:  # a part that stands apart but is no digit: give up splitting
-        digits = [(0, 0, 0, 0, set.union(*(digit[4] for digit in digits)))]
-    return [np.isin(labels, list(numbers)) for *_, numbers in digits]
-
-
-# ---- from ink to MNIST ----
-
-def as_mnist(darkness, ink, threshold):
-    """One digit's ink, bool [height, width] -> float32 [1, 784], 0 ... 1."""
-    mark = even_stroke(fine_mark(darkness, ink, threshold))
-    return centred(boxed(mark)).reshape(1, SIDE * SIDE)
-
-
-def fine_mark(darkness, ink, threshold):
-    """The digit cropped, and enlarged if it is small: bool, the longer side at least 200.
-
-    Enlarging the greys and not the pixels makes use of the soft edges that a small picture has.
-    """
-    box = boxes_of(ink)[0]
-    scale = FINE_SIDE / max(ink[box].shape)
-    if scale <= 1:
-        return ink[box]
-    ink = np.pad(ink, 2)
-    box = tuple(slice(extent.start, extent.stop + 4) for extent in box)
-    around = ndimage.binary_dilation(ink[box], iterations=2)  # but nothing of what was dropped
-    soft = Image.fromarray(np.where(around, np.pad(darkness, 2)[box], 0))
-    size = round(soft.width * scale), round(soft.height * scale)
-    return np.asarray(soft.resize(size, Image.Resampling.BICUBIC)) > threshold
-
-
-def even_stroke(mark):
-    """Widen or narrow a digit's stroke to what is usual in MNIST: bool, of another size.
-
-    Strokes that are usual there stay as they are.
-    """
-    inside = ndimage.distance_transform_edt(np.pad(mark, 1))[1:-1, 1:-1]  # pixels to the edge
-    width = 4 * inside[mark].mean()  # a stripe's mean distance is a quarter of its width
-    usual = np.clip(width, *np.multiply(STROKE, max(mark.shape)))
-    grow = (usual - width) / 2       # pixels on either side
-    if grow > 0:
-        around = np.pad(mark, int(np.ceil(grow)) + 1)
-        return ndimage.distance_transform_edt(~around) <= grow
-    if grow < 0:
-        # The middle line stays, so that the stroke does not break where it is thin.
-        middle = mark & (inside >= ndimage.maximum_filter(inside, 3) - 0.5)
-        return mark & ((inside > -grow) | ndimage.binary_dilation(middle, iterations=2))
-    return mark
-
-
-def boxed(mark):
-    """Mark, bool -> cropped and scaled to a longer side of 20, float32 [h, w], 0 ... 1."""
-    mark = mark[boxes_of(mark)[0]]
-    height, width = (max(1, round(side * BOX / max(mark.shape))) for side in mark.shape)
-    picture = Image.fromarray(mark.astype(np.float32))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BOX))  # area averaging
-
-
-def centred(digit):
-    """Digit, float32 [h, w], at most 20x20 -> float32 [28, 28], centre of mass in the centre."""
-    picture = np.zeros([SIDE, SIDE], np.float32)
-    top, left = (int(np.clip(round(CENTRE - mass), 0, SIDE - side))
-                 for mass, side in zip(ndimage.center_of_mass(digit), digit.shape))
-    picture[top:top + digit.shape[0], left:left + digit.shape[1]] = digit
-    return picture

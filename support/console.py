@@ -1,7 +1,6 @@
-"""What every script's `main` needs: a quiet start, one-line errors, stop signals, whole files.
+"""A script's two ends, the command line and the screen.
 
-Nothing here knows about captchas or digits. TensorFlow is imported only where checkpoints are
-looked up, because not every script needs it.
+A quiet start, options and their errors in one line, progress bars, Ctrl-C and SIGTERM.
 """
 import argparse
 import contextlib
@@ -21,7 +20,7 @@ START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To e
 
 
 class UserError(Exception):
-    """A user's mistake: one line that says what was expected, what was found and what mends it."""
+    """A user's mistake: one line that says what was expected, what was found and what fixes it."""
 
 
 @contextlib.contextmanager
@@ -68,7 +67,7 @@ def run(main):
         status = 1
     except OSError as error:  # no such folder, not writable, disk full
         status = complain(f'{error.filename or "file error"}: {error.strerror or error}; choose '
-                          'another place (all options: --help) or mend this one')
+                          'another place (all options: --help) or fix this one')
     except KeyboardInterrupt as stop:
         status = complain('stopped', 128 + (stop.args or [signal.SIGINT])[0])
     sys.exit(status)
@@ -81,23 +80,16 @@ def complain(problem, status=2):
     return status
 
 
-def reason(error):
-    """The part of an exception that a person needs.
-
-    TensorFlow puts a full disk, as '<path>; No space left on device', below a page of graph.
-    """
-    text = str(error)
-    of_file_system = re.search(r'^\S.*; (\S.*)$', text, re.MULTILINE)
-    return of_file_system[1] if of_file_system else text.strip().partition('\n')[0][:200]
-
-
 def parser(doc):
     """An argument parser whose --help opens with the script's docstring, with one-line errors."""
     made = argparse.ArgumentParser(description=doc, allow_abbrev=False,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
 
+    module = sys.modules['__main__'].__spec__  # None unless started as `python -m <module>`
+    script = f'-m {module.name}' if module else sys.argv[0]
+
     def error(message):
-        raise UserError(f'{message} (all options: python {sys.argv[0]} --help)')
+        raise UserError(f'{message} (all options: python {script} --help)')
     made.error = error
     return made
 
@@ -136,6 +128,25 @@ def share(text):
     return number
 
 
+def length_range(text):
+    """argparse type: '5' -> (5, 5), '4-6' -> (4, 6): whole numbers of at least 1, rising."""
+    match = re.fullmatch(r'(\d{1,3})(?:-(\d{1,3}))?', text)
+    shortest, longest = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 1 <= shortest <= longest:
+        raise argparse.ArgumentTypeError(
+            f'expected a length such as 5 or 4-6, of at least 1, found {text!r}')
+    return shortest, longest
+
+
+def alphabet(text):
+    """argparse type: characters, each once."""
+    twice = next((character for character in text if text.count(character) > 1), None)
+    if not text or twice:
+        raise argparse.ArgumentTypeError('expected an alphabet, each character once, found '
+                                         f'{text!r}' + f' with {twice} more than once' * bool(twice))
+    return text
+
+
 @contextlib.contextmanager
 def stop_signals():
     """Yield an object whose `.signal` turns from None to the number of a Ctrl-C or SIGTERM.
@@ -167,31 +178,6 @@ def progress(total, label, unit, initial=0):
                 bar_format='{desc} {n_fmt}/{total_fmt} |{bar}| {rate_fmt}, {remaining} left')
 
 
-def writable_folder(folder):
-    """Make `folder` if need be and raise OSError now, not after an hour, if it is read-only."""
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
-
-
-def listed_checkpoints(folder, state_file=None):
-    """The checkpoints that TensorFlow's state file lists, the newest last.
-
-    The file, `checkpoint` unless another is named, holds their paths. Only the names count: the
-    folder may have been copied or moved since, or come from Windows.
-    """
-    import tensorflow.compat.v1 as tf
-    try:
-        state = tf.train.get_checkpoint_state(folder, state_file)
-    except ValueError:  # the power failed while it was written
-        state = None
-    if not state:
-        return []
-    newest = state.model_checkpoint_path
-    paths = [*(path for path in state.all_model_checkpoint_paths if path != newest), newest]
-    return [os.path.join(folder, re.split(r'[\\/]', path)[-1]) for path in paths]
-
-
 def say(line):
     """Print one line on stdout at once, without tearing a progress bar on the same screen.
 
@@ -213,21 +199,9 @@ def nobody_reads():
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-@contextlib.contextmanager
-def whole_file(path):
-    """Yield a temporary path beside `path`; it takes the name `path` only if the block succeeds.
-
-    Whoever opens `path` therefore sees the old file or the whole new one, also after a kill.
-    """
-    folder, name = os.path.split(path)
-    os.makedirs(folder or '.', exist_ok=True)
-    part = os.path.join(folder, f'.{name}.part')
-    try:
-        yield part
-        os.replace(part, path)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = path  # a full disk is reported without the name
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(part)
-        raise
+def pasted_path(answer):
+    """A path as people paste it, in quotes, with ~ or with '\\ ' for each space -> the path."""
+    path = answer.strip().strip('\'"')
+    if os.name != 'nt':
+        path = path.replace('\\ ', ' ')
+    return os.path.expanduser(path)

@@ -1,0 +1,1 @@
+"""What the posts do not show: everything that makes their scripts pleasant and safe to run."""

@@ -1,0 +1,56 @@
+"""What captcha_test.py prints and draws of a test set: figures, and a sheet of read captchas."""
+import collections
+
+from PIL import Image, ImageDraw, ImageFont
+
+from support import dataset, files
+
+CONFUSIONS = 5  # printed
+SHEET_COLUMNS, SHEET_ROWS = 4, 6
+SHEET_SIZE = SHEET_COLUMNS * SHEET_ROWS  # captchas
+CAPTCHA_SIZE = dataset.IMAGE_WIDTH, dataset.IMAGE_HEIGHT  # pixels, on the sheet too
+CAPTION_HEIGHT, GAP = 24, 10  # pixels
+RIGHT, WRONG = (0, 120, 0), (200, 0, 0)
+
+
+def print_figures(results):
+    """Print accuracies and confusions of [(label, predicted text), ...]."""
+    count = len(results)
+    longest = max(len(label) for label, _ in results)
+    for k in range(longest):
+        hits = sum(label[k:k + 1] == prediction[k:k + 1] for label, prediction in results)
+        print(f'character {k + 1}: {hits / count:.4f}')
+    whole = sum(label == prediction for label, prediction in results)
+    print(f'whole captchas: {whole / count:.4f} ({whole} of {count})')
+    by_length = collections.defaultdict(list)
+    for label, prediction in results:
+        by_length[len(label)].append(label == prediction)
+    for length, right in sorted(by_length.items()) if len(by_length) > 1 else []:
+        print(f'of {length} characters: {sum(right) / len(right):.4f} '
+              f'({sum(right)} of {len(right)})')
+    confusions = collections.Counter(
+        pair for label, prediction in results if len(label) == len(prediction)
+        for pair in zip(label, prediction) if pair[0] != pair[1])
+    for (label, prediction), times in confusions.most_common(CONFUSIONS):
+        print(f'confused: {label} read as {prediction}, {times} times')
+
+
+def save_sheet(pictures, path):
+    """Draw captchas with their readings: green if right; if wrong red, with what it should be.
+
+    Args: pictures: [(image uint8 [224, 224], label, predicted text), ...], at most SHEET_SIZE.
+    """
+    width, height = CAPTCHA_SIZE
+    cell_width, cell_height = width + GAP, height + CAPTION_HEIGHT + GAP
+    page = Image.new('RGB', (SHEET_COLUMNS * cell_width + GAP, SHEET_ROWS * cell_height + GAP),
+                     'white')
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(16)
+    for number, (image, label, prediction) in enumerate(pictures):
+        left = GAP + number % SHEET_COLUMNS * cell_width
+        top = GAP + number // SHEET_COLUMNS * cell_height
+        page.paste(Image.fromarray(image).resize(CAPTCHA_SIZE), (left, top))
+        right = label == prediction
+        draw.text((left, top + height + 2), prediction if right else f'{prediction}, not {label}',
+                  RIGHT if right else WRONG, font)
+    with files.whole_file(path) as part:
+        page.save(part, 'PNG')

@@ -1,0 +1,143 @@
+"""The facts of a data set of captchas: its characters and lengths, its sizes, its files.
+
+Each fact stands here once: gen_captcha.py and to_tfrecord.py write by it, captcha_train.py and
+captcha_test.py read by it. Nothing here needs TensorFlow, so that the generator's worker processes
+start at once.
+"""
+import dataclasses
+import json
+import os
+
+from support.console import UserError
+
+# --- characters: a character's class is its place in the alphabet, so A is 10 and Z is 35
+_DIGITS, _UPPER = '0123456789', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
+_LOWER = _UPPER.lower()
+CHARSETS = {'digits': _DIGITS, 'upper': _UPPER, 'lower': _LOWER, 'letters': _UPPER + _LOWER,
+            'alnum': _DIGITS + _UPPER, 'alnum_lower': _DIGITS + _LOWER,
+            'all': _DIGITS + _UPPER + _LOWER}
+# What the texts of a folder are taken for; capitals count from 10 even where no digit occurs.
+RECOGNISED = 'digits', 'alnum', 'alnum_lower', 'all'
+MAX_LENGTH = 99  # characters: more is no captcha
+TEXT_LENGTH = 4  # characters of a captcha in the post = labels of a record = heads of the network
+
+# --- pictures
+IMAGE_WIDTH, IMAGE_HEIGHT = 160, 60  # of a captcha as it is drawn
+IMAGE_SIZE = 224  # height and width in the record: the input of AlexNet v2
+
+# --- a record: one tf.train.Example with IMAGE_KEY and a label_key for each character
+IMAGE_KEY = 'image'  # bytes: IMAGE_SIZE * IMAGE_SIZE values uint8, row by row
+
+# --- files; each stage reads what the one before it wrote
+IMAGE_FOLDER = './captcha/images'
+TRAIN_FILE = './captcha/train.tfrecords'
+TEST_FILE = './captcha/test.tfrecords'
+FACTS_NAME = 'dataset.json'  # beside the records
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What the texts of a data set are made of."""
+    alphabet: str = CHARSETS['digits']
+    shortest: int = TEXT_LENGTH  # characters
+    longest: int = TEXT_LENGTH  # characters = labels of a record = heads of the network
+
+    @property
+    def heads(self):
+        return self.longest
+
+    @property
+    def num_classes(self):
+        """Classes of a head: the alphabet and, where lengths vary, 'no character' after it."""
+        return len(self.alphabet) + (self.shortest < self.longest)
+
+    def labels_of(self, text):
+        """'0782' -> [0, 7, 8, 2]; a shorter text is filled with 'no character'.
+
+        Raises: ValueError for a character outside the alphabet.
+        """
+        blank = len(self.alphabet)
+        labels = [self.alphabet.index(character) for character in text]
+        return labels + [blank] * (self.longest - len(text))
+
+    def text_of(self, labels):
+        """[0, 7, 8, 2] -> '0782', without what is 'no character'."""
+        return ''.join(self.alphabet[label] for label in labels if label < len(self.alphabet))
+
+    def __str__(self):
+        return (f'{range_name(self.shortest, self.longest)} characters of '
+                f'{alphabet_name(self.alphabet)}')
+
+
+def range_name(shortest, longest):
+    """(4, 4) -> '4', (4, 6) -> '4-6', as --length takes it."""
+    return f'{shortest}' if shortest == longest else f'{shortest}-{longest}'
+
+
+def charset_name(alphabet):
+    """The name of a character set, or None."""
+    return next((name for name, charset in CHARSETS.items() if charset == alphabet), None)
+
+
+def alphabet_of(characters):
+    """The alphabet of a set of characters: the smallest recognised one, or just these, sorted."""
+    return next((CHARSETS[name] for name in RECOGNISED if characters <= set(CHARSETS[name])),
+                ''.join(sorted(characters)))
+
+
+def alphabet_name(alphabet):
+    """'0123456789ABC' -> '0-9 A-C': runs of three and more are shortened."""
+    runs = []
+    for character in alphabet:
+        if runs and ord(character) == ord(runs[-1][-1]) + 1:
+            runs[-1] += character
+        else:
+            runs.append(character)
+    return ' '.join(f'{run[0]}-{run[-1]}' if len(run) > 2 else run for run in runs)
+
+
+def label_key(number):
+    """The key of a record's label: 'label0' is the first character's class."""
+    return f'label{number}'
+
+
+def facts_path(records):
+    """The file beside a record file that says what is in it."""
+    return os.path.join(os.path.dirname(records), FACTS_NAME)
+
+
+def read_facts(records):
+    """The facts that stand beside a record file, or None where no such file does.
+
+    Raises: UserError naming the file if it is damaged.
+    """
+    path = facts_path(records)
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open(path, encoding='utf-8') as file:
+            found = json.load(file)
+        return from_json(found)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f'{path}: expected the facts of a data set as to_tfrecord.py writes them, '
+                        f'found {type(error).__name__}: {error}; make the records again with '
+                        'python to_tfrecord.py and --overwrite') from error
+
+
+def to_json(facts):
+    """Facts as a dict that JSON can hold."""
+    return {'charset': facts.alphabet, 'lengths': [facts.shortest, facts.longest]}
+
+
+def from_json(found):
+    """The inverse of `to_json`; files older than the lengths are of four characters.
+
+    Raises: ValueError, KeyError, TypeError or AttributeError if `found` is something else.
+    """
+    alphabet = found['charset']
+    shortest, longest = found.get('lengths', [TEXT_LENGTH, TEXT_LENGTH])
+    if not (isinstance(alphabet, str) and alphabet and len(set(alphabet)) == len(alphabet)
+            and isinstance(shortest, int) and isinstance(longest, int)
+            and 1 <= shortest <= longest <= MAX_LENGTH):
+        raise ValueError(f'charset {alphabet!r}, lengths {shortest!r} to {longest!r}')
+    return Facts(alphabet, shortest, longest)

@@ -1,0 +1,82 @@
+"""What is said and drawn about a reading of digits, beside the digits themselves.
+
+`pictures` and `probabilities` are the same everywhere: float32 [n, 784], 0 paper ... 1 ink, the n
+digits as the network saw them, and float32 [n, 10], the probability of each digit from 0 to 9.
+"""
+import os
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from support import files
+from support.console import UserError
+from support.input_data import SIDE
+
+# --- when not to trust a reading
+CLOSE = 0.5     # the best digit's probability is ahead of the second's by less than this
+WIDE = 1.3      # the ink is wider than tall by this factor: perhaps digits that touch
+
+# --- the drawing
+PANEL = 280     # pixels, height and width of each of the panels
+GAP = 10        # pixels
+BAR = 180       # pixels, length of a bar at a probability of 1
+TEXT, BEST_BAR, OTHER_BAR = (0, 0, 0), (0, 120, 0), (150, 150, 150)  # colours, RGB
+
+
+def doubts(pictures, probabilities):
+    """The reasons not to trust a reading, a line each."""
+    if not pictures.any():
+        return ['not to be trusted: the picture is blank, no ink was found']
+    several = len(pictures) > 1
+    lines = []
+    if several:
+        lines.append(f'several digits: {len(pictures)} stand apart, read from left to right')
+    for number, (picture, of_digit) in enumerate(zip(pictures, probabilities), 1):
+        which = f'digit {number} is ' if several else ''
+        second, best = np.argsort(of_digit)[-2:]
+        if of_digit[best] - of_digit[second] < CLOSE:
+            lines.append(f'not to be trusted: {which}perhaps a {second} ({of_digit[second]:.1%})')
+        height, width = (np.ptp(np.nonzero(picture.reshape(SIDE, SIDE).any(axis))) + 1
+                         for axis in (1, 0))
+        if width > WIDE * height:
+            lines.append(f'not to be trusted: {which}wider than tall, perhaps several that touch')
+    return lines
+
+
+def drawing(original, pictures, probabilities):
+    """The original, then for each digit a row: its 28x28 pixels and ten bars.
+
+    Args: original: a Pillow picture, L or RGB. Returns: a Pillow picture, RGB.
+    """
+    cell = PANEL + GAP
+    page = Image.new('RGB', (3 * cell + GAP, max(1, len(pictures)) * cell + GAP), 'white')
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(16)
+    original = original.convert('RGB')
+    original.thumbnail((PANEL, PANEL))
+    page.paste(original, (GAP, GAP))
+    draw.rectangle((GAP, GAP, GAP + original.width - 1, GAP + original.height - 1),
+                   outline=OTHER_BAR)
+    for row, (picture, of_digit) in enumerate(zip(pictures, probabilities)):
+        top = GAP + row * cell
+        grey = np.rint(255 * picture.reshape(SIDE, SIDE)).astype(np.uint8)  # 0 paper ... 255 ink
+        page.paste(Image.fromarray(grey).resize((PANEL, PANEL), Image.Resampling.NEAREST),
+                   (GAP + cell, top))
+        for digit, probability in enumerate(of_digit):
+            y, left = top + digit * PANEL // 10, GAP + 2 * cell
+            draw.text((left, y + 4), str(digit), TEXT, font)
+            draw.rectangle((left + 20, y + 4, left + 20 + round(BAR * float(probability)), y + 22),
+                           BEST_BAR if digit == of_digit.argmax() else OTHER_BAR)
+            draw.text((left + 210, y + 4), f'{probability:.1%}', TEXT, font)
+    return page
+
+
+def save_drawing(page, picName):
+    """Save a drawing beside the picture file `picName`, as a.read.png, and return its path."""
+    path = os.path.splitext(picName)[0] + '.read.png'
+    try:
+        with files.whole_file(path) as part:
+            page.save(part, 'PNG')
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written: {error.strerror or error}; leave out '
+                        '--show, or copy the picture to another folder') from error
+    return path

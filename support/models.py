@@ -1,0 +1,112 @@
+"""Captcha checkpoints: where they lie, and what a checkpoint says of its network.
+
+Ours carry the recipe and the data set's facts as JSON in one string variable, `about`. Those
+written here before had four string variables, `about/network` and so on; those of the original TF1
+code have none, so their alphabet is read off the shapes, and the rest is the post's.
+"""
+import dataclasses
+import json
+import os
+import shlex
+
+from support import checkpoints, dataset, recipes
+from support.console import UserError
+
+MODEL_DIR = './captcha'
+MODEL_NAME = 'crack_captcha.model'
+OLD_KEYS = ('network', 'charset', 'recipe', 'method')  # about/network ...
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What a checkpoint says of itself."""
+    checkpoint: str  # its prefix
+    fields: dict  # of its recipe, as recipes.to_json; of an old one only those it knows
+    facts: dataset.Facts
+
+    @property
+    def iteration(self):
+        return checkpoints.step_of(self.checkpoint)
+
+
+def newest(model_dir):
+    """The prefix of the newest checkpoint in a folder, or None."""
+    return checkpoints.newest(model_dir, MODEL_NAME)
+
+
+def command(script, model_dir):
+    """The command that runs `script`, the trainer or the tester, on the models in `model_dir`."""
+    where = '' if model_dir == MODEL_DIR else f' --model-dir {shlex.quote(model_dir)}'
+    return f'python {script}{where}'
+
+
+def train_again_command(model_dir):
+    """How to train a new network in place of the one in `model_dir`, in words."""
+    return ('train a new one with the command that made it and --restart: '
+            f'{command("captcha_train.py", model_dir)} ... --restart')
+
+
+def note_about(recipe, facts):
+    """Add what the network is to the graph, so that its checkpoints carry it."""
+    checkpoints.note_about({'recipe': recipes.to_json(recipe), 'dataset': dataset.to_json(facts)})
+
+
+def about(checkpoint):
+    """What `checkpoint` says of itself.
+
+    Returns: About.
+    Raises: UserError if the files are damaged or are no captcha network.
+    """
+    advice = train_again_command(os.path.dirname(checkpoint))
+    shapes, value_of = checkpoints.contents(checkpoint, advice)
+    try:
+        if checkpoints.ABOUT in shapes:
+            found = json.loads(value_of(checkpoints.ABOUT))
+            return About(checkpoint, dict(found['recipe']), dataset.from_json(found['dataset']))
+        old = {key: value_of(f'about/{key}').decode() for key in OLD_KEYS
+               if f'about/{key}' in shapes}
+        if not old:
+            head = shapes.get('alexnet_v2/fc8_0/weights', [0])[-1]
+            charset = {len(characters): name for name, characters in dataset.CHARSETS.items()}
+            old = {'network': 'alexnet_v2', 'charset': charset[head], 'recipe': 'post'}
+        facts = dataset.Facts(dataset.CHARSETS[old['charset']])
+    except Exception as error:  # whatever is not as written: KeyError, ValueError, of TensorFlow
+        raise UserError(f'{checkpoint}: expected a captcha network with four heads of 10 or 36 '
+                        f'classes, found none; {advice}') from error
+    named = recipes.RECIPES['alexnet_v2', old['recipe']]
+    return About(checkpoint, {
+        'network': old['network'], 'method': old.get('method', 'heads'),  # older than the choice
+        'standardize': named.standardize, 'initialization': named.initialization}, facts)
+
+
+def find(place):
+    """The prefix of the checkpoint that a folder holds last, or that is named itself.
+
+    Raises: UserError if there is none.
+    """
+    prefix = newest(place) if os.path.isdir(place) else place.removesuffix('.index')
+    if not prefix or not os.path.isfile(f'{prefix}.index'):
+        raise UserError(f'{place}: expected a checkpoint or a folder with {MODEL_NAME}-<i>, found '
+                        'none; name the --model-dir of a trained network with --init-from')
+    return prefix
+
+
+def check_resumable(found, recipe, facts):
+    """Raise a UserError unless the checkpoint `found`, an About, was trained as is now wanted.
+
+    What a run may change when it is resumed stands in recipes.CHANGEABLE.
+    """
+    differences = recipes.differences(recipe, found.fields)
+    if found.facts != facts:
+        differences.append(('data set', found.facts, facts))
+    for field, was, wanted in differences[:1]:
+        raise UserError(f'{found.checkpoint}: expected a checkpoint of {field} {shown(wanted)}, '
+                        f'found one of {field} {shown(was)}; train a new one with the same command and '
+                        '--restart, or keep it and use another --model-dir')
+
+
+def shown(value):
+    """A recipe's value as a person reads it."""
+    if isinstance(value, dict):
+        return ', '.join(f'{name} {part}' for name, part in value.items())
+    return 'none' if value is None else str(value)

@@ -1,0 +1,78 @@
+"""captcha_train.py's command line: options whose defaults are those of the recipes."""
+import argparse
+
+from nets import nets_factory
+from support import console, recipes, training
+
+
+def parse(doc):
+    """Parse the command line; --help opens with `doc`.
+
+    Returns: recipes.Recipe, training.Run. Raises: UserError.
+    """
+    default, post = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'post'))
+    run = training.Run()
+    parser = console.parser(doc)
+    parser.add_argument('--network', choices=recipes.NETWORKS, default=default.network,
+                        help="alexnet_v2: the post's; small_cnn: trains in minutes "
+                             '(default: %(default)s)')
+    parser.add_argument('--recipe', choices=recipes.NAMES, default='default',
+                        help='post: initial values, learning rate, input and pictures exactly as '
+                             'in the post (default: %(default)s)')
+    parser.add_argument('--method', choices=nets_factory.METHODS, default=default.method,
+                        help='heads: a head for each character, Method 2 of the post; vector: one '
+                             'long head for all of them, Method 1 (default: %(default)s)')
+    parser.add_argument('--steps', type=console.positive_int,
+                        help=f'iterations in all (default: {named_values("steps")})')
+    parser.add_argument('--batch-size', type=console.positive_int,
+                        help=f'pictures an iteration (default: {named_values("batch_size")})')
+    parser.add_argument('--learning-rate', type=console.positive_float,
+                        help=f'rate of iteration 0 (default: {named_values("learning_rate")}); '
+                             'small_cnn lets it fall to 0 along a cosine, alexnet_v2 divides it '
+                             f'by {recipes.DIVIDE_BY} after iteration 0 and after two thirds of '
+                             f'the run, --recipe post after every {post.divide_every} from 0 on')
+    parser.add_argument('--divide-at', nargs='+', type=console.positive_int, metavar='ITERATION',
+                        help='divide the rate after these and after 0, instead of as '
+                             '--learning-rate says')
+    parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
+                        help='move, stretch and slant each training picture a little, each time '
+                             'in another way (default: yes, with --recipe post no)')
+    parser.add_argument('--keep-prob', type=console.share, metavar='SHARE',
+                        help="share of the values of fc6 and fc7 that AlexNet's dropout keeps in "
+                             f'training; 1: no dropout (default: {default.keep_prob})')
+    parser.add_argument('--bfloat16', action='store_true',
+                        help='multiply in 16 bits, for processors with AVX512-BF16 or AMX (lscpu '
+                             'lists them); on others it is refused, or slower')
+    parser.add_argument('--train', default=run.train_file, metavar='FILE',
+                        help='training records (default: %(default)s)')
+    parser.add_argument('--test', default=run.test_file, metavar='FILE',
+                        help='held-out records (default: %(default)s)')
+    parser.add_argument('--model-dir', default=run.model_dir, metavar='FOLDER',
+                        help='folder for checkpoints (default: %(default)s)')
+    parser.add_argument('--log-dir', metavar='FOLDER',
+                        help='folder for TensorBoard (default: log in the model folder)')
+    parser.add_argument('--seed', type=console.seed_number, default=run.seed,
+                        help='of initial values, dropout, distortion and shuffling '
+                             '(default: %(default)s)')
+    parser.add_argument('--init-from', metavar='PLACE',
+                        help='transfer learning: begin with the weights of the checkpoint in this '
+                             'folder, or of this checkpoint, and new heads where they do not fit')
+    parser.add_argument('--restart', action='store_true',
+                        help='begin at iteration 0, whatever was trained before')
+    args = parser.parse_args()
+    recipe = recipes.make(
+        args.network, args.recipe, args.distort, method=args.method, steps=args.steps,
+        batch_size=args.batch_size, learning_rate=args.learning_rate, keep_prob=args.keep_prob,
+        divide_at=args.divide_at and tuple(args.divide_at))
+    return recipe, training.Run(
+        train_file=args.train, test_file=args.test, model_dir=args.model_dir,
+        log_dir=args.log_dir, seed=args.seed, restart=args.restart, bfloat16=args.bfloat16,
+        init_from=args.init_from)
+
+
+def named_values(field):
+    """A field of the default recipes, and of the post's: '6001; small_cnn: 3001; post: 6001'."""
+    values = [getattr(recipes.RECIPES[key], field) for key in [
+        ('alexnet_v2', 'default'), ('small_cnn', 'default'), ('alexnet_v2', 'post')]]
+    names = 'alexnet_v2', 'small_cnn', '--recipe post'
+    return ', '.join(f'{name} {value}' for name, value in zip(names, values))

@@ -1,0 +1,128 @@
+"""Picture files of any kind: opened as a viewer shows them, and as the captcha network sees them."""
+import collections
+import concurrent.futures
+import io
+import os
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from support import dataset
+from support.console import UserError
+
+try:  # Pillow reads HEIC, telephones' photographs, only with this plugin; nothing requires it
+    import pillow_heif
+except ImportError:
+    pillow_heif = None
+
+MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into memory
+HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1'
+
+
+def open_picture(source, turn=True):
+    """Decode a picture as a viewer shows it on white; of an animation the first frame.
+
+    Transparency becomes white, 16 bits become 8 and, unless `turn` is False, the picture is
+    turned as its EXIF data says.
+
+    Args: source: a path, the bytes of a picture file, or a Pillow picture.
+    Returns: a Pillow picture of mode L or RGB.
+    Raises: UserError, one line naming the file, if it is no picture, damaged or too large.
+    """
+    if isinstance(source, Image.Image):
+        return as_seen(ImageOps.exif_transpose(source) if turn else source)
+    content = io.BytesIO(source) if isinstance(source, bytes) else None
+    name = f'{len(source)} bytes' if content else source
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # our limit is lower
+            if pillow_heif and is_heic(io.BytesIO(source) if content else open(source, 'rb')):
+                pillow_heif.register_heif_opener()
+            with Image.open(content or source) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                if turn:
+                    picture = ImageOps.exif_transpose(picture)
+                return as_seen(picture)
+    except Exception as error:  # Pillow's decoders raise nearly every kind there is
+        raise UserError(f'{name}: expected a picture file, such as JPEG or PNG, '
+                        f'found {what_was_found(source, error)}') from error
+
+
+def as_seen(picture):
+    """Any Pillow picture -> the same with 8 bits, transparency on white, mode L or RGB."""
+    if picture.mode.startswith('I'):  # 16-bit grey, which convert('L') would clip
+        values = np.asarray(picture).astype(np.int64).clip(0, 65535) // 257
+        picture = Image.fromarray(values.astype(np.uint8))  # 0 ... 255
+    if picture.has_transparency_data:
+        picture = picture.convert('RGBA')
+        paper = Image.new('RGBA', picture.size, 'white')
+        picture = Image.alpha_composite(paper, picture)
+    picture.load()
+    return picture if picture.mode == 'L' else picture.convert('RGB')
+
+
+def what_was_found(source, error):
+    """What an exception of Pillow's or of the file system means to a person, and what fixes it."""
+    if isinstance(error, FileNotFoundError):
+        return 'no such file'
+    is_file = not isinstance(source, bytes)
+    if isinstance(error, IsADirectoryError) or (is_file and os.path.isdir(source)):
+        return 'a folder'
+    if isinstance(error, Image.DecompressionBombError):
+        return f'more than {MAX_PIXELS} pixels; save it smaller'
+    if isinstance(error, Image.UnidentifiedImageError):
+        if (os.path.getsize(source) if is_file else len(source)) == 0:
+            return 'an empty file'
+        if is_heic(open(source, 'rb') if is_file else io.BytesIO(source)):
+            return ('a HEIC picture, for which Pillow needs a plugin; save it as JPEG or run: '
+                    'pip install pillow-heif')
+        return 'something else'
+    return (f'a damaged or unreadable one ({getattr(error, "strerror", None) or error}); '
+            'copy it once more')
+
+
+def is_heic(file):
+    """Tell whether an opened file, which is closed, begins as a telephone's HEIC photograph."""
+    with file:
+        start = file.read(12)
+    return start[4:8] == b'ftyp' and start[8:] in HEIC_BRANDS
+
+
+def load_captcha(source):
+    """Any picture as the captcha network's input: uint8 [224, 224].
+
+    As `open_picture` opens it; then, as in the post: resized to 224x224, converted to grey.
+    """
+    size = dataset.IMAGE_SIZE
+    picture = open_picture(source).resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(picture.convert('L'))  # uint8 [224, 224], 0 black ... 255 white
+
+
+def load_all(paths):
+    """Yield uint8 [224, 224], or the UserError that tells why not, in the order of `paths`.
+
+    Threads are enough to keep all cores busy, because Pillow decodes and resizes outside
+    Python's lock. Only a few pictures are in memory at a time, however many there are.
+    """
+    def load(path):
+        try:
+            return load_captcha(path)
+        except UserError as error:
+            return error
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting, rest = collections.deque(), iter(paths)
+        try:
+            while True:
+                for path in rest:
+                    waiting.append(pool.submit(load, path))
+                    if len(waiting) >= 32 * os.cpu_count():
+                        break
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,138 @@
+"""How a captcha network is trained, as one value: the named recipes, and the rate at each iteration.
+
+`RECIPES` has every named recipe in one table. `make` takes one of them, changes what the user asks
+for and refuses what does not fit together; `dataclasses.replace` does the same without questions.
+docs/captcha.md says what each departure of 'default' from 'post' is for.
+"""
+import dataclasses
+import math
+
+from support.console import UserError
+
+SCHEDULES = ('divided', 'cosine', 'constant')
+DIVIDE_BY = 3
+CHANGEABLE = ('steps', 'batch_size', 'learning_rate', 'schedule', 'divide_at', 'divide_every')
+
+
+@dataclasses.dataclass(frozen=True)
+class Distortion:
+    """How much a training picture is changed at most, each time in another way.
+
+    Contrast and brightness are not here: a standardised picture has no other.
+    """
+    shift: float = 10  # pixels of 224, both ways
+    scale: float = 0.08  # of the width and of the height
+    shear: float = 0.1  # pixels to the side for each one down
+    lean: float = 0.0  # pixels down for each one to the side
+    stroke: float = 0.0  # 1 widens or narrows each stroke by a pixel of 224 on either side
+    blur: float = 0.0  # 1 replaces each pixel by the mean of the 5x5 around it
+    noise: float = 0.0  # standard deviation, of values -1 ... 1
+    invert: float = 0.0  # share of the pictures that are shown as negatives
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What decides how a network is trained; the defaults are the post's own numbers."""
+    network: str = 'alexnet_v2'  # a name in nets_factory
+    method: str = 'heads'  # Method 2 of the post; 'vector' is its Method 1
+    initialization: str = 'post'  # 'post' or 'he': see the network's arg_scope
+    standardize: bool = False  # bring each picture to mean 0 and deviation 1
+    distortion: Distortion | None = None  # None: pictures as they are
+    keep_prob: float | None = 0.5  # what dropout keeps in training; None: a network without dropout
+    batch_size: int = 25
+    steps: int = 6001  # iterations
+    learning_rate: float = 0.003  # of iteration 0
+    schedule: str = 'divided'  # one of SCHEDULES: see `rate_at`
+    divide_at: tuple[int, ...] | None = None  # iterations; None: as divide_every says
+    divide_every: int | None = 2000  # iterations; None: once, after two thirds of the run
+    weight_decay: float = 0.0005  # of the L2 losses that are collected; like the post, none is added
+
+
+_POST = Recipe()
+_DEFAULT = dataclasses.replace(_POST, initialization='he', standardize=True,
+                               distortion=Distortion(), learning_rate=0.0003, divide_every=None)
+_SMALL = dict(network='small_cnn', keep_prob=None)
+
+RECIPES = {  # (network, name)
+    ('alexnet_v2', 'default'): _DEFAULT,
+    ('alexnet_v2', 'post'): _POST,
+    # A small network learns fast enough to let the rate fall to 0 along a cosine.
+    ('small_cnn', 'default'): dataclasses.replace(
+        _DEFAULT, **_SMALL, batch_size=64, steps=3001, learning_rate=0.003, schedule='cosine'),
+    ('small_cnn', 'post'): dataclasses.replace(_POST, **_SMALL),
+}
+NAMES = tuple(dict.fromkeys(name for _, name in RECIPES))
+NETWORKS = tuple(dict.fromkeys(network for network, _ in RECIPES))
+
+
+def make(network='alexnet_v2', name='default', distort=None, **changes):
+    """A named recipe with the user's changes.
+
+    Args:
+      network, name: a key of RECIPES.
+      distort: True or False instead of what the recipe says; None: as it says.
+      **changes: fields of Recipe; None: as the recipe says.
+    Raises: UserError that names the option which does not fit.
+    """
+    named = RECIPES[network, name]
+    changes = {field: value for field, value in changes.items() if value is not None}
+    if distort is not None:
+        changes['distortion'] = (named.distortion or Distortion()) if distort else None
+    recipe = dataclasses.replace(named, **changes)
+    if recipe.keep_prob is not None and named.keep_prob is None:
+        raise UserError(f'--keep-prob: expected a network with dropout, found {network}, which '
+                        'has none; leave it out or use --network alexnet_v2')
+    if recipe.divide_at and recipe.schedule != 'divided':
+        raise UserError(f'--divide-at: expected a network whose rate is divided, found {network}, '
+                        f'whose rate falls along a {recipe.schedule}; leave it out')
+    if recipe.divide_at and max(recipe.divide_at) >= recipe.steps:
+        raise UserError(f'--divide-at: expected iterations before the end, {recipe.steps}, found '
+                        f'{max(recipe.divide_at)}; give it another value or --steps a larger one')
+    return recipe
+
+
+def divisions(recipe):
+    """The iterations after which a divided rate is divided by 3, in order, iteration 0 first."""
+    if recipe.divide_at is not None:
+        return (0, *sorted(recipe.divide_at))
+    if recipe.divide_every:
+        return tuple(range(0, recipe.steps, recipe.divide_every))
+    return (0, recipe.steps * 2 // 3) if recipe.steps > 1 else (0,)
+
+
+def rate_at(recipe, iteration):
+    """The learning rate that iteration `iteration` runs at.
+
+    'divided': divided by 3 after iteration 0, as in the post, which runs its first iteration at
+    three times the rate of the second, and after each further one of `divisions`.
+    'cosine': falls from the first rate to 0 at `steps`. 'constant': stays.
+
+    It depends on nothing else, so a resumed run continues exactly as an unbroken one; a run that
+    is made longer has from then on the rates of a run that was this long from the start, which
+    may be higher than the last one.
+    """
+    if recipe.schedule == 'cosine':
+        return recipe.learning_rate * (1 + math.cos(math.pi * iteration / recipe.steps)) / 2
+    if recipe.schedule == 'constant':
+        return recipe.learning_rate
+    done = sum(division < iteration for division in divisions(recipe))
+    return recipe.learning_rate / DIVIDE_BY ** done
+
+
+def differences(recipe, fields):
+    """What a checkpoint's recipe has otherwise than `recipe`, of what a resumed run cannot change.
+
+    Args: fields: {name: value} as in `to_json`; of an old checkpoint only those it knows.
+    Returns: [(field, found, wanted), ...].
+    """
+    wanted = to_json(recipe)
+    return [(field, found, wanted[field]) for field, found in fields.items()
+            if field not in CHANGEABLE and field in wanted and found != wanted[field]]
+
+
+def to_json(recipe):
+    """The recipe as a dict that JSON can hold."""
+    fields = dataclasses.asdict(recipe)
+    if recipe.divide_at is not None:
+        fields['divide_at'] = list(recipe.divide_at)
+    return fields

@@ -1,0 +1,297 @@
+"""What surrounds the post's training loop: checks before it, and saving, measuring, resuming in it.
+
+captcha_train.py builds the graph and runs the loop. `prepare` reads all files once, so that no
+fault in them shows up an hour later; `supervised` surrounds the loop and does after each iteration
+what is due: the progress bar, TensorBoard, a checkpoint, the held-out captchas, a warning when the
+network only guesses, a stop on Ctrl-C.
+"""
+import collections
+import contextlib
+import dataclasses
+import math
+import os
+import shlex
+import sys
+from typing import Callable
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from support import checkpoints, console, dataset, files, models, recipes, records
+from support.console import UserError
+
+KEEP = 2  # checkpoints
+EVAL_BATCH_SIZE = 100  # pictures in a held-out batch: only memory depends on it
+RECENT = 40  # losses whose mean tells whether the network still guesses
+GUESSING = 0.97  # of the loss at chance: above it the network still guesses
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a training reads and writes, and how it begins; how it learns is a recipes.Recipe."""
+    train_file: str = dataset.TRAIN_FILE
+    test_file: str = dataset.TEST_FILE
+    model_dir: str = models.MODEL_DIR  # for checkpoints
+    log_dir: str | None = None  # for TensorBoard; None: `log` in model_dir
+    seed: int = 0  # of initial values, dropout, distortion and shuffling
+    restart: bool = False  # begin at iteration 0 whatever is there
+    init_from: str | None = None  # folder or checkpoint whose weights a new training begins with
+    bfloat16: bool = False  # see `session_config`
+    save_every: int = 1000  # iterations; then it is measured on the held-out captchas, too
+    plateau: int = 1500  # iterations at chance after which to warn
+    # Called after each iteration with its number and the last losses; true ends the training.
+    until: Callable | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What `prepare` found."""
+    facts: dataset.Facts
+    pictures: int  # to train on
+    held_out: int  # pictures
+    newest: str | None  # checkpoint that is there
+    resumed: str | None  # checkpoint to begin with
+    iteration: int  # the first to be done
+    init_from: models.About | None  # what a new training begins with
+
+    def classes_at_chance(self, recipe):
+        """ln of this is the loss of a network that guesses."""
+        return self.facts.num_classes * (self.facts.heads if recipe.method == 'vector' else 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensors:
+    """What `supervised` needs of the graph."""
+    x: tf.Tensor  # placeholder float32 [None, 224, 224]
+    total_loss: tf.Tensor  # float32 scalar
+    predictions: tf.Tensor  # int64 [batch, heads], the heads' argmax for x, without dropout
+    lr: tf.Variable
+    strip: tf.Tensor  # image summary of the pictures as the network sees them
+
+
+def prepare(recipe, run):
+    """Read all files with every check and find the checkpoint to resume.
+
+    Returns: Start; None if all iterations are done already, which is said.
+    Raises: UserError.
+    """
+    files.writable_folder(run.model_dir)
+    files.writable_folder(log_dir(run))
+    pictures, held_out, facts = check_data(run.train_file, run.test_file, recipe.batch_size)
+    newest = models.newest(run.model_dir)
+    resumed = None if run.restart else newest
+    iteration, init_from = 0, None
+    if run.init_from and not resumed:
+        init_from = models.about(models.find(run.init_from))
+        check_initial(init_from, recipe)
+    if resumed:
+        about = models.about(resumed)
+        models.check_resumable(about, recipe, facts)
+        iteration = about.iteration + 1
+    if iteration >= recipe.steps:
+        print(f'{resumed} is trained already; train it further with --steps '
+              f'{iteration + recipe.steps - 1}, or train a new one with --restart')
+        return None
+    return Start(facts, pictures, held_out, newest, resumed, iteration, init_from)
+
+
+def check_initial(about, recipe):
+    """Raise a UserError unless a checkpoint's network is the one to be trained."""
+    for field in 'network', 'standardize':
+        found, wanted = about.fields[field], recipes.to_json(recipe)[field]
+        if found != wanted:
+            raise UserError(f'{about.checkpoint}: expected a checkpoint of {field} {wanted}, found '
+                            f'one of {field} {found}; name another with --init-from, or train '
+                            f'with the --network and the --recipe that it was trained with')
+
+
+def check_data(train_file, test_file, batch_size):
+    """Read both record files once; returns their record counts and the training records' Facts."""
+    count, facts = records.survey(train_file)
+    test_count, test_facts = records.survey(test_file)
+    if count < batch_size:
+        raise UserError(f'{train_file}: expected at least one batch of {batch_size} records, '
+                        f'found {count}; use --batch-size {count}, or make a larger file '
+                        'with to_tfrecord.py')
+    if (test_facts.heads != facts.heads or test_facts.num_classes > facts.num_classes
+            or not facts.alphabet.startswith(test_facts.alphabet)):
+        raise UserError(f'{test_file}: expected {facts} as in {train_file}, found {test_facts}; '
+                        'make both at once, with python to_tfrecord.py')
+    return count, test_count, facts
+
+
+def log_dir(run):
+    """The folder for TensorBoard."""
+    return run.log_dir or os.path.join(run.model_dir, 'log')
+
+
+def session_config(bfloat16):
+    """Settings of the training session.
+
+    Args: bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
+      float32's range) where the processor has instructions for it; variables stay float32.
+    """
+    config = tf.ConfigProto()
+    if bfloat16:
+        rewrites = config.graph_options.rewrite_options
+        rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
+    return config
+
+
+def summary(values):
+    """{tag: number} for TensorBoard."""
+    return tf.Summary(value=[tf.Summary.Value(tag=tag, simple_value=value)
+                             for tag, value in values.items()])
+
+
+@contextlib.contextmanager
+def supervised(sess, tensors, recipe, run, start):
+    """Surround the training loop of an initialised session.
+
+    Yields: a function to be called after each iteration with its number, its loss before the step,
+      and what was fed; it returns the exit status when the training is to end, else None. And
+      TensorBoard's writer.
+    Raises: UserError if the data or a checkpoint fails, or the loss is no number.
+    """
+    kept_in_graph = [v for v in tf.global_variables()  # what the original code's hold as well ...
+                     if v.op.name not in (checkpoints.ABOUT, tensors.lr.op.name)]  # ... but these
+    restorable = tf.train.Saver(kept_in_graph)
+    saver = tf.train.Saver(max_to_keep=KEEP, save_relative_paths=True)
+    if run.bfloat16:
+        check_bfloat16(sess, tensors)
+    if start.newest:  # even if it is not resumed: as new ones come, the saver removes the old
+        saver.recover_last_checkpoints(checkpoints.kept(run.model_dir, models.MODEL_NAME))
+    if start.resumed:
+        checkpoints.restore(restorable, sess, start.resumed, 'train a new one with the same '
+                            'command and --restart')
+        tensors.lr.load(recipes.rate_at(recipe, start.iteration), sess)
+        print(f'resuming from {start.resumed} at the learning rate {sess.run(tensors.lr):.3g}',
+              flush=True)
+    elif start.init_from:
+        begin_with(sess, start.init_from.checkpoint)
+    classes = start.classes_at_chance(recipe)
+    print(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
+          f'{start.facts}; loss at chance: ln {classes} = {math.log(classes):.3f}', flush=True)
+
+    again = 'the same command'
+    prefix = os.path.join(run.model_dir, models.MODEL_NAME)
+    recent = collections.deque(maxlen=RECENT)  # losses
+    warned = False
+
+    def after_iteration(i, loss, feed):
+        nonlocal again, warned
+        check_finite(loss, i, recipe, run)
+        recent.append(loss)
+        writer.add_summary(summary({'loss': loss}), i)
+        bar.update()
+        if run.until and run.until(i, recent):
+            return 0
+        if i >= run.plateau and not warned and len(recent) == RECENT:
+            warned = True
+            if sum(recent) / RECENT > GUESSING * math.log(classes):
+                warn_of_plateau(i, classes, recipe, start)
+        done = i + 1 == recipe.steps
+        if not (done or stop.signal or (i and i % run.save_every == 0)):
+            return None
+
+        # once more, because what is saved comes after the step that `loss` led to
+        check_finite(sess.run(tensors.total_loss, feed), i, recipe, run)
+        checkpoint = checkpoints.save(saver, sess, prefix, i, again)
+        again = 'the same command' + ', without --restart' * run.restart
+        if done or not stop.signal:
+            report_held_out(sess, tensors, run.test_file, i, writer)
+            writer.add_summary(sess.run(tensors.strip, feed), i)
+        writer.flush()
+        if done:
+            read = models.command('captcha_test.py', run.model_dir)
+            if run.test_file != dataset.TEST_FILE:
+                read += f' --test {shlex.quote(run.test_file)}'
+            console.say(f'saved {checkpoint}; read captchas with: {read}')
+            return 0
+        if stop.signal:
+            console.say(f'stopped after iteration {i}, saved {checkpoint}; resume with {again}')
+            return 128 + stop.signal
+        return None
+
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(tf.summary.FileWriter(log_dir(run), sess.graph))
+        writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), start.iteration)
+        bar = stack.enter_context(console.progress(recipe.steps, 'training', 'it',
+                                                   initial=start.iteration))
+        stop = stack.enter_context(console.stop_signals())
+        try:
+            yield after_iteration, writer
+        except tf.errors.OutOfRangeError as error:  # the reader's thread failed, closed the queue
+            raise UserError(f'{run.train_file}: was whole when the training began, cannot be read '
+                            f'now; make it again, then resume with {again}') from error
+
+
+def begin_with(sess, checkpoint):
+    """Transfer learning: load all weights of a checkpoint whose name and shape fit, say the rest.
+
+    Adam's moments and the rate begin as in any new training.
+    """
+    shapes, value_of = checkpoints.contents(checkpoint, 'name another one with --init-from')
+    weights = {v.op.name: v for v in [*tf.trainable_variables(),
+                                      *tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)]}
+    new = {name: tuple(v.shape) for name, v in weights.items()
+           if shapes.get(name) != v.shape.as_list()}
+    if len(new) == len(weights):
+        raise UserError(f'{checkpoint}: expected weights of this network, found none that fit; '
+                        'name another one with --init-from')
+    for name, variable in weights.items():
+        if name not in new:
+            variable.load(value_of(name), sess)
+    print(f'beginning with {len(weights) - len(new)} of {len(weights)} weights from {checkpoint}'
+          + ''.join(f'; new: {name} {list(shape)}' for name, shape in new.items()), flush=True)
+
+
+def check_bfloat16(sess, tensors):
+    """Raise a UserError if the session cannot compute in 16 bits on this processor."""
+    try:
+        sess.run(tensors.predictions, {tensors.x: np.zeros([1, *tensors.x.shape[1:]])})
+    except tf.errors.OpError as error:
+        raise UserError('--bfloat16: expected a processor with AVX512-BF16 or AMX, found one '
+                        'on which TensorFlow cannot multiply in 16 bits; leave it out') from error
+
+
+def check_finite(loss, i, recipe, run):
+    """Raise a UserError if the loss is infinite or no number: no later step can repair that."""
+    if not math.isfinite(loss):
+        last = models.newest(run.model_dir) or 'none yet'
+        raise UserError(
+            f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try a smaller rate: '
+            f'the same command with --restart --learning-rate {recipe.learning_rate / 3:.2g}')
+
+
+def held_out_accuracy(sess, tensors, filename):
+    """Read every record of a file once, without dropout.
+
+    Returns: the share of characters, the share of whole captchas, and of how many captchas.
+    """
+    count = characters = whole = 0
+    for images, labels in records.read_batches(filename, EVAL_BATCH_SIZE):
+        predictions = sess.run(tensors.predictions, {tensors.x: records.scale(images)})
+        hits = predictions == labels  # bool [n, heads]
+        count += len(hits)
+        characters += hits.mean(axis=1).sum()
+        whole += hits.all(axis=1).sum()
+    return characters / count, whole / count, count
+
+
+def report_held_out(sess, tensors, filename, i, writer):
+    """Measure on the held-out pictures, print it and write it for TensorBoard."""
+    characters, whole, count = held_out_accuracy(sess, tensors, filename)
+    console.say(f'Held-out after iteration {i}: characters {characters:.4f}, '
+                f'whole captchas {whole:.4f} of {count}')
+    writer.add_summary(summary({'held_out/characters': characters,
+                                'held_out/whole_captchas': whole}), i)
+
+
+def warn_of_plateau(i, classes, recipe, start):
+    """Say on stderr that the network still guesses, and what to try."""
+    advice = ('with another --seed, or a third of the --learning-rate' if recipe.standardize
+              else 'without --recipe post')
+    print(f'\nwarning: after {i} iterations the loss is still at chance, ln {classes} = '
+          f'{math.log(classes):.3f}; try the same command with --restart, {advice}; '
+          f'more than these {start.pictures} pictures help too', file=sys.stderr)

@@ -1,0 +1,125 @@
+"""Distorted training digits: still digits, still labelled rightly, each time others."""
+import copy
+import dataclasses
+import types
+
+import numpy as np
+import pytest
+
+from helpers import DATA, tiny_mnist
+from support import augmentation, input_data
+from support.augmentation import Strength
+
+KINDS = 'turn', 'grow', 'slant', 'shift', 'elastic'
+
+
+@pytest.fixture
+def digit():
+    """A ring and a bar: float32 [784]."""
+    y, x = np.mgrid[:28, :28]
+    ring = abs(np.hypot(y - 13, x - 12) - 6) < 1.5
+    return (ring | ((x > 18) & (x < 21) & (y > 6) & (y < 22))).astype(np.float32).ravel()
+
+
+def only(kind=None):
+    """A strength of 0 in all kinds of distortion but one."""
+    return dataclasses.replace(Strength(), **{name: 0 for name in KINDS if name != kind})
+
+
+def test_nothing_to_distort_gives_the_digit_back(digit):
+    matrix = augmentation.distortion(np.random.default_rng(1), only())
+    np.testing.assert_allclose(matrix @ digit, digit, atol=1e-6)
+
+
+def test_a_shift_shifts(digit):
+    extreme = types.SimpleNamespace(uniform=lambda low, high, size=None: (
+        np.full(size, 2.) if size == [2, 1] else np.random.default_rng(1).uniform(low, high, size)))
+    moved = (augmentation.distortion(extreme, only('shift')) @ digit).reshape(28, 28)
+    np.testing.assert_allclose(moved[:26, :26], digit.reshape(28, 28)[2:, 2:], atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_each_kind_distorts_a_little(digit, kind):
+    rng = np.random.default_rng(2)
+    for _ in range(5):
+        matrix = augmentation.distortion(rng, only(kind))
+        assert matrix.dtype == np.float32 and matrix.shape == (784, 784)
+        sums = np.asarray(matrix.sum(1)).ravel()
+        assert matrix.min() >= 0 and sums.max() < 1 + 1e-5  # a mixture of pixels, or the outside
+        likeness = np.corrcoef(matrix @ digit, digit)[0, 1]
+        assert 0.2 < likeness < 0.99999
+
+
+def test_other_pens(digit):
+    def with_amount(value):
+        rng = types.SimpleNamespace(uniform=lambda low, high, size: np.full(size, value))
+        return augmentation.other_pens(digit[np.newaxis].copy(), rng, 1)[0]
+    np.testing.assert_allclose(with_amount(0), digit)
+    wide, narrow, square = with_amount(1), with_amount(-1), digit.reshape(28, 28)
+    around = [np.roll(square, step, axis) for axis in (0, 1) for step in (-1, 1)] + [square]
+    np.testing.assert_allclose(wide.reshape(28, 28), np.max(around, 0))  # no ink at the border
+    np.testing.assert_allclose(narrow.reshape(28, 28), np.min(around, 0))
+    np.testing.assert_allclose(with_amount(.5), (digit + wide) / 2)
+
+
+def test_the_pens_share_is_its_limit(digit):
+    digits = np.tile(digit, [50, 1])
+    widest = augmentation.other_pens(digits, types.SimpleNamespace(
+        uniform=lambda low, high, size: np.full(size, high)), 0.3)
+    rng = np.random.default_rng(1)
+    assert np.array_equal(augmentation.other_pens(digits, rng, 0), digits)
+    some = augmentation.other_pens(digits, rng, 0.3)
+    assert (some <= widest + 1e-6).all() and len(np.unique(some.sum(1))) == 50
+
+
+@pytest.fixture(scope='module')
+def mnist():
+    return input_data.read_data_sets(DATA, one_hot=True, seed=3)
+
+
+def test_batches_are_distorted_and_pictures_and_labels_are_not(mnist):
+    few = Strength(stock=5)
+    distorted, again = (augmentation.distorted(mnist, 4, few) for _ in range(2))
+    undistorted = copy.copy(mnist.train)
+    for batch_size in 200, 37:  # 37: the last group of a batch is smaller
+        images, labels = distorted.train.next_batch(batch_size)
+        plain, right = undistorted.next_batch(batch_size)
+        assert images.shape == (batch_size, 784) and images.dtype == np.float32
+        assert images.min() >= 0 and images.max() < 1 + 1e-5
+        np.testing.assert_array_equal(labels, right)
+        np.testing.assert_array_equal(images, again.train.next_batch(batch_size)[0])
+        likeness = [np.corrcoef(one, other)[0, 1] for one, other in zip(images, plain)]
+        assert 0.2 < np.mean(likeness) < 0.95
+    assert distorted.train.images is mnist.train.images
+    assert distorted.train.labels is mnist.train.labels
+    assert distorted.train.num_examples == 55000
+    assert distorted.validation is mnist.validation and distorted.test is mnist.test
+
+
+def test_what_is_distorted_stays_as_it_was():
+    untouched, given = tiny_mnist(), tiny_mnist()
+    distorted = augmentation.distorted(given, 4, Strength(stock=3))
+    for _ in range(5):  # into another epoch
+        distorted.train.next_batch(100)
+    assert distorted is not given and distorted.train is not given.train
+    assert np.array_equal(given.train.images, untouched.train.images)
+    assert given.train.epochs_completed == 0
+    for _ in range(9):
+        for mine, other in zip(given.train.next_batch(100), untouched.train.next_batch(100)):
+            assert np.array_equal(mine, other)
+
+
+@pytest.mark.parametrize('pen', [0, 1])
+def test_a_batch_is_distorted_as_strongly_as_was_asked(pen):
+    strength = dataclasses.replace(only(), stock=1, pen=pen)
+    images, _ = augmentation.distorted(tiny_mnist(), 4, strength).train.next_batch(100)
+    plain, _ = tiny_mnist().train.next_batch(100)
+    changes = abs(images - plain).max(1)  # of these pictures, which are noise
+    assert changes.max() < 1e-5 if pen == 0 else changes.max() > 0.9
+
+
+def test_the_distortions_of_a_seed_stay_those_that_were_measured(mnist):
+    batches = augmentation.distorted(mnist, 4, Strength(stock=20)).train
+    ink = [batches.next_batch(200)[0].sum(1)[:3] for _ in range(3)]
+    np.testing.assert_allclose(ink, [[87.14343, 52.87941, 68.1036], [77.81188, 117.09297, 18.77445],
+                                     [65.18823, 109.57404, 159.03624]], rtol=1e-5)

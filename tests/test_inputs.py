@@ -1,0 +1,56 @@
+"""What happens to pictures in the graph: standardised, distorted."""
+import numpy as np
+
+from helpers import tf
+from support import inputs, recipes
+
+
+def test_network_input():
+    pixels = np.random.default_rng(0).uniform(-1, 0.5, [2, 224, 224]).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        post = sess.run(inputs.network_input(tf.constant(pixels), False))
+        ours = sess.run(inputs.network_input(tf.constant(pixels), True))
+    np.testing.assert_array_equal(post, pixels[..., np.newaxis])
+    for k in range(2):
+        wanted = (pixels[k] - pixels[k].mean()) / pixels[k].std()
+        np.testing.assert_allclose(ours[k, ..., 0], wanted, atol=1e-4)
+
+
+def distorted(images, shift=0, scale=0, shear=0):
+    """inputs.distort with every limit 0 but those given."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        tf.set_random_seed(0)
+        return sess.run(inputs.distort(tf.constant(images), len(images),
+                                       recipes.Distortion(shift, scale, shear)))
+
+
+def test_a_distorted_picture_is_the_picture_moved_stretched_slanted():
+    """Pictures whose pixels hold their own place say where each was taken from."""
+    rows, columns = np.mgrid[:224, :224].astype(np.float32)
+    images = np.stack([columns, rows] * 20)  # the column, or the row
+    np.testing.assert_allclose(distorted(images), images, atol=1e-3)
+
+    def change(**limits):
+        """What was added to each pixel, away from the border, which is repeated."""
+        return (distorted(images, **limits) - images)[:, 40:-40, 40:-40]
+
+    def assert_even(values, limit):
+        """One value throughout a picture, between pictures up to the limit, and near it in one."""
+        np.testing.assert_allclose(values, values[:, :1, :1] * np.ones_like(values), atol=1e-3)
+        assert limit / 2 < abs(values).max() <= limit + 1e-3
+
+    moved, stretched, slanted = change(shift=10), change(scale=0.08), change(shear=0.1)
+    assert_even(moved, 10)
+    assert abs(moved).max() <= 10
+    assert_even(np.diff(stretched[0::2], axis=2), 0.08)  # columns grow to the right
+    assert_even(np.diff(stretched[1::2], axis=1), 0.08)  # rows grow downwards
+    assert_even(np.diff(slanted[0::2], axis=1), 0.1)  # columns move by the row
+    np.testing.assert_allclose(slanted[1::2], 0, atol=1e-3)  # and none up or down
+    for part in stretched, slanted:
+        np.testing.assert_allclose(part.mean((1, 2)), 0, atol=1e-3)  # the centre stays
+
+
+def test_without_distortion_the_pictures_are_the_same_tensor():
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [2, 224, 224])
+        assert inputs.distort(x, 2, None) is x

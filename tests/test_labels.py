@@ -1,0 +1,146 @@
+"""Texts of pictures: by file names, by a list, and what looks like an accident."""
+import pytest
+from PIL import Image
+
+from support import dataset, labels
+from support.console import UserError
+
+
+def fill(folder, names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b'')
+    return str(folder)
+
+
+def found(folder, **wanted):
+    """{file name: text}, {bad name: why}, facts."""
+    pictures, bad, facts = labels.find_pictures(folder, labels.Wanted(**wanted))
+    return {path[len(folder) + 1:]: text for path, text in pictures}, dict(bad), facts
+
+
+@pytest.mark.parametrize('name, text', [
+    ('0782.jpg', '0782'), ('0782_17.png', '0782'), ('xk2f9-1.png', 'xk2f9'), ('A B.png', 'A'),
+    ('0782', '0782'), ('验证码_1.jpg', '验证码'), ('0782 (2).png', '0782'), ('_1.png', '')])
+def test_a_text_ends_at_the_first_separator(name, text):
+    assert labels.label_text(name) == text
+
+
+def test_lengths_and_alphabet_are_found(tmp_path):
+    folder = fill(tmp_path / 'a', ['0782_1.png', '12345.png', '993-2.png'])
+    assert found(folder) == ({'0782_1.png': '0782', '12345.png': '12345', '993-2.png': '993'}, {},
+                             dataset.Facts('0123456789', 3, 5))
+
+
+@pytest.mark.parametrize('texts, alphabet', [
+    (['0782'], '0123456789'), (['ABCD'], dataset.CHARSETS['alnum']),
+    (['ab1d'], dataset.CHARSETS['alnum_lower']), (['aB1d'], dataset.CHARSETS['all']),
+    (['验证', '码a'], 'a码证验')])
+def test_the_smallest_alphabet_is_taken(tmp_path, texts, alphabet):
+    *_, facts = found(fill(tmp_path / 'a', [f'{text}.png' for text in texts]))
+    assert facts.alphabet == alphabet
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    folder = fill(tmp_path / 'a', ['0782.png', '.hidden', 'Thumbs.db', '_1.png', 'notes.txt'])
+    (tmp_path / 'a' / '0001.png').mkdir()
+    texts, bad, _ = found(folder)
+    assert texts == {'0782.png': '0782'}
+    assert bad == {'_1.png': 'has no text before the first _ - . or blank',
+                   'notes.txt': 'is no picture, by its name', '0001.png': 'is no file'}
+    assert found(fill(tmp_path / 'none', [])) == ({}, {}, None)
+
+
+def numbers(count=100):
+    return [f'{number:04d}_{number}.png' for number in range(0, count * 97, 97)]
+
+
+def test_an_accidental_length_is_refused_until_it_is_meant(tmp_path):
+    folder = fill(tmp_path / 'a', [*numbers(), '123456789012.png'])
+    with pytest.raises(UserError, match='^123456789012.png: expected 4 characters as in nearly all '
+                                        'of 101 pictures, found 12: .*--length 4, .*--length 4-12'):
+        found(folder)
+    texts, bad, facts = found(folder, lengths=(4, 4))
+    assert len(texts) == 100 and bad == {'123456789012.png': 'has 12 characters, wanted: 4'}
+    assert facts == dataset.Facts()
+    assert found(folder, lengths=(4, 12))[2] == dataset.Facts(longest=12)
+
+
+def test_an_accidental_character_is_refused_until_it_is_meant(tmp_path):
+    folder = fill(tmp_path / 'a', [*numbers(), '01O1.png'])
+    with pytest.raises(UserError, match='^01O1.png: expected characters of 0-9, found O, .*'
+                                        '--alphabet 0123456789, .*--alphabet 0123456789ABC'):
+        found(folder)
+    texts, bad, facts = found(folder, alphabet='0123456789')
+    assert len(texts) == 100 and list(bad) == ['01O1.png'] and facts == dataset.Facts()
+    _, bad, facts = found(folder, alphabet=dataset.CHARSETS['alnum'])
+    assert bad == {} and facts.alphabet == dataset.CHARSETS['alnum']
+
+
+def test_a_rare_digit_among_digits_is_no_accident(tmp_path):
+    names = [f'{n:04d}_{n}.png' for n in range(1000) if '9' not in f'{n:04d}'] + ['9000.png']
+    assert found(fill(tmp_path / 'a', names))[2] == dataset.Facts()
+
+
+def test_case_can_be_ignored(tmp_path):
+    folder = fill(tmp_path / 'a', ['aB1d.png', 'ABCD.png'])
+    texts, _, facts = found(folder, ignore_case=True)
+    assert texts == {'aB1d.png': 'AB1D', 'ABCD.png': 'ABCD'}
+    assert facts.alphabet == dataset.CHARSETS['alnum']
+    texts, bad, _ = found(folder, ignore_case=True, alphabet=dataset.CHARSETS['alnum_lower'])
+    assert texts == {'aB1d.png': 'ab1d', 'ABCD.png': 'abcd'} and bad == {}
+    names = [f'{"ABCDE"[n % 5]}{"ABCDE"[n // 5 % 5]}AB_{n}.png' for n in range(100)]
+    with pytest.raises(UserError, match='aAAA.png: .*found a, .*add --ignore-case'):
+        found(fill(tmp_path / 'b', [*names, 'aAAA.png']))
+
+
+# --- a list of labels
+
+def with_list(tmp_path, text, names=('a.png', 'b 1.png')):
+    folder = fill(tmp_path / 'a', names)
+    (tmp_path / 'labels').write_text(text, encoding='utf-8')
+    return folder, str(tmp_path / 'labels')
+
+
+@pytest.mark.parametrize('text', [
+    'a.png,0782\nb 1.png,x_-y\n', 'file\ttext\na.png\t0782\nb 1.png\tx_-y\n\n',
+    '\ufeffname;label\r\na.png;0782\r\n"b 1.png"; x_-y\r\n'])
+def test_a_list_gives_any_text(tmp_path, text):
+    folder, path = with_list(tmp_path, text)
+    assert found(folder, labels_file=path) == (
+        {'a.png': '0782', 'b 1.png': 'x_-y'}, {}, dataset.Facts('-0278_xy', 4, 4))
+
+
+def test_a_list_in_the_folder_itself_and_pictures_in_folders(tmp_path):
+    folder = fill(tmp_path / 'a', ['a.png', 'labels.csv'])
+    fill(tmp_path / 'a' / 'more', ['b.png'])
+    (tmp_path / 'a' / 'labels.csv').write_text('a.png,0782\nmore/b.png,0783\n')
+    texts, bad, _ = found(folder, labels_file=str(tmp_path / 'a' / 'labels.csv'))
+    assert texts == {'a.png': '0782', 'more/b.png': '0783'} and bad == {}
+
+
+def test_pictures_and_lines_that_do_not_belong_together_are_named(tmp_path):
+    folder, path = with_list(tmp_path, 'a.png,0782\nc.png,0783\n')
+    texts, bad, _ = found(folder, labels_file=path)
+    assert texts == {'a.png': '0782'}
+    assert bad == {'c.png': f'is in {path} and not in {folder}', 'b 1.png': f'has no line in {path}'}
+
+
+@pytest.mark.parametrize('text, words', [
+    ('a.png,0782\na.png,0783\n', 'line 2: expected one text for a.png, found 0782 and 0783'),
+    ('a.png\n', 'line 1: expected a file name and a text'),
+    ('../labels,0782\n', 'line 1: expected a file in .*, found ../labels'),
+    ('/etc/hosts,0782\n', 'line 1: expected a file in')])
+def test_a_list_that_cannot_be_is_one_line(tmp_path, text, words):
+    folder, path = with_list(tmp_path, text)
+    with pytest.raises(UserError, match=words):
+        found(folder, labels_file=path)
+
+
+def test_a_list_that_is_not_there_or_no_text(tmp_path):
+    folder = fill(tmp_path / 'a', ['a.png'])
+    with pytest.raises(UserError, match='none.csv: expected a list .*found no such file'):
+        found(folder, labels_file=str(tmp_path / 'none.csv'))
+    Image.new('L', (40, 40), 200).save(tmp_path / 'picture.png')
+    with pytest.raises(UserError, match='picture.png: expected a CSV or TSV file in UTF-8'):
+        found(folder, labels_file=str(tmp_path / 'picture.png'))

@@ -1,0 +1,178 @@
+"""Any picture file opens, or one line says why not."""
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from support import pictures
+from support.console import UserError
+
+
+def refused(path):
+    with pytest.raises(UserError) as raised:
+        pictures.open_picture(path)
+    line = str(raised.value)
+    assert line.startswith(f'{path}: expected a picture file') and '\n' not in line
+    return line
+
+
+def test_what_is_no_picture(tmp_path):
+    Image.new('L', (300, 300), 200).save(tmp_path / 'whole.jpg')
+    whole = (tmp_path / 'whole.jpg').read_bytes()
+    (tmp_path / 'truncated.jpg').write_bytes(whole[:len(whole) * 2 // 3])
+    (tmp_path / 'empty.jpg').write_bytes(b'')
+    (tmp_path / 'text.jpg').write_text('5')
+    (tmp_path / 'folder').mkdir()
+    for name, words in {'truncated.jpg': 'damaged', 'empty.jpg': 'an empty file',
+                        'text.jpg': 'something else', 'folder': 'a folder',
+                        'none.jpg': 'no such file'}.items():
+        assert words in refused(tmp_path / name)
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch, recwarn):
+    Image.new('1', (20_000, 20_000)).save(tmp_path / 'bomb.png')  # Pillow itself refuses
+    Image.new('1', (10_000, 9_500)).save(tmp_path / 'large.png')  # Pillow only warns
+    Image.new('1', (6_000, 9_000)).save(tmp_path / 'ours.png')
+    monkeypatch.setattr('PIL.ImageFile.ImageFile.load', lambda picture: pytest.fail('decoded'))
+    for name in 'bomb.png', 'large.png', 'ours.png':
+        assert 'more than 50000000 pixels' in refused(tmp_path / name)
+    assert not recwarn.list
+
+
+@pytest.mark.skipif(pictures.pillow_heif is not None, reason='the plugin is installed')
+def test_heic_without_the_plugin(tmp_path):
+    (tmp_path / 'a.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(100))
+    assert 'pip install pillow-heif' in refused(tmp_path / 'a.heic')
+
+
+def test_the_first_frame_of_an_animation(tmp_path):
+    frames = [Image.new('L', (20, 10), value) for value in (40, 200)]
+    frames[0].save(tmp_path / 'a.gif', save_all=True, append_images=frames[1:])
+    assert np.asarray(pictures.open_picture(tmp_path / 'a.gif').convert('L')).max() == 40
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'I;16', 'F', 'CMYK', 'YCbCr'])
+def test_modes(tmp_path, mode):
+    path = tmp_path / ('a.tif' if mode in ('F', 'CMYK', 'YCbCr') else 'a.png')
+    if mode == 'I;16':
+        picture = Image.fromarray(np.full([10, 20], 0xffff, np.uint16))
+    else:
+        picture = Image.new('L', (20, 10), 255).convert(mode)
+    picture.save(path)
+    found = pictures.open_picture(path)
+    assert found.mode in ('L', 'RGB') and found.size == (20, 10)
+    assert np.asarray(found.convert('L')).min() >= 254
+
+
+def test_turning_is_optional(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('L', (20, 10)).save(tmp_path / 'a.png', exif=exif)
+    assert pictures.open_picture(tmp_path / 'a.png').size == (10, 20)
+    assert pictures.open_picture(tmp_path / 'a.png', turn=False).size == (20, 10)
+
+
+def test_a_path_with_chinese_characters_and_spaces(tmp_path):
+    path = os.path.join(tmp_path, '我的 图片 5.png')
+    Image.new('RGB', (3, 4)).save(path)
+    assert pictures.open_picture(path).size == (3, 4)
+
+
+# --- as the captcha network sees them
+
+@pytest.fixture
+def picture():
+    """A captcha-like RGB picture of 160x60, smooth so that JPEG hardly changes it."""
+    y, x = np.mgrid[:60, :160]
+    rgb = np.stack([x * 255 // 159, y * 255 // 59, (x + y) % 160], axis=-1)
+    return Image.fromarray(rgb.astype(np.uint8))
+
+
+def expected(picture):
+    """As the post says: resized to 224x224, then converted to grey."""
+    return np.asarray(picture.convert('RGB').resize((224, 224), Image.BICUBIC).convert('L'))
+
+
+def test_rgb(picture, tmp_path):
+    picture.save(tmp_path / '0782.png')
+    found = pictures.load_captcha(tmp_path / '0782.png')
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, expected(picture))
+
+
+@pytest.mark.parametrize('mode', ['L', 'P', '1', 'CMYK'])
+def test_other_modes(picture, tmp_path, mode):
+    converted = picture.convert(mode)
+    path = tmp_path / ('0782.jpg' if mode == 'CMYK' else '0782.png')
+    converted.save(path)
+    with Image.open(path) as reread:
+        np.testing.assert_array_equal(pictures.load_captcha(path), expected(reread))
+    if mode in ('L', 'CMYK'):
+        assert np.abs(expected(reread) - expected(picture).astype(int)).mean() < 4
+
+
+@pytest.mark.parametrize('mode', ['RGBA', 'LA', 'P'])
+def test_transparency_is_white_paper(picture, tmp_path, mode):
+    path = tmp_path / '0782.png'
+    clear = picture.convert('RGBA')
+    alpha = np.full([60, 160], 255, np.uint8)
+    alpha[:, 80:] = 0
+    clear.putalpha(Image.fromarray(alpha))
+    if mode == 'P':
+        Image.fromarray((alpha == 0).astype(np.uint8)).save(path, transparency=1)
+    else:
+        clear.convert(mode).save(path)
+    found = pictures.load_captcha(path)
+    assert np.all(found[:, 120:] == 255)
+    assert found[:, :100].mean() < 200
+
+
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
+    values = np.linspace(0, 65535, 224, dtype=np.uint16)[np.newaxis].repeat(224, 0)
+    Image.fromarray(values).save(tmp_path / '0782.png')
+    found = pictures.load_captcha(tmp_path / '0782.png')
+    np.testing.assert_array_equal(found, values // 257)
+
+
+def test_exif_rotation(picture, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned 90 degrees clockwise
+    picture.rotate(90, expand=True).save(tmp_path / '0782.png', exif=exif)
+    np.testing.assert_array_equal(pictures.load_captcha(tmp_path / '0782.png'),
+                                  expected(picture))
+
+
+def test_unusable_pictures_name_the_file(picture, tmp_path):
+    picture.save(tmp_path / 'whole.jpg')
+    whole = (tmp_path / 'whole.jpg').read_bytes()
+    (tmp_path / 'truncated.jpg').write_bytes(whole[:len(whole) // 2])
+    (tmp_path / 'empty.jpg').write_bytes(b'')
+    (tmp_path / 'text.jpg').write_text('0782')
+    (tmp_path / 'folder.jpg').mkdir()
+    Image.new('1', (20_000, 20_000)).save(tmp_path / 'huge.png')
+    for name in 'truncated.jpg', 'empty.jpg', 'text.jpg', 'folder.jpg', 'huge.png', 'none.jpg':
+        with pytest.raises(UserError, match=name):
+            pictures.load_captcha(tmp_path / name)
+
+
+def test_bytes_and_pillow_pictures_are_read_as_files_are(picture, tmp_path):
+    picture.save(tmp_path / '0782.png')
+    content = (tmp_path / '0782.png').read_bytes()
+    for source in content, picture:
+        np.testing.assert_array_equal(pictures.load_captcha(source), expected(picture))
+    for source, words in (b'', 'an empty file'), (b'text', 'something else'), (
+            content[:len(content) // 2], 'damaged'):
+        with pytest.raises(UserError, match=f'^{len(source)} bytes: expected a picture .*{words}'):
+            pictures.load_captcha(source)
+
+
+def test_many_pictures_come_in_order_with_the_bad_ones_between(tmp_path):
+    paths = [tmp_path / f'{k}.png' for k in range(200)]
+    for k, path in enumerate(paths):
+        Image.new('L', (8, 8), k).save(path)
+    paths[70].write_text('no picture')
+    found = list(pictures.load_all(paths))
+    assert len(found) == 200
+    assert isinstance(found.pop(70), UserError)
+    assert [int(image[0, 0]) for image in found] == [k for k in range(200) if k != 70]

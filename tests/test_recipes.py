@@ -1,0 +1,130 @@
+"""Recipes: the named ones, what a user changes, the rate at each iteration."""
+import dataclasses
+import json
+import math
+import re
+
+import pytest
+
+from support import recipes
+from support.console import UserError
+
+
+def test_the_posts_recipe_has_the_posts_numbers():
+    post = recipes.RECIPES['alexnet_v2', 'post']
+    assert dataclasses.asdict(post) == {
+        'network': 'alexnet_v2', 'method': 'heads', 'initialization': 'post',
+        'standardize': False, 'distortion': None, 'keep_prob': 0.5, 'batch_size': 25,
+        'steps': 6001, 'learning_rate': 0.003, 'schedule': 'divided', 'divide_at': None,
+        'divide_every': 2000, 'weight_decay': 0.0005}
+    small = recipes.RECIPES['small_cnn', 'post']
+    assert small == dataclasses.replace(post, network='small_cnn', keep_prob=None)
+
+
+def test_the_default_recipes():
+    default = recipes.RECIPES['alexnet_v2', 'default']
+    assert (default.initialization, default.standardize, default.learning_rate) == (
+        'he', True, 0.0003)
+    assert default.distortion == recipes.Distortion(shift=10, scale=0.08, shear=0.1)
+    small = recipes.RECIPES['small_cnn', 'default']
+    assert (small.steps, small.batch_size, small.learning_rate, small.schedule) == (
+        3001, 64, 0.003, 'cosine')
+    assert small.distortion == default.distortion and small.keep_prob is None
+
+
+def rate_by_the_loop(first, steps, divided_after):
+    """The post's loop, with a division after some iterations: the rate of each iteration."""
+    rate, rates = first, []
+    for i in range(steps):
+        rates.append(rate)
+        if i in divided_after:
+            rate /= 3
+    return rates
+
+
+@pytest.mark.parametrize('network, name, changes, divided_after', [
+    ('alexnet_v2', 'post', {}, [0, 2000, 4000, 6000]),
+    ('small_cnn', 'post', {}, [0, 2000, 4000, 6000]),
+    ('alexnet_v2', 'post', {'steps': 9000}, [0, 2000, 4000, 6000, 8000]),
+    ('alexnet_v2', 'default', {}, [0, 4000]),
+    ('alexnet_v2', 'default', {'steps': 18_001}, [0, 12_000]),
+    ('alexnet_v2', 'default', {'steps': 1}, [0]),
+    ('alexnet_v2', 'default', {'divide_at': (5000, 3000)}, [0, 3000, 5000]),
+    ('alexnet_v2', 'default', {'divide_at': ()}, [0]),
+    ('alexnet_v2', 'post', {'divide_at': (5,)}, [0, 5])])
+def test_where_the_rate_is_divided(network, name, changes, divided_after):
+    recipe = dataclasses.replace(recipes.RECIPES[network, name], **changes)
+    expected = rate_by_the_loop(recipe.learning_rate, recipe.steps, divided_after)
+    assert [recipes.rate_at(recipe, i) for i in range(recipe.steps)] == pytest.approx(expected)
+
+
+def test_the_rates_that_the_posts_lines_show():
+    """0.0010, 0.0003, 0.0001, 0.0000: each line shows the rate of the next iteration."""
+    post = recipes.RECIPES['alexnet_v2', 'post']
+    assert recipes.rate_at(post, 0) == 0.003
+    assert ['%.4f' % recipes.rate_at(post, i + 1) for i in (0, 1980, 2000, 4000, 6000)] == [
+        '0.0010', '0.0010', '0.0003', '0.0001', '0.0000']
+
+
+def test_a_cosine_falls_to_zero():
+    small = recipes.RECIPES['small_cnn', 'default']
+    for i in 0, 1000, 1500, 3000, 3001:
+        assert recipes.rate_at(small, i) == pytest.approx(
+            0.0015 * (1 + math.cos(math.pi * i / 3001)))
+    assert recipes.rate_at(small, 3001) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_constant_rate():
+    recipe = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'], schedule='constant')
+    assert {recipes.rate_at(recipe, i) for i in (0, 1, 3000)} == {0.003}
+
+
+def test_a_run_that_is_made_longer_has_the_rates_of_the_longer_run():
+    """After 6,001 iterations the default's rate has been divided twice; of 12,001, once."""
+    short = recipes.make()
+    long = recipes.make(steps=12_001)
+    assert recipes.rate_at(short, 6000) == pytest.approx(0.0003 / 9)
+    assert recipes.rate_at(long, 6001) == pytest.approx(0.0003 / 3)
+    assert recipes.rate_at(long, 8001) == pytest.approx(0.0003 / 9)
+
+
+def test_the_users_changes():
+    recipe = recipes.make('small_cnn', 'post', True, method='vector', steps=7, batch_size=None,
+                          learning_rate=0.1)
+    assert recipe == dataclasses.replace(
+        recipes.RECIPES['small_cnn', 'post'], distortion=recipes.Distortion(), method='vector',
+        steps=7, learning_rate=0.1)
+    assert recipes.make(distort=False).distortion is None
+    assert recipes.make(keep_prob=1.0).keep_prob == 1.0
+
+
+@pytest.mark.parametrize('network, changes, words', [
+    ('small_cnn', {'keep_prob': 0.5}, '--keep-prob: .*found small_cnn, which has none'),
+    ('small_cnn', {'divide_at': (1,)}, '--divide-at: .*along a cosine'),
+    ('alexnet_v2', {'divide_at': (1, 3), 'steps': 3}, 'before the end, 3, found 3')])
+def test_what_does_not_fit_is_refused(network, changes, words):
+    with pytest.raises(UserError, match=words):
+        recipes.make(network, **changes)
+
+
+def test_what_a_resumed_run_may_not_change():
+    recipe = recipes.make(divide_at=(9,))
+    fields = json.loads(json.dumps(recipes.to_json(recipe)))
+    assert recipes.differences(recipe, fields) == []
+    assert recipes.differences(recipes.make(steps=9000, batch_size=7, learning_rate=1.0),
+                               fields) == []
+    for changes, field in [({'distort': False}, 'distortion'), ({'keep_prob': 1.0}, 'keep_prob'),
+                           ({'method': 'vector'}, 'method')]:
+        assert [name for name, _, _ in recipes.differences(recipes.make(**changes), fields)] == [
+            field]
+    assert [name for name, _, _ in recipes.differences(recipes.make(name='post'), fields)] == [
+        'initialization', 'standardize', 'distortion']
+    # of an old checkpoint only what it knows is compared
+    assert recipes.differences(recipes.make(distort=False), {'network': 'alexnet_v2'}) == []
+
+
+def test_the_help_shows_the_recipes_defaults(run_script):
+    shown = re.sub(r'\s+', ' ', run_script('captcha_train.py', '--help').stdout)
+    assert '(default: alexnet_v2 6001, small_cnn 3001, --recipe post 6001)' in shown
+    assert '(default: alexnet_v2 25, small_cnn 64, --recipe post 25)' in shown
+    assert '(default: alexnet_v2 0.0003, small_cnn 0.003, --recipe post 0.003)' in shown
