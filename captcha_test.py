@@ -19,6 +19,7 @@ import contextlib
 import csv
 import dataclasses
 import itertools
+import os
 import time
 from typing import Callable
 
@@ -35,7 +36,7 @@ from support import (captcha_report, checkpoints, dataset, files, inputs, models
 
 BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
 SHOWN = 10  # captchas printed one by one
-SHEET = './captcha/test_sheet.png'
+SHEET_NAME = 'test_sheet.png'  # in the folder of the model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,8 +204,8 @@ def main():
                         help='held-out records (default: %(default)s)')
     parser.add_argument('--model-dir', default=models.MODEL_DIR, metavar='FOLDER',
                         help='folder of the checkpoint (default: %(default)s)')
-    parser.add_argument('--sheet', default=SHEET, metavar='FILE',
-                        help='where to save the sheet (default: %(default)s)')
+    parser.add_argument('--sheet', metavar='FILE',
+                        help=f'where to save the sheet (default: {SHEET_NAME} beside the model)')
     parser.add_argument('--csv', metavar='FILE',
                         help='write file, text and confidence of each FILE there')
     args = parser.parse_args()
@@ -212,7 +213,8 @@ def main():
         raise console.UserError('--csv: expected picture files to read, found none; name them')
     if args.files:
         return read_files(args.model_dir, args.files, args.csv)
-    return test(args.model_dir, args.test, args.sheet)
+    return test(args.model_dir, args.test,
+                args.sheet or os.path.join(args.model_dir, SHEET_NAME))
 
 
 if __name__ == '__main__':

@@ -188,7 +188,7 @@ def train(recipe, run):
         total_loss = LOSSES[recipe.method](logits, y, facts.num_classes)
         lr, optimizer = build_train_op(total_loss, recipe.learning_rate)
         accuracies = build_accuracies(logits, y)
-        strip = tf.summary.image('input', tf.image.resize(
+        input_summary = tf.summary.image('input', tf.image.resize(
             (distorted[..., tf.newaxis] + 1) / 2, [IMAGE_HEIGHT, IMAGE_WIDTH]), max_outputs=5)
         models.note_about(recipe, facts)  # so that a checkpoint says what it is
 
@@ -196,7 +196,7 @@ def train(recipe, run):
             sess.run(tf.global_variables_initializer())
             coord = tf.train.Coordinator()
             threads = tf.train.start_queue_runners(sess=sess, coord=coord)
-            tensors = training.Tensors(x, total_loss, predictions, lr, strip)
+            tensors = training.Tensors(x, total_loss, predictions, lr, input_summary)
             try:
                 with training.supervised(sess, tensors, recipe, run, start) as (after, writer):
                     for i in range(start.iteration, recipe.steps):

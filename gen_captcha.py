@@ -1,4 +1,4 @@
-"""Draw captchas of four random characters and save each as a JPEG named after its text.
+"""Draw captchas of random characters, four digits by default, each a JPEG named after its text.
 
 Command:  python gen_captcha.py
           python gen_captcha.py --num 20000 --charset alnum --out letters/images

@@ -28,6 +28,7 @@ import shutil
 import sys
 import tempfile
 import time
+from typing import Callable
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
@@ -71,14 +72,6 @@ MEASURE_EVERY = {'small_cnn': 200, 'alexnet_v2': 500}
 
 HELD_OUT = re.compile(r'Held-out after iteration (\d+): characters ([\d.]+), '
                       r'whole captchas ([\d.]+) of (\d+)')
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """The captchas to train on and to be measured on."""
-    run: training.Run  # of which each training takes the files
-    pictures: int  # to train on
-    facts: dataset.Facts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +121,7 @@ def one_training(recipe, run):
     return Result(points, recipe.batch_size * iteration / (60 * minutes), size / 1e6, known)
 
 
-def train(recipe, run):
+def in_new_process(recipe, run):
     """`one_training` in a process of its own."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
@@ -138,6 +131,15 @@ def train(recipe, run):
     return result
 
 
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The captchas to train on and to be measured on."""
+    run: training.Run  # of which each training takes the files
+    pictures: int  # to train on
+    facts: dataset.Facts
+    train: Callable = in_new_process  # what trains on them
+
+
 def train_small(args, data, **changes):
     """Train small_cnn by its default recipe with `changes`, once for each seed.
 
@@ -145,8 +147,8 @@ def train_small(args, data, **changes):
     """
     recipe = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'],
                                  **{'steps': args.steps or SHORT, **changes})
-    return [train(recipe, dataclasses.replace(data.run, seed=seed,
-                                              save_every=MEASURE_EVERY['small_cnn']))
+    return [data.train(recipe, dataclasses.replace(data.run, seed=seed,
+                                                   save_every=MEASURE_EVERY['small_cnn']))
             for seed in args.seeds]
 
 
@@ -209,8 +211,8 @@ def networks(args, data):
     print('|---|' + '---:|' * 10, flush=True)
     for name, seed in itertools.product(args.networks, args.seeds):
         recipe = recipes.make(name, steps=args.steps)
-        result = train(recipe, dataclasses.replace(data.run, seed=seed,
-                                                   save_every=MEASURE_EVERY[name]))
+        result = data.train(recipe, dataclasses.replace(data.run, seed=seed,
+                                                        save_every=MEASURE_EVERY[name]))
         parameters, multiplications = cost(name, data.facts)
         marks = ' | '.join(minutes_to(result.points, share) for share in (0.9, 0.97, 0.98, 0.985))
         minutes, *_ = result.points[-1]
@@ -266,7 +268,8 @@ TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'disto
           'choices': choices}
 
 
-def main():
+def parse(arguments=None):
+    """The command line, or a list of arguments, as a namespace."""
     parser = console.parser(__doc__)
     parser.add_argument('table', choices=TABLES)
     parser.add_argument('--networks', nargs='+', choices=MEASURE_EVERY,
@@ -284,7 +287,11 @@ def main():
                         help='training records (default: %(default)s)')
     parser.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
                         help='held-out records (default: %(default)s)')
-    args = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main():
+    args = parse()
     count, facts = records.survey(args.train)
     test_count, _ = records.survey(args.test)
     print(f'{facts}: {count} training pictures, {test_count} held-out ones\n', flush=True)

@@ -108,6 +108,31 @@ def escape(recipe, run):
     return tuple(reached)
 
 
+def table(rows, seeds, limit, run):
+    """Print the table.
+
+    Args:
+      rows: some of ROWS.
+      limit: iterations after which to give up.
+      run: training.Run, its files.
+    Raises: UserError if the captchas are not those that ESCAPED is meant for.
+    """
+    count, facts = records.survey(run.train_file)
+    if facts != dataset.Facts():
+        raise console.UserError(f'{run.train_file}: expected {dataset.Facts()}, found {facts}; '
+                                'make some with: python gen_captcha.py')
+    print(f'{count} training pictures; a cell: the iteration of the escape, or the loss without\n')
+    print('| recipe | ' + ' | '.join(f'seed {seed}' for seed in seeds) + ' |')
+    print('|---|' + '---:|' * len(seeds), flush=True)
+    for row in rows:
+        recipe = dataclasses.replace(ROWS[row], steps=limit)
+        cells = []
+        for seed in seeds:
+            i, loss, escaped = escape(recipe, dataclasses.replace(run, seed=seed))
+            cells.append(str(i) if escaped else f'not by {limit}: {loss:.3f}')
+        print(f'| {row} | {" | ".join(cells)} |', flush=True)
+
+
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='ROW',
@@ -120,20 +145,7 @@ def main():
     parser.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
                         help='held-out records (default: %(default)s)')
     args = parser.parse_args()
-    count, facts = records.survey(args.train)
-    if facts != dataset.Facts():
-        raise console.UserError(f'{args.train}: expected {dataset.Facts()}, found {facts}; make '
-                                'some with: python gen_captcha.py')
-    print(f'{count} training pictures; a cell: the iteration of the escape, or the loss without\n')
-    print('| recipe | ' + ' | '.join(f'seed {seed}' for seed in args.seeds) + ' |')
-    print('|---|' + '---:|' * len(args.seeds), flush=True)
-    for row in args.rows:
-        recipe = dataclasses.replace(ROWS[row], steps=args.limit)
-        cells = []
-        for seed in args.seeds:
-            i, loss, escaped = escape(recipe, training.Run(args.train, args.test, seed=seed))
-            cells.append(str(i) if escaped else f'not by {args.limit}: {loss:.3f}')
-        print(f'| {row} | {" | ".join(cells)} |', flush=True)
+    table(args.rows, args.seeds, args.limit, training.Run(args.train, args.test))
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ import re
 import resource
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,14 +34,11 @@ with console.quiet_start():
 
 import captcha_test  # noqa: E402
 import captcha_train  # noqa: E402
-import gen_captcha  # noqa: E402
 import mnist_app  # noqa: E402
 import mnist_backward  # noqa: E402
 import to_tfrecord  # noqa: E402
 from support import (checkpoints, dataset, input_data, models, photographs, pictures,  # noqa: E402
                      recipes)
-
-DIGITS = dataset.CHARSETS['digits']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,14 +89,25 @@ def in_new_process(function, *args):
 
 # --- the parts
 
+def draw(folder, num, seed=0, workers=None):
+    """Draw captchas with gen_captcha.py into a folder; returns how many a second.
+
+    In a process of its own, because each worker imports the script that was started: from here it
+    would load TensorFlow.
+    """
+    command = [sys.executable, os.path.join(ROOT, 'benchmarks', 'draw_speed.py'), folder,
+               '--num', str(num), '--seed', str(seed)]
+    command += ['--workers', str(workers)] if workers else []
+    return float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
 def gen(folder, amounts):
     """gen_captcha.py with one process and with all cores."""
     rates = {1: [], os.cpu_count(): []}
     for number in range(amounts.rounds):
         for workers, found in rates.items():
             out = os.path.join(folder, f'gen-{workers}-{number}')
-            found.append(amounts.drawn / seconds(gen_captcha.gen_captcha, out, amounts.drawn,
-                                                 DIGITS, seed=number, workers=workers))
+            found.append(draw(out, amounts.drawn, number, workers))
             shutil.rmtree(out)
     one, many = rates.values()
     ratios = [b / a for a, b in zip(one, many)]
@@ -110,7 +119,7 @@ def gen(folder, amounts):
 def records(folder, amounts):
     """to_tfrecord.py against one thread, and its peak memory for four times the pictures."""
     images, out = os.path.join(folder, 'images'), os.path.join(folder, 'records')
-    seconds(gen_captcha.gen_captcha, images, amounts.originals, DIGITS, seed=0)
+    draw(images, amounts.originals)
     originals = sorted(os.path.join(images, name) for name in os.listdir(images))
     peaks = []
     for count in amounts.converted:
@@ -140,7 +149,7 @@ def convert(images, out, num_test):
 
 def one_by_one(paths, folder):
     """Convert pictures the way the series did."""
-    facts = dataset.Facts(DIGITS)
+    facts = dataset.Facts()  # digits, as gen_captcha draws them
     with tf.python_io.TFRecordWriter(os.path.join(folder, 'obvious')) as writer:
         for path in paths:
             image = pictures.load_captcha(path)
@@ -153,7 +162,7 @@ def wait(folder, amounts):
     """The share of a training step that waits for the next batch from the queue."""
     out = os.path.join(folder, 'wait')
     images = os.path.join(out, 'images')
-    seconds(gen_captcha.gen_captcha, images, amounts.waited, DIGITS, seed=0)
+    draw(images, amounts.waited)
     seconds(to_tfrecord.convert, images, out, amounts.waited // 20)
     recipe = recipes.RECIPES['alexnet_v2', 'post']
     with tf.Graph().as_default(), tf.Session() as sess:

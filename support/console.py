@@ -142,8 +142,9 @@ def alphabet(text):
     """argparse type: characters, each once."""
     twice = next((character for character in text if text.count(character) > 1), None)
     if not text or twice:
-        raise argparse.ArgumentTypeError('expected an alphabet, each character once, found '
-                                         f'{text!r}' + f' with {twice} more than once' * bool(twice))
+        found = f'{text!r}' + f' with {twice} more than once' * bool(twice)
+        raise argparse.ArgumentTypeError('expected an alphabet, each character once, '
+                                         f'found {found}')
     return text
 
 

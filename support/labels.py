@@ -105,7 +105,7 @@ def visible(folder):
 
 
 def texts_of_list(folder, labels_file):
-    """({file name: text}, [(name, why)]) by a list of file names, relative to the folder, and texts.
+    """({file name: text}, [(name, why)]) by a list of file names, relative to the folder.
 
     Raises: UserError if the list cannot be read, leads out of the folder or contradicts itself.
     """
@@ -133,7 +133,7 @@ def texts_of_list(folder, labels_file):
 
 
 def read_list(folder, labels_file):
-    """Yield (line number, file name, text) of a CSV or TSV; a first line of headings is left out."""
+    """Yield (line number, file name, text) of a CSV or TSV, but for a first line of headings."""
     try:
         with open(labels_file, encoding='utf-8-sig', newline='') as file:
             first = file.readline()
@@ -175,7 +175,7 @@ def refuse_rare_lengths(texts):
 
 
 def refuse_rare_characters(texts):
-    """Raise a UserError if a character is so rare among {name: text} that it must be an accident."""
+    """Raise a UserError if a character is so rare in {name: text} that it must be an accident."""
     count = collections.Counter(itertools.chain.from_iterable(texts.values()))
     mean = sum(count.values()) / max(1, len(count))
     rare = {character for character, times in count.items()

@@ -101,8 +101,8 @@ def check_resumable(found, recipe, facts):
         differences.append(('data set', found.facts, facts))
     for field, was, wanted in differences[:1]:
         raise UserError(f'{found.checkpoint}: expected a checkpoint of {field} {shown(wanted)}, '
-                        f'found one of {field} {shown(was)}; train a new one with the same command and '
-                        '--restart, or keep it and use another --model-dir')
+                        f'found one of {field} {shown(was)}; train a new one with the same command '
+                        'and --restart, or keep it and use another --model-dir')
 
 
 def shown(value):

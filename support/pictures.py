@@ -1,4 +1,4 @@
-"""Picture files of any kind: opened as a viewer shows them, and as the captcha network sees them."""
+"""Picture files of any kind, opened as a viewer shows them or as the captcha network sees them."""
 import collections
 import concurrent.futures
 import io

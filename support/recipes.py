@@ -1,4 +1,4 @@
-"""How a captcha network is trained, as one value: the named recipes, and the rate at each iteration.
+"""How a captcha network is trained, as one value: named recipes, and the rate of an iteration.
 
 `RECIPES` has every named recipe in one table. `make` takes one of them, changes what the user asks
 for and refuses what does not fit together; `dataclasses.replace` does the same without questions.
@@ -45,7 +45,7 @@ class Recipe:
     schedule: str = 'divided'  # one of SCHEDULES: see `rate_at`
     divide_at: tuple[int, ...] | None = None  # iterations; None: as divide_every says
     divide_every: int | None = 2000  # iterations; None: once, after two thirds of the run
-    weight_decay: float = 0.0005  # of the L2 losses that are collected; like the post, none is added
+    weight_decay: float = 0.0005  # of the L2 losses: collected and, like the post, not added
 
 
 _POST = Recipe()
@@ -74,6 +74,9 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
       **changes: fields of Recipe; None: as the recipe says.
     Raises: UserError that names the option which does not fit.
     """
+    if (network, name) not in RECIPES:
+        raise UserError(f'--recipe {name}: expected a recipe for {network} in support/recipes.py, '
+                        'found none; add it there, or use another one')
     named = RECIPES[network, name]
     changes = {field: value for field, value in changes.items() if value is not None}
     if distort is not None:

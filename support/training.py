@@ -66,7 +66,7 @@ class Tensors:
     total_loss: tf.Tensor  # float32 scalar
     predictions: tf.Tensor  # int64 [batch, heads], the heads' argmax for x, without dropout
     lr: tf.Variable
-    strip: tf.Tensor  # image summary of the pictures as the network sees them
+    input_summary: tf.Tensor  # the pictures as the network sees them, for TensorBoard
 
 
 def prepare(recipe, run):
@@ -200,7 +200,7 @@ def supervised(sess, tensors, recipe, run, start):
         again = 'the same command' + ', without --restart' * run.restart
         if done or not stop.signal:
             report_held_out(sess, tensors, run.test_file, i, writer)
-            writer.add_summary(sess.run(tensors.strip, feed), i)
+            writer.add_summary(sess.run(tensors.input_summary, feed), i)
         writer.flush()
         if done:
             read = models.command('captcha_test.py', run.model_dir)

@@ -12,12 +12,13 @@ from support import checkpoints, console, files
 
 
 def run_code(code, **kwargs):
-    code = f'import sys; sys.path.insert(0, {ROOT!r})\n{code}'
+    """Run Python code that may use `console`."""
+    code = f'import sys; sys.path.insert(0, {ROOT!r})\nfrom support import console\n{code}'
     return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, **kwargs)
 
 
 def test_quiet_start_hides_noise_and_shows_the_rest():
-    code = ('from support import console\nimport os\n'
+    code = ('import os\n'
             'with console.quiet_start():\n'
             '    os.write(2, b"I0000 00:00:1.2 3 port.cc:153] oneDNN is on.\\n")\n'
             '    os.write(2, b"libfoo.so: no such file\\n")\n'
@@ -26,12 +27,12 @@ def test_quiet_start_hides_noise_and_shows_the_rest():
 
 
 def test_quiet_start_shows_why_an_import_failed():
-    ended = run_code('from support import console\nwith console.quiet_start():\n    import no_such_package')
+    ended = run_code('with console.quiet_start():\n    import no_such_package')
     assert "No module named 'no_such_package'" in ended.stderr and ended.returncode == 1
 
 
 def test_tensorflow_starts_quietly():
-    code = ('from support import console\n'
+    code = (''
             'with console.quiet_start():\n'
             '    import tensorflow.compat.v1 as tf\n'
             'with tf.Graph().as_default(), tf.Session() as sess:\n'
@@ -42,37 +43,38 @@ def test_tensorflow_starts_quietly():
 
 
 @pytest.mark.parametrize('raised, status, words', [
-    ('console.UserError("a\\n b")', 2, 'a b'), ('PermissionError(13, "Permission denied", "x.png")', 2,
-                                            'x.png: Permission denied'),
+    ('console.UserError("a\\n b")', 2, 'a b'),
+    ('PermissionError(13, "Permission denied", "x.png")', 2, 'x.png: Permission denied'),
     ('KeyboardInterrupt', 130, 'stopped'),
     ('KeyboardInterrupt(15)', 143, 'stopped')])
 def test_a_mistake_is_one_line(raised, status, words):
-    ended = run_code(f'from support import console\ndef main(): raise {raised}\nconsole.run(main)')
+    ended = run_code(f'def main(): raise {raised}\nconsole.run(main)')
     assert ended.returncode == status
     assert words in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():
-    ended = run_code('from support import console\ndef main(): raise KeyError("ours")\nconsole.run(main)')
+    ended = run_code('def main(): raise KeyError("ours")\nconsole.run(main)')
     assert 'Traceback' in ended.stderr and ended.returncode == 1
 
 
 def test_a_name_that_the_screen_lacks_letters_for_is_printed():
-    ended = run_code('from support import console\nconsole.run(lambda: print("\\u9a8c.jpg"))',
+    ended = run_code('console.run(lambda: print("\\u9a8c.jpg"))',
                      env={**os.environ, 'PYTHONIOENCODING': 'cp1252'})
     assert (ended.stdout.strip(), ended.returncode) == ('\\u9a8c.jpg', 0)
 
 
 def test_a_reader_that_has_seen_enough():
-    ended = run_code('from support import console\nimport os\ndef main():\n    os.close(1); os.dup2(os.pipe()[1], 1)\n'
+    ended = run_code('import os\ndef main():\n    os.close(1); os.dup2(os.pipe()[1], 1)\n'
                      '    raise BrokenPipeError\nconsole.run(main)')
     assert (ended.returncode, ended.stderr) == (1, '')
 
 
 def test_a_training_outlives_the_reader_of_its_lines():
     """As after `| tee log`, when Ctrl-C has ended tee."""
-    ended = run_code('from support import console\nimport os\ndef main():\n    r, w = os.pipe()\n    os.close(r)\n'
-                     '    os.dup2(w, 1)\n    console.say("one")\n    console.say("two")\n    return 130\n'
+    ended = run_code('import os\ndef main():\n    r, w = os.pipe()\n    os.close(r)\n'
+                     '    os.dup2(w, 1)\n    console.say("one")\n    console.say("two")\n'
+                     '    return 130\n'
                      'console.run(main)')
     assert (ended.returncode, ended.stderr) == (130, '')
 

@@ -18,6 +18,7 @@ def test_the_output_folder_does_not_shadow_the_package_captcha(tmp_path):
 def test_importing_the_scripts_has_no_effect(tmp_path):
     code = ('import sys; sys.path.insert(0, sys.argv[1]); sys.argv[1:] = ["--no-such-option"]\n'
             'import gen_captcha, to_tfrecord, captcha_train, captcha_test\n'
+            'import mnist_forward, mnist_backward, mnist_test, mnist_app\n'
             'import tensorflow.compat.v1 as tf\n'
             'print(len(tf.get_default_graph().get_operations()), tf.executing_eagerly())')
     found = subprocess.run([sys.executable, '-c', code, ROOT], cwd=tmp_path,

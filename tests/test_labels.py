@@ -123,7 +123,8 @@ def test_pictures_and_lines_that_do_not_belong_together_are_named(tmp_path):
     folder, path = with_list(tmp_path, 'a.png,0782\nc.png,0783\n')
     texts, bad, _ = found(folder, labels_file=path)
     assert texts == {'a.png': '0782'}
-    assert bad == {'c.png': f'is in {path} and not in {folder}', 'b 1.png': f'has no line in {path}'}
+    assert bad == {'c.png': f'is in {path} and not in {folder}',
+                   'b 1.png': f'has no line in {path}'}
 
 
 @pytest.mark.parametrize('text, words', [

@@ -1,0 +1,48 @@
+"""Copy a trained captcha network without what only training needs: a third of its size.
+
+Command:  python -m support.export captcha/small_cnn models/digits
+Reads:    the newest checkpoint of the first folder
+Writes:   the same checkpoint, without Adam's moments and the rate, into the second folder
+Takes:    seconds
+
+captcha_test.py reads such a network, and captcha_train.py --init-from begins with it; a training
+cannot be resumed from it.
+"""
+import os
+
+from support import console
+
+with console.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+from support import checkpoints, files, models
+
+ONLY_TRAINING = 'Variable', 'beta1_power', 'beta2_power', 'global_step'  # the first is the rate
+
+
+def export(model_dir, target):
+    """Copy the newest checkpoint of `model_dir` into the folder `target`; returns its prefix."""
+    checkpoint = models.find(model_dir)
+    shapes, value_of = checkpoints.contents(checkpoint, models.train_again_command(model_dir))
+    keys = sorted(key for key in shapes
+                  if key not in ONLY_TRAINING and '/Adam' not in key)
+    files.writable_folder(target)
+    prefix = os.path.join(target, os.path.basename(checkpoint))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        sess.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=keys,
+                                   shape_and_slices=[''] * len(keys),
+                                   tensors=[value_of(key) for key in keys]))
+    tf.train.update_checkpoint_state(target, os.path.basename(prefix))
+    return prefix
+
+
+def main():
+    parser = console.parser(__doc__)
+    parser.add_argument('model_dir', help='folder of the trained network')
+    parser.add_argument('target', help='folder for the copy')
+    args = parser.parse_args()
+    print(f'saved {export(args.model_dir, args.target)}')
+
+
+if __name__ == '__main__':
+    console.run(main)

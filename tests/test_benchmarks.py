@@ -1,0 +1,482 @@
+"""Each benchmark starts, and its smallest row gives the figures it should."""
+import contextlib
+import dataclasses
+import glob
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from captcha.image import DEFAULT_FONTS
+from PIL import Image
+
+from helpers import (ROOT, mnist_arrays, mnist_logits, run_in, tiny_mnist, tiny_recipe,
+                     write_mnist_checkpoint)
+from support import console, dataset, input_data, labels, recipes, training
+
+with console.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+import captcha_train
+from nets import nets_factory, small_cnn
+
+BENCHMARKS = os.path.join(ROOT, 'benchmarks')
+sys.path.insert(0, BENCHMARKS)
+
+import captcha_accuracy  # noqa: E402  (after the path to it)
+import draw_foreign  # noqa: E402
+import escape  # noqa: E402
+import exchange  # noqa: E402
+import ink_on_paper  # noqa: E402
+import mnist_speed  # noqa: E402
+import own_pictures  # noqa: E402
+import pipeline  # noqa: E402
+import small_cnn_variants  # noqa: E402
+import step_timing  # noqa: E402
+import train_step  # noqa: E402
+import train_step_tf2  # noqa: E402
+from on_tf1 import on_tf1  # noqa: E402
+
+
+def is_script(path):
+    with open(path, encoding='utf-8') as file:
+        return "__name__ == '__main__'" in file.read()
+
+
+SCRIPTS = [os.path.basename(path) for path in sorted(glob.glob(os.path.join(BENCHMARKS, '*.py')))
+           if is_script(path)]
+
+# --- all of them, as they are started
+
+START = '''
+import contextlib, io, json, os, runpy, sys
+folder, started = sys.argv[1], json.loads(sys.argv[2])
+sys.path.insert(0, folder)
+found = []
+for script, *arguments in started:
+    sys.argv = [script, *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as out, \\
+         contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            runpy.run_path(os.path.join(folder, script), run_name='__main__')
+            status = 'no exit'
+        except SystemExit as end:
+            status = end.code
+    found.append([status, out.getvalue(), err.getvalue()])
+print(json.dumps(found))
+'''
+STARTED = [*([script, '--help'] for script in SCRIPTS),
+           ['train_step_tf1.py', '--batch', '1'], ['mnist_tf1_step.py', '1']]
+
+
+@pytest.fixture(scope='module')
+def started(tmp_path_factory):
+    """{(script, argument): (exit status, stdout, stderr)}; of one process, for TensorFlow is slow.
+    """
+    folder = tmp_path_factory.mktemp('elsewhere')
+    ended = subprocess.run([sys.executable, '-c', START, BENCHMARKS, json.dumps(STARTED)],
+                           cwd=folder, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert os.listdir(folder) == []
+    return {tuple(command[:2]): found
+            for command, found in zip(STARTED, json.loads(ended.stdout))}
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_help(started, script):
+    status, out, _ = started[script, '--help']
+    assert status in (0, None)
+    assert out.startswith(f'usage: {script}')
+    for heading in 'Command:', 'Reads:', 'Writes:', 'Takes:':
+        assert heading in out
+
+
+@pytest.mark.parametrize('command', [('train_step_tf1.py', '--batch'), ('mnist_tf1_step.py', '1')])
+def test_what_needs_tensorflow_1_refuses_another(started, command):
+    status, out, err = started[command]
+    assert (status, out) == (2, '')
+    assert 'expected TensorFlow 1.14.0, found 2' in err.splitlines()[-1]
+
+
+# --- captcha_accuracy.py
+
+@pytest.fixture
+def variants():
+    small_cnn_variants.register()
+    nets_factory.register('nothing_changed', small_cnn_variants.variant,
+                          small_cnn.small_cnn_arg_scope)
+
+
+def logits(network, images, is_training=False):
+    """The graph of a network: float32 [4, batch, 10]."""
+    *heads, _ = nets_factory.get_network_fn(network, 10, is_training=is_training)(images)
+    return tf.stack(heads)
+
+
+def both_logits(network, images):
+    """The logits of small_cnn and of a variant with the same variables, their deviation 1."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        tf.set_random_seed(0)
+        images = tf.constant(images, tf.float32)
+        ours = logits('small_cnn', images)
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            theirs = logits(network, images)
+        sess.run(tf.global_variables_initializer())
+        ours, theirs = sess.run([ours, theirs])
+        return ours / ours.std(), theirs / ours.std()
+
+
+def test_the_variant_with_nothing_changed_is_small_cnn(variants):
+    ours, theirs = both_logits('nothing_changed',
+                               np.random.RandomState(0).randn(2, 224, 224, 1))
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_every_eighth_pixel_is_the_mean_where_eight_are_alike(variants):
+    random = np.random.RandomState(0)
+    alike = random.randn(2, 56, 112, 1).repeat(4, axis=1).repeat(2, axis=2)
+    ours, theirs = both_logits('small_cnn_eighth_pixel', alike)
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
+    ours, theirs = both_logits('small_cnn_eighth_pixel', random.randn(2, 224, 224, 1))
+    assert np.abs(theirs - ours).max() > 0.1
+
+
+def test_a_maximum_costs_more_multiplications_and_no_parameters(variants):
+    assert captcha_accuracy.cost('small_cnn', dataset.Facts()) == (513_352, 43_459_584)
+    assert captcha_accuracy.cost('small_cnn_maximum', dataset.Facts()) == (513_352, 95_477_760)
+
+
+def test_biases_take_the_place_of_batch_norm(variants):
+    with tf.Graph().as_default():
+        logits('small_cnn_biases', tf.zeros([1, 224, 224, 1]))
+        names = [v.op.name for v in tf.global_variables()]
+    assert {f'small_cnn/conv{k}/biases' for k in range(1, 7)} <= set(names)
+    assert not [name for name in names if 'BatchNorm' in name]
+
+
+@pytest.mark.parametrize('network, alike', [('small_cnn', True), ('small_cnn_dropout', False)])
+def test_dropout_is_drawn_again_for_each_head_and_step(variants, network, alike):
+    with tf.Graph().as_default(), tf.Session() as sess:
+        images = tf.constant(np.random.RandomState(0).randn(2, 224, 224, 1), tf.float32)
+        heads = logits(network, images, is_training=True)
+        sess.run(tf.global_variables_initializer())
+        assert np.allclose(sess.run(heads), sess.run(heads), atol=1e-4) == alike
+
+
+def test_every_choice_is_a_recipe_whose_network_is_known(variants):
+    small = recipes.RECIPES['small_cnn', 'default']
+    changed = [dataclasses.replace(small, **change) for change in captcha_accuracy.CHOICES.values()]
+    assert {recipe.network for recipe in changed} <= set(nets_factory.names())
+    assert len(set(map(repr, changed))) == len(changed) == 7
+
+
+def test_a_training_and_its_figures(captchas, capsys):
+    recipe = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'], steps=4, batch_size=10,
+                                 network='small_cnn_dropout')
+    found = captcha_accuracy.one_training(recipe, run_in(captchas, 'unused', save_every=2))
+    assert [iteration for _, iteration, _, _ in found.points] == [2, 3]
+    (earlier, *_), (minutes, _, characters, whole) = found.points
+    assert 0 < earlier < minutes
+    assert 0 <= whole <= characters <= 0.5 and found.whole == whole
+    assert (10 * whole).is_integer()  # of the 10 held-out captchas
+    assert found.known * 50 == pytest.approx(round(found.known * 50))  # of all 50 to train on
+    assert found.pictures_per_second == pytest.approx(10 * 3 / (60 * minutes))
+    assert 6 < found.megabytes < 7.5
+    assert capsys.readouterr().out == '' and not os.path.exists('unused')
+
+
+def test_the_first_records_know_their_alphabet(captchas):
+    run = run_in(captchas, 'unused')
+    whole = captcha_accuracy.Data(run, 50, dataset.Facts())
+    with captcha_accuracy.first_records(whole, 7) as part:
+        assert part.pictures == 7 and part.run.test_file == run.test_file
+        assert training.check_data(part.run.train_file, run.test_file, 7) == (7, 10, whole.facts)
+    assert not os.path.exists(part.run.train_file)
+
+
+RESULT = captcha_accuracy.Result([(1.0, 2, 0.8, 0.5), (2.0, 3, 0.99, 0.975)], 100.0, 7.0, 0.25)
+SMALL = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'], steps=1001)
+AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
+
+
+@pytest.mark.parametrize('command, trained, rows', [
+    ('networks --networks small_cnn', [dataclasses.replace(SMALL, steps=3001)],
+     ['| small_cnn, seed 0 | 513,352 | 43 million | 100 | 2.0 | 2.0 | never | never | 97.5 % | 2.0 '
+      '| 7.0 MB |']),
+    ('methods', [AS_THEY_ARE, dataclasses.replace(AS_THEY_ARE, method='vector')],
+     ['| heads | 97.5 % | 97.5 % |', '| vector | 97.5 % | 97.5 % |']),
+    ('methods --distort --steps 7',
+     [dataclasses.replace(SMALL, steps=7), dataclasses.replace(SMALL, steps=7, method='vector')],
+     ['| heads | 97.5 % | 97.5 % |', '| vector | 97.5 % | 97.5 % |']),
+    ('pictures --seeds 0 1', [AS_THEY_ARE] * 2, ['| 50 | 240.0 | 25.0 % | 97.5 % |'] * 2),
+    ('distortion', [dataclasses.replace(SMALL, distortion=distortion) for distortion in [
+        None, recipes.Distortion(6, 0.05, 0.05), recipes.Distortion(10, 0.08, 0.1),
+        recipes.Distortion(16, 0.12, 0.2)]],
+     ['| none | 97.5 % |', '| weaker | 97.5 % |', '| as it is | 97.5 % |',
+      '| stronger | 97.5 % |']),
+    ('choices', [dataclasses.replace(AS_THEY_ARE, **change) for change in [
+        {}, dict(network='small_cnn_biases'), dict(network='small_cnn_dropout'),
+        dict(network='small_cnn_maximum'), dict(network='small_cnn_eighth_pixel'),
+        dict(initialization='post'), dict(schedule='constant')]],
+     [f'| {name} | 97.5 % | 100 |' for name in captcha_accuracy.CHOICES]),
+])
+def test_a_table_and_the_recipes_behind_it(captchas, capsys, command, trained, rows):
+    found = []
+
+    def train(recipe, run):
+        found.append((recipe, run.seed, run.save_every))
+        return RESULT
+    args = captcha_accuracy.parse(command.split())
+    data = captcha_accuracy.Data(run_in(captchas, 'unused'), 50, dataset.Facts(), train)
+    captcha_accuracy.TABLES[args.table](args, data)
+    seeds = args.seeds * (len(trained) // len(args.seeds))
+    assert found == [(recipe, seed, 200) for recipe, seed in zip(trained, seeds)]
+    assert capsys.readouterr().out.splitlines()[2:] == rows
+
+
+def test_minutes_to():
+    points = [(1.0, 200, 0.9, 0.5), (2.0, 400, 1.0, 0.91), (3.0, 600, 1.0, 0.9)]
+    assert captcha_accuracy.minutes_to(points, 0.9) == '2.0'
+    assert captcha_accuracy.minutes_to(points, 0.97) == 'never'
+
+
+# --- draw_foreign.py
+
+def test_captchas_of_another_generator_can_be_converted(tmp_path):
+    draw_foreign.draw('mixed', 6, DEFAULT_FONTS, str(tmp_path / 'images'), '0123456789', (4, 6))
+    found, bad, facts = labels.find_pictures(str(tmp_path / 'images'))
+    assert (len(found), bad, facts.alphabet) == (6, [], '0123456789')
+    for path, text in found:
+        assert 4 <= len(text) <= 6
+        with Image.open(path) as picture:
+            assert picture.mode == 'RGB' and 140 <= picture.width <= 770
+            assert np.ptp(np.asarray(picture)) > 50
+
+
+# --- escape.py
+
+@pytest.mark.parametrize('row, first, then', [
+    ('default', 0.0003, 0.0001), ('first step not tripled', 0.0001, 0.0001),
+    ('rate 0.0003', 0.0009, 0.0003), ('rate of the post, 0.001', 0.003, 0.001),
+    ('biases 0', 0.0003, 0.0001), ('post', 0.003, 0.001)])
+def test_only_the_first_step_is_tripled(row, first, then):
+    recipe = dataclasses.replace(escape.ROWS[row], steps=800)
+    rates = [recipes.rate_at(recipe, i) for i in range(800)]
+    assert rates[0] == pytest.approx(first)
+    assert rates[1:] == pytest.approx([then] * 799)
+
+
+def initial_values(network, names):
+    """The values that a network's variables start with."""
+    escape.register()
+    with tf.Graph().as_default(), tf.Session() as sess:
+        tf.set_random_seed(0)
+        logits(network, tf.zeros([1, 224, 224, 1]))
+        found = {v.op.name: v for v in tf.trainable_variables()}
+        variables = [found[f'alexnet_v2/{name}'] for name in names]
+        sess.run([v.initializer for v in variables])
+        return len(found), sess.run(variables)
+
+
+@pytest.mark.parametrize('network, first', [('alexnet_v2', 0.1), ('alexnet_v2_biases_0', 0.0)])
+def test_biases_start_at(network, first):
+    count, biases = initial_values(network, ['conv1/biases', 'conv5/biases', 'fc7/biases'])
+    assert count == 2 * 11
+    for values in biases:
+        np.testing.assert_allclose(values, first)
+
+
+@pytest.mark.parametrize('network, deviations', [
+    ('alexnet_v2', [0.0044, 0.0044]),  # 0.005, cut off at twice that
+    ('alexnet_v2_he_in_fc', [(2 / 6400) ** 0.5, (2 / 4096) ** 0.5])])
+def test_fc_weights_start_with_a_deviation_of(network, deviations):
+    count, (fc6, fc8, conv1) = initial_values(network, [
+        'fc6/weights', 'fc8_0/weights', 'conv1/weights'])
+    assert count == 2 * 11
+    assert [fc6.std(), fc8.std()] == pytest.approx(deviations, rel=0.02)
+    assert np.abs(conv1).max() == pytest.approx((6 / (65 * 121)) ** 0.5, rel=0.01)  # Glorot's
+
+
+def test_an_escape_ends_the_training(captchas, tmp_path, capsys):
+    recipe = tiny_recipe(steps=3000, batch_size=25, distortion=None, learning_rate=0.003,
+                         divide_at=())
+    i, loss, escaped = escape.escape(recipe, run_in(captchas, tmp_path / 'unused'))
+    assert escaped and training.RECENT - 1 <= i < 2999
+    assert 1.9 < loss < escape.ESCAPED  # the first mean below it
+    assert capsys.readouterr().out == '' and os.listdir(tmp_path) == []
+
+
+def test_escape_prints_the_loss_where_there_is_no_escape(captchas, capsys):
+    escape.table(['biases 0'], [0], 2, run_in(captchas, 'unused'))
+    title, blank, head, line, row = capsys.readouterr().out.splitlines()
+    assert title.startswith('50 training pictures') and blank == ''
+    assert [head, line] == ['| recipe | seed 0 |', '|---|---:|']
+    name, cell = row.strip('| ').split(' | ')
+    assert name == 'biases 0' and cell.startswith('not by 2: ')
+    assert 2.2 < float(cell.removeprefix('not by 2: ')) < 4  # it begins at ln 10 = 2.303
+
+
+# --- TensorFlow 1.14
+
+def test_another_interpreter_is_refused_in_one_line():
+    with pytest.raises(console.UserError, match='expected Python 3.6 .* found: .*arguments are'):
+        on_tf1(sys.executable, 'draw_foreign.py')  # fails, as the scripts for 1.14 would
+
+
+def test_no_interpreter_is_refused():
+    with pytest.raises(console.UserError, match='expected Python 3.6 .* found: No such file'):
+        on_tf1('/no/such/python', 'mnist_tf1_step.py')
+
+
+def test_exchanged_logits(tmp_path):
+    prefix = str(tmp_path / 'model')
+    saved = exchange.our_logits(save_to=prefix)
+    assert saved.shape == (4, 4, 10)
+    assert exchange.difference(exchange.our_logits(prefix), saved) == 0
+    assert exchange.difference(np.array([1.0, -4.0]), np.array([2.0, -4.0])) == 0.25
+
+
+# --- train_step.py
+
+@pytest.mark.parametrize('products', [False, True])
+def test_the_posts_graph_has_the_posts_parameters(products):
+    with tf.Graph().as_default():
+        heads = train_step_tf2.plain_alexnet(tf.zeros([2, 224, 224, 1]), products)
+        assert [head.shape.as_list() for head in heads] == [[2, 10]] * 4
+        count = sum(v.shape.num_elements() for v in tf.trainable_variables())
+        kinds = [op.type for op in tf.get_default_graph().get_operations()]
+    assert count == step_timing.PARAMETERS
+    assert (kinds.count('Conv2D'), kinds.count('MatMul')) == ((5, 6) if products else (11, 0))
+
+
+def test_a_row_of_the_training_step(capsys):
+    train_step.table(['ours'], 1, 1, tf1_python=None)
+    name, median, least, most, of_floor, of_ours, ms, peak = (
+        cell.strip() for cell in capsys.readouterr().out.splitlines()[-1].strip('|').split('|'))
+    assert (name, of_floor, of_ours) == ('ours', '', '1.00')
+    assert 0 < float(least) <= float(median) <= float(most)
+    assert float(ms) == pytest.approx(1000 * float(median), abs=1)
+    assert 0.5 < float(peak) < 4  # GiB; the weights and Adam's moments take 0.52
+
+
+def test_operations_of_a_step():
+    assert step_timing.step_flops(25) == 25 * step_timing.step_flops(1)
+    assert step_timing.step_flops(1) / 1e9 == pytest.approx(4.1, abs=0.05)
+
+
+# --- mnist_speed.py
+
+def test_a_step_is_timed_without_touching_the_data_set():
+    mnist = tiny_mnist()
+    assert mnist_speed.our_step(mnist, 3) > 0
+    assert 'next_batch' not in vars(mnist.train)
+
+
+# --- own_pictures.py
+
+def test_a_table_of_own_pictures(tmp_path, capsys):
+    arrays = mnist_arrays(5)
+    write_mnist_checkpoint(tmp_path / 'model', arrays, 5)
+    own_pictures.compare('second', 2, ['clean', 'all together'], str(tmp_path / 'model'),
+                         str(tmp_path / 'sheet.png'))
+    first, second, _, *rows = capsys.readouterr().out.splitlines()
+    test = input_data.read_data_sets(os.path.join(ROOT, 'data')).test
+    right = mnist_logits(test.images, arrays, averages=True).argmax(axis=1) == test.labels
+    assert first.startswith('of MNIST as it is: train ')
+    assert first.endswith(f'test {right.mean():.2%}')
+    assert second.startswith('2 digits a condition, second half of the validation digits')
+    assert [row[:24].strip() for row in rows] == ['clean', 'all together']
+    for row in rows:
+        assert {*row[24:].split()} <= {'0.0%', '50.0%', '100.0%'}
+    assert sorted(os.listdir(tmp_path)) == ['model', 'sheet.png']
+    with Image.open(tmp_path / 'sheet.png') as sheet:
+        assert sheet.size == (2 * 8 * 120, 2 * 120)
+
+
+def test_own_pictures_need_a_model(tmp_path):
+    with pytest.raises(console.UserError, match='train it with: python mnist_backward.py'):
+        own_pictures.compare('first', 1, ['clean'], str(tmp_path))
+
+
+def test_a_row_counts_what_is_read_rightly():
+    def read(images):  # the number of inked pixels
+        return images.sum(axis=1).astype(int)
+    prepared = np.zeros([4, 2, 784], np.float32)
+    prepared[1:, 0, 0] = prepared[3, 1, :2] = 1  # reads 0 1 1 1 after pre_pic, 0 0 0 2 after ours
+    assert own_pictures.row('name', read, prepared, [0, 1, 1, 2]).split() == [
+        'name', '75.0%', '50.0%']
+
+
+def test_digits_by_other_writers_are_dark_on_light():
+    images = np.zeros([2, 8, 8])
+    images[0, 1:7, 3:5] = 16  # a 1
+    seen = own_pictures.by_other_writers(images)
+    assert seen.shape == (2, 2, 784)
+    assert seen[0].any(axis=1).all() and not seen[1].any()
+
+
+@pytest.mark.parametrize('condition', ink_on_paper.CONDITIONS)
+def test_a_condition_is_the_same_again_and_differs_from_a_plain_picture(condition):
+    digit = np.zeros([28, 28], np.float32)
+    digit[4:24, 12:16] = 1
+
+    def picture(name):
+        rng = np.random.default_rng(3)
+        return ink_on_paper.photograph(digit, rng, ink_on_paper.settings_of(name, rng))
+    (drawn, options), (again, _), (plain, _) = map(picture, [condition, condition, 'clean'])
+    assert drawn.tobytes() == again.tobytes()
+    assert options['format'] in ('JPEG', 'PNG')
+    changed = drawn.mode != plain.mode or drawn.tobytes() != plain.tobytes()
+    assert changed == (condition not in ('clean', 'JPEG 40 to 95'))  # JPEG changes the file
+
+
+# --- pipeline.py
+
+@pytest.fixture(scope='module')
+def amounts(captchas, tmp_path_factory):
+    """Small ones, and trained networks for the parts that need them."""
+    folder = tmp_path_factory.mktemp('models')
+    write_mnist_checkpoint(folder / 'digits', mnist_arrays(5), 5)
+    with contextlib.redirect_stdout(io.StringIO()):
+        captcha_train.train(tiny_recipe(steps=2), run_in(captchas, folder / 'captchas'))
+    return pipeline.Amounts(
+        rounds=1, drawn=4, originals=10, converted=(30,), held_out=2, waited=60, trained=1,
+        read=60, steps=(2, 4), captcha_model=str(folder / 'captchas'),
+        digit_model=str(folder / 'digits'))
+
+
+@pytest.mark.parametrize('parts, rows', [
+    (['read', 'app'], ['captcha_test, one at a time', 'captcha_test, 50 at a time',
+                       'captcha_test, one file after the start',
+                       'mnist_app, --post, each picture after the first',
+                       'mnist_app, default, each picture after the first']),
+    (['records'], ['to_tfrecord, 30 pictures', 'to_tfrecord, 30 pictures, peak memory',
+                   'the same in one thread, picture by picture']),
+    (['wait'], ['training: share of a step spent waiting for its batch'])])
+def test_the_parts_of_the_pipeline(amounts, capsys, parts, rows):
+    pipeline.measure(parts, amounts)
+    head, line, *found = capsys.readouterr().out.splitlines()
+    assert (head, line) == ('| what | median | min | max | against |', '|---|---|---|---|---|')
+    cells = [[cell.strip() for cell in row.strip('|').split('|')] for row in found]
+    assert [name for name, *_ in cells] == rows
+    for _, median, least, most, _ in cells:
+        assert 0 < float(least) <= float(median.split()[0]) * 1.001 <= float(most) * 1.002
+
+
+def test_drawing_with_a_number_of_processes(tmp_path):
+    assert pipeline.draw(str(tmp_path), 3, workers=2) > 0
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_peak_memory_of_a_training_never_falls(tmp_path):
+    early, late = pipeline.peaks_of_training(str(tmp_path / 'model'), (2, 4))
+    assert 100 < early <= late  # MiB
+
+
+def test_a_part_without_its_network_is_refused_at_once(tmp_path):
+    amounts = pipeline.Amounts(captcha_model=str(tmp_path))
+    with pytest.raises(console.UserError, match='train it with: python captcha_train.py'):
+        pipeline.measure(['memory', 'read'], amounts)

@@ -1,0 +1,112 @@
+"""Transfer learning: a training that begins with another's weights, and networks to begin with."""
+import os
+
+import numpy as np
+import pytest
+
+import captcha_test
+import captcha_train
+from helpers import read_arrays, record, run_in, tf, tiny_recipe, write_arrays, write_records
+from support import dataset, export, models, recipes
+from support.console import UserError
+
+
+def train(folder, model_dir, init_from=None, steps=1, recipe=None, **run):
+    recipe = recipe or tiny_recipe(steps=steps, learning_rate=1e-9)  # what it begins with, stays
+    assert captcha_train.train(recipe, run_in(
+        folder, model_dir, init_from=init_from and str(init_from), **run)) == 0
+    return read_arrays(models.newest(str(model_dir)))
+
+
+@pytest.fixture
+def five(tmp_path):
+    """Records of five characters of 0-9 A-Z."""
+    folder = tmp_path / 'five'
+    folder.mkdir()
+    for name in 'train.tfrecords', 'test.tfrecords':
+        write_records(folder / name, 30 * [record(np.zeros([224, 224], np.uint8),
+                                                  [10, 35, 0, 1, 2])])
+    return folder
+
+
+def test_all_weights_that_fit_are_begun_with(captchas, tmp_path):
+    first = train(captchas, tmp_path / 'first')
+    other = train(captchas, tmp_path / 'other', seed=5)
+    for place in tmp_path / 'first', tmp_path / 'first' / 'crack_captcha.model-0', (
+            tmp_path / 'first' / 'crack_captcha.model-0.index'):
+        begun = train(captchas, tmp_path / 'begun', place, seed=5, restart=True)
+        for k in range(4):
+            key = f'tiny/fc8_{k}/weights'
+            np.testing.assert_allclose(begun[key], first[key], atol=1e-7)
+            assert np.abs(other[key] - first[key]).max() > 0.01
+        assert begun['beta1_power'] == pytest.approx(0.81)  # Adam begins anew
+
+
+def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsys):
+    recipe = recipes.make('small_cnn', steps=1, batch_size=8, learning_rate=1e-9)
+    first = train(captchas, tmp_path / 'first', recipe=recipe)
+    capsys.readouterr()
+    begun = train(five, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
+    line, = [line for line in capsys.readouterr().out.splitlines() if 'beginning with' in line]
+    assert line.startswith(f'beginning with 24 of 34 weights from {tmp_path}/first/crack_captcha')
+    assert line.count('new: ') == 10
+    assert '; new: small_cnn/fc8_4/weights [3584, 36]' in line
+    assert begun['small_cnn/fc8_0/weights'].shape == (3584, 36)
+    np.testing.assert_allclose(begun['small_cnn/conv3/weights'], first['small_cnn/conv3/weights'],
+                               atol=1e-7)
+    average = 'small_cnn/conv2/BatchNorm/moving_variance'  # is begun with and then follows
+    assert np.abs(begun[average] - first[average]).max() < np.abs(first[average] - 1).max()
+
+
+def test_a_resumed_training_does_not_begin_again(captchas, tmp_path, capsys):
+    train(captchas, tmp_path / 'first')
+    train(captchas, tmp_path / 'begun', tmp_path / 'first')
+    capsys.readouterr()
+    train(captchas, tmp_path / 'begun', tmp_path / 'first', steps=2)
+    out = capsys.readouterr().out
+    assert 'resuming from' in out and 'beginning with' not in out
+
+
+def test_the_original_codes_checkpoint_is_begun_with(captchas, tmp_path):
+    """As TensorFlow 1 wrote it: slim's names, nothing that says what it is, no moments."""
+    recipe = recipes.make(name='post', steps=1, batch_size=1, learning_rate=1e-9)
+    weights = np.random.default_rng(0).normal(0, 0.01, [11, 11, 1, 64]).astype(np.float32)
+    write_arrays(tmp_path / 'tf1' / 'crack_captcha.model-6000', {
+        'alexnet_v2/conv1/weights': weights,
+        'alexnet_v2/fc8_0/weights': np.zeros([1, 1, 4096, 10], np.float32)})
+    begun = train(captchas, tmp_path / 'begun', tmp_path / 'tf1', recipe=recipe)
+    np.testing.assert_allclose(begun['alexnet_v2/conv1/weights'], weights, atol=1e-7)
+    assert np.abs(begun['alexnet_v2/fc8_0/weights']).max() < 1e-7
+    assert np.abs(begun['alexnet_v2/fc8_1/weights']).max() > 0.001
+
+
+@pytest.mark.parametrize('arrays, words', [
+    (None, 'expected a checkpoint or a folder with crack_captcha.model-<i>, found none'),
+    ({'alexnet_v2/fc8_0/weights': np.zeros([1, 1, 4096, 10], np.float32)},
+     'expected a checkpoint of network tiny_network, found one of network alexnet_v2')])
+def test_what_cannot_be_begun_with_is_one_line(captchas, tmp_path, arrays, words):
+    if arrays:
+        write_arrays(tmp_path / 'a' / 'crack_captcha.model-1', arrays)
+    with pytest.raises(UserError, match=f'{words}.*--init-from'):
+        train(captchas, tmp_path / 'm', tmp_path / 'a')
+    assert models.newest(str(tmp_path / 'm')) is None
+
+
+def test_an_exported_network_reads_the_same_and_can_be_begun_with(captchas, tmp_path):
+    recipe = recipes.make('small_cnn', steps=2, batch_size=8)
+    train(captchas, tmp_path / 'first', recipe=recipe)
+    prefix = export.export(str(tmp_path / 'first'), str(tmp_path / 'copy'))
+    assert prefix == str(tmp_path / 'copy' / 'crack_captcha.model-1')
+    keys = set(read_arrays(prefix))
+    assert 'about' in keys and 'small_cnn/conv1/BatchNorm/moving_mean' in keys
+    assert not any('Adam' in key or key in export.ONLY_TRAINING for key in keys)
+    size = {folder: sum(os.path.getsize(path) for path in (tmp_path / folder).glob('*-1.data*'))
+            for folder in ('first', 'copy')}
+    assert size['copy'] < 0.4 * size['first']
+    paths = sorted((captchas / 'images').iterdir())[:5]
+    found = [captcha_test.open_reader(str(tmp_path / folder)).read(paths)
+             for folder in ('first', 'copy')]
+    assert found[0] == found[1]
+    train(captchas, tmp_path / 'begun', tmp_path / 'copy', recipe=recipe)
+    with pytest.raises(UserError, match='model-1: expected a whole checkpoint.*found: no .*Adam'):
+        train(captchas, tmp_path / 'copy', recipe=recipes.make('small_cnn', steps=3, batch_size=8))
