@@ -92,8 +92,10 @@ def open_reader(model_dir=models.MODEL_DIR):
     if checkpoint is None:
         if model_dir != models.MODEL_DIR:
             train += ', with the --network and the --train that you want'
+        below = models.folders_below(model_dir)
+        found = f'found one in {below[0]}; use that folder, or' if below else 'found none;'
         raise console.UserError(f'{model_dir}: expected a checkpoint {models.MODEL_NAME}-<i>, '
-                                f'found none; make it with: {train}')
+                                f'{found} make it with: {train}')
     about = models.about(checkpoint)
     if about.fields['network'] not in nets_factory.names():
         raise console.UserError(f'{checkpoint}: expected one of the networks '

@@ -36,7 +36,7 @@ with console.quiet_start():
 from nets import nets_factory
 from support import dataset, inputs, models, options, recipes, training
 
-# --- the post's constants
+# --- the post's constants; what a run uses is its recipe, in support/recipes.py: --batch-size ...
 CHAR_SET_LEN = len(dataset.CHARSETS['digits'])  # 10 classes of each head; 36 with letters
 IMAGE_HEIGHT = dataset.IMAGE_HEIGHT  # 60, of a captcha as it was drawn; its record has 224x224
 IMAGE_WIDTH = dataset.IMAGE_WIDTH  # 160
@@ -78,7 +78,9 @@ def read_and_decode(filename, heads=dataset.TEXT_LENGTH):
     return image, *[tf.cast(features[key], tf.int32) for key in label_keys]
 
 
-def build_inputs(filename, batch_size, heads=dataset.TEXT_LENGTH, seed=None):
+# --- the post's batch
+def build_inputs(filename=TFRECORD_FILE, batch_size=BATCH_SIZE, heads=dataset.TEXT_LENGTH,
+                 seed=None):
     """A shuffled batch from the records.
 
     One `shuffle_batch` call draws picture and labels together, so they stay together. Behind it
@@ -107,7 +109,7 @@ def build_network(x, recipe, facts, is_training):
 
 
 # --- the post's losses: one for each task, and their mean, the joint loss
-def build_loss(logits, labels, num_classes):
+def build_loss(logits, labels, num_classes=CHAR_SET_LEN):
     """The joint loss of the four tasks.
 
     Args:
@@ -123,7 +125,7 @@ def build_loss(logits, labels, num_classes):
     return tf.add_n(losses) / len(losses)  # (loss0 + loss1 + loss2 + loss3) / 4
 
 
-def build_vector_loss(logits, labels, num_classes):
+def build_vector_loss(logits, labels, num_classes=CHAR_SET_LEN):
     """Method 1's loss: the four characters as one vector, trained like MNIST.
 
     Args: as for `build_loss`; the logits are the quarters of one head.
@@ -140,13 +142,6 @@ def build_vector_loss(logits, labels, num_classes):
 LOSSES = {'heads': build_loss, 'vector': build_vector_loss}
 
 
-def build_accuracies(logits, labels):
-    """A float32 scalar for each head: the share of the batch that it reads rightly."""
-    return [tf.reduce_mean(tf.cast(
-        tf.equal(tf.argmax(head, 1, output_type=tf.int32), tf.cast(label, tf.int32)), tf.float32))
-            for head, label in zip(logits, labels)]
-
-
 # --- the post's optimiser
 def build_train_op(total_loss, learning_rate):
     """Adam at a rate that is a variable, as in the post.
@@ -158,6 +153,14 @@ def build_train_op(total_loss, learning_rate):
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
         optimizer = tf.train.AdamOptimizer(learning_rate=lr).minimize(total_loss)
     return lr, optimizer
+
+
+# --- the post's accuracies: one for each head
+def build_accuracies(logits, labels):
+    """A float32 scalar for each head: the share of the batch that it reads rightly."""
+    return [tf.reduce_mean(tf.cast(
+        tf.equal(tf.argmax(head, 1, output_type=tf.int32), tf.cast(label, tf.int32)), tf.float32))
+            for head, label in zip(logits, labels)]
 
 
 # --- the post's session
@@ -174,23 +177,28 @@ def train(recipe, run):
     facts = start.facts
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed + start.iteration)  # a resumed run draws what is new
+        # placeholders, and batches to feed them with
         x, y = build_placeholders(facts.heads)
         batch = build_inputs(run.train_file, recipe.batch_size, facts.heads,
                              run.seed + start.iteration)
 
+        # network
         image = tf.reshape(x, [recipe.batch_size, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
         distorted = inputs.distort(image, recipe.batch_size, recipe.distortion)
         logits = build_network(distorted, recipe, facts, is_training=True)
-        with tf.variable_scope(tf.get_variable_scope(), reuse=True):  # the same variables
+        # ours: the same network with the same variables, without dropout, to be measured
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             test_logits = build_network(x, recipe, facts, is_training=False)
         predictions = tf.stack([tf.argmax(head, 1) for head in test_logits], 1)  # [batch, heads]
 
+        # losses, Adam, accuracies
         total_loss = LOSSES[recipe.method](logits, y, facts.num_classes)
         lr, optimizer = build_train_op(total_loss, recipe.learning_rate)
         accuracies = build_accuracies(logits, y)
+        # ours: for TensorBoard, and so that a checkpoint says what it is
         input_summary = tf.summary.image('input', tf.image.resize(
             (distorted[..., tf.newaxis] + 1) / 2, [IMAGE_HEIGHT, IMAGE_WIDTH]), max_outputs=5)
-        models.note_about(recipe, facts)  # so that a checkpoint says what it is
+        models.note_about(recipe, facts)
 
         with tf.Session(config=training.session_config(run.bfloat16)) as sess:
             sess.run(tf.global_variables_initializer())
@@ -198,14 +206,17 @@ def train(recipe, run):
             threads = tf.train.start_queue_runners(sess=sess, coord=coord)
             tensors = training.Tensors(x, total_loss, predictions, lr, input_summary)
             try:
-                with training.supervised(sess, tensors, recipe, run, start) as (after, writer):
+                with training.supervised(sess, tensors, recipe, run, start) as (
+                        after_iteration, writer):
                     for i in range(start.iteration, recipe.steps):
                         # a batch from the queue, then a step with it fed
                         b_image, *b_labels = sess.run(batch)
                         feed = {x: b_image, **dict(zip(y, b_labels))}
-                        _, loss = sess.run([optimizer, total_loss], feed)
-                        lr.load(recipes.rate_at(recipe, i + 1), sess)  # the post divides it by 3
+                        _, loss = sess.run([optimizer, total_loss], feed)  # loss: before the step
+                        # the post's division by 3, after iteration 0 (0.003 -> 0.001), 2000, ...
+                        lr.load(recipes.rate_at(recipe, i + 1), sess)
 
+                        # the post's line: the same batch once more, now after the step
                         if i % PRINT_EVERY == 0:
                             acc, shown_loss, rate = sess.run([accuracies, total_loss, lr], feed)
                             console.say('Iter:%d Loss:%.3f Accuracy: %s Learning_rate:%.4f' % (
@@ -213,7 +224,8 @@ def train(recipe, run):
                             writer.add_summary(training.summary({'learning_rate': rate, **{
                                 f'accuracy/char{k}': one for k, one in enumerate(acc)}}), i)
 
-                        status = after(i, loss, feed)  # saves, measures, warns
+                        # the post's saver.save; held-out accuracy, warnings, Ctrl-C
+                        status = after_iteration(i, loss, feed)
                         if status is not None:
                             return status
             finally:  # the post stops the queues inside the loop

@@ -32,7 +32,10 @@ threshold = 50  # 0 ... 255: ink paler than this becomes paper; pre_pic only
 
 
 def pre_pic(picName):
-    """Picture file, a black digit on white -> float32 [1, 784], 1 where there is ink, else 0."""
+    """Picture file, a black digit on white -> float32 [1, 784], 1 where there is ink, else 0.
+
+    The post's way, used with --post; without it support/photographs.py prepares the picture.
+    """
     img = pictures.open_picture(picName, turn=False)
     # shrink
     reIm = img.resize((SIDE, SIDE), Image.LANCZOS)

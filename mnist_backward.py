@@ -91,7 +91,7 @@ def backward(mnist, run=Run()):
             run.learning_rate_base, global_step,
             mnist.train.num_examples / run.batch_size,  # steps in an epoch: 275
             learning_rate_decay, staircase=True)
-        # gradient descent
+        # gradient descent; for Momentum or Adam change this line: docs/mnist.md
         train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(
             loss, global_step=global_step)
         # moving averages
@@ -127,10 +127,12 @@ def backward(mnist, run=Run()):
                   console.progress(run.steps, 'training', 'step', initial=step) as bar,
                   console.stop_signals() as stop):
                 while step < run.steps and stop.signal is None:
+                    # the post's mnist.train.next_batch, gathered while the last step ran
                     xs, ys = next(batches)  # float32 [200, 784], 0 ... 1; float64 [200, 10]
                     feed = {x: xs, y_: ys}
                     step += 1
-                    # The loss costs time, so it is fetched only where somebody sees it.
+                    # every 1,000 steps the post's line and a checkpoint; only there the loss, for
+                    # it costs time, and once more after the step: no number is not saved
                     if (step - 1) % run.report_interval == 0 or step == run.steps:
                         _, loss_value = sess.run([train_op, loss], feed_dict=feed)
                         console.say(f'After {step} training step(s),'

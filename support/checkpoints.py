@@ -116,7 +116,7 @@ def mark_finished(checkpoint):
 
 
 def mark_unfinished(folder):
-    """Take the mark away: training goes on."""
+    """Take the mark away: training is resumed."""
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(folder, FINISHED))
 

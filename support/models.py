@@ -34,6 +34,13 @@ def newest(model_dir):
     return checkpoints.newest(model_dir, MODEL_NAME)
 
 
+def folders_below(folder):
+    """The folders in a folder that hold a checkpoint, sorted."""
+    inner = [os.path.join(folder, name) for name in sorted(os.listdir(folder))
+             ] if os.path.isdir(folder) else []
+    return [path for path in inner if os.path.isdir(path) and newest(path)]
+
+
 def command(script, model_dir):
     """The command that runs `script`, the trainer or the tester, on the models in `model_dir`."""
     where = '' if model_dir == MODEL_DIR else f' --model-dir {shlex.quote(model_dir)}'

@@ -2,7 +2,7 @@
 import argparse
 
 from nets import nets_factory
-from support import console, recipes, training
+from support import console, models, recipes, training
 
 
 def parse(doc):
@@ -13,12 +13,15 @@ def parse(doc):
     default, post = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'post'))
     run = training.Run()
     parser = console.parser(doc)
-    parser.add_argument('--network', choices=recipes.NETWORKS, default=default.network,
-                        help="alexnet_v2: the post's; small_cnn: trains in minutes "
-                             '(default: %(default)s)')
-    parser.add_argument('--recipe', choices=recipes.NAMES, default='default',
-                        help='post: initial values, learning rate, input and pictures exactly as '
-                             'in the post (default: %(default)s)')
+    parser.add_argument('--network', choices=recipes.NETWORKS,
+                        help="alexnet_v2: the post's; small_cnn: trains in minutes (default: "
+                             f'{default.network}, with --init-from its own)')
+    parser.add_argument('--recipe', choices=recipes.NAMES,
+                        help='default: for captchas of gen_captcha.py; post: initial values, '
+                             'learning rate, input and pictures exactly as in the post; own: for '
+                             'pictures of your own, more distorted and half of them negatives; '
+                             'fine_tune: the same with a smaller rate, for --init-from (default: '
+                             'default, with --init-from fine_tune)')
     parser.add_argument('--method', choices=nets_factory.METHODS, default=default.method,
                         help='heads: a head for each character, Method 2 of the post; vector: one '
                              'long head for all of them, Method 1 (default: %(default)s)')
@@ -60,8 +63,14 @@ def parse(doc):
     parser.add_argument('--restart', action='store_true',
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()
+    network, name, standardize = args.network, args.recipe or 'default', None
+    if args.init_from:  # the input stays what those weights were trained with
+        fields = models.about(models.find(args.init_from)).fields
+        network, standardize = network or fields['network'], fields['standardize']
+        name = args.recipe or 'fine_tune'
     recipe = recipes.make(
-        args.network, args.recipe, args.distort, method=args.method, steps=args.steps,
+        network or default.network, name, args.distort, method=args.method,
+        standardize=standardize, steps=args.steps,
         batch_size=args.batch_size, learning_rate=args.learning_rate, keep_prob=args.keep_prob,
         divide_at=args.divide_at and tuple(args.divide_at))
     return recipe, training.Run(

@@ -51,15 +51,32 @@ class Recipe:
 _POST = Recipe()
 _DEFAULT = dataclasses.replace(_POST, initialization='he', standardize=True,
                                distortion=Distortion(), learning_rate=0.0003, divide_every=None)
-_SMALL = dict(network='small_cnn', keep_prob=None)
+_SMALL_POST = dataclasses.replace(_POST, network='small_cnn', keep_prob=None)
+# A small network learns fast enough to let the rate fall to 0 along a cosine.
+_SMALL_DEFAULT = dataclasses.replace(_DEFAULT, network='small_cnn', keep_prob=None, batch_size=64,
+                                     steps=3001, learning_rate=0.003, schedule='cosine')
+
+
+def _own(recipe):
+    """For pictures of one's own: few, in any fonts, light on dark as well as dark on light."""
+    return dataclasses.replace(recipe, distortion=Distortion(
+        shift=16, scale=0.15, shear=0.15, lean=0.05, invert=0.5))
+
+
+def _fine_tune(recipe):
+    """For transfer learning: weights that are good already take smaller steps, and fewer."""
+    return dataclasses.replace(_own(recipe), learning_rate=recipe.learning_rate / 3, steps=2001)
+
 
 RECIPES = {  # (network, name)
     ('alexnet_v2', 'default'): _DEFAULT,
     ('alexnet_v2', 'post'): _POST,
-    # A small network learns fast enough to let the rate fall to 0 along a cosine.
-    ('small_cnn', 'default'): dataclasses.replace(
-        _DEFAULT, **_SMALL, batch_size=64, steps=3001, learning_rate=0.003, schedule='cosine'),
-    ('small_cnn', 'post'): dataclasses.replace(_POST, **_SMALL),
+    ('alexnet_v2', 'own'): _own(_DEFAULT),
+    ('alexnet_v2', 'fine_tune'): _fine_tune(_DEFAULT),
+    ('small_cnn', 'default'): _SMALL_DEFAULT,
+    ('small_cnn', 'post'): _SMALL_POST,
+    ('small_cnn', 'own'): _own(_SMALL_DEFAULT),
+    ('small_cnn', 'fine_tune'): _fine_tune(_SMALL_DEFAULT),
 }
 NAMES = tuple(dict.fromkeys(name for _, name in RECIPES))
 NETWORKS = tuple(dict.fromkeys(network for network, _ in RECIPES))

@@ -163,7 +163,8 @@ def supervised(sess, tensors, recipe, run, start):
         saver.recover_last_checkpoints(checkpoints.kept(run.model_dir, models.MODEL_NAME))
     if start.resumed:
         checkpoints.restore(restorable, sess, start.resumed, 'train a new one with the same '
-                            'command and --restart')
+                            'command and --restart, or begin with the weights that it has: '
+                            '--init-from, and another --model-dir')
         tensors.lr.load(recipes.rate_at(recipe, start.iteration), sess)
         print(f'resuming from {start.resumed} at the learning rate {sess.run(tensors.lr):.3g}',
               flush=True)

@@ -1,4 +1,5 @@
 """The reader of captchas: figures, sheet, files, checkpoints of ours and of the original code."""
+import csv
 import os
 import re
 
@@ -198,6 +199,24 @@ def test_files(captchas, trained, tmp_path, run_script):
                for line in lines)
 
 
+def test_a_table_of_many_files(captchas, trained, tmp_path, run_script, one_line_error):
+    paths = sorted((captchas / 'images').iterdir())
+    (tmp_path / 'bad, "one".jpg').write_text('no picture')
+    paths.insert(20, tmp_path / 'bad, "one".jpg')
+    ended = run_script('captcha_test.py', '--model-dir', trained, '--csv', tmp_path / 'read.csv',
+                       *paths)
+    assert ended.returncode == 2
+    assert ended.stdout == f'{tmp_path}/read.csv: 61 pictures\n'
+    assert f'{paths[20]}: expected a picture' in ended.stderr and 'reading 61/61' in ended.stderr
+    with open(tmp_path / 'read.csv', encoding='utf-8', newline='') as file:
+        heading, *rows = csv.reader(file)
+    assert heading == ['file', 'text', 'confidence']
+    assert [row[0] for row in rows] == list(map(str, paths))
+    assert rows.pop(20)[1:] == ['', '0.0000']
+    assert all(re.fullmatch(r'\d{4}', text) and 0 < float(sure) <= 1 for _, text, sure in rows)
+    assert '--csv: expected picture files' in one_line_error('captcha_test.py', '--csv', 'a.csv')
+
+
 def test_what_does_not_fit_is_one_line(one_line_error, captchas, trained, tmp_path):
     files = ['--model-dir', trained, '--sheet', tmp_path / 's.png', '--test']
     assert 'captcha_train.py' in one_line_error('captcha_test.py', '--model-dir', tmp_path)
@@ -236,3 +255,8 @@ def test_an_about_that_is_no_facts_is_one_line(tmp_path, content):
     write_arrays(tmp_path / 'crack_captcha.model-8', {'about': np.array(content)})
     with pytest.raises(UserError, match='model-8: expected a captcha network.*--restart'):
         captcha_test.open_reader(str(tmp_path))
+
+
+def test_a_network_in_a_folder_below_is_pointed_at(trained, one_line_error):
+    line = one_line_error('captcha_test.py', '--model-dir', trained.parent, 'one.jpg')
+    assert f'found one in {trained}; use that folder, or make it with' in line

@@ -32,6 +32,16 @@ def test_the_default_recipes():
     assert small.distortion == default.distortion and small.keep_prob is None
 
 
+@pytest.mark.parametrize('network', recipes.NETWORKS)
+def test_the_recipes_for_pictures_of_ones_own(network):
+    default, own, fine_tune = (recipes.RECIPES[network, name]
+                               for name in ('default', 'own', 'fine_tune'))
+    assert own == dataclasses.replace(default, distortion=own.distortion)
+    assert own.distortion.invert == 0.5
+    assert fine_tune == dataclasses.replace(own, steps=2001,
+                                            learning_rate=default.learning_rate / 3)
+
+
 def rate_by_the_loop(first, steps, divided_after):
     """The post's loop, with a division after some iterations: the rate of each iteration."""
     rate, rates = first, []

@@ -1,5 +1,7 @@
 """Transfer learning: a training that begins with another's weights, and networks to begin with."""
+import dataclasses
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 import captcha_test
 import captcha_train
 from helpers import read_arrays, record, run_in, tf, tiny_recipe, write_arrays, write_records
-from support import dataset, export, models, recipes
+from support import export, models, options, recipes
 from support.console import UserError
 
 
@@ -92,6 +94,21 @@ def test_what_cannot_be_begun_with_is_one_line(captchas, tmp_path, arrays, words
     assert models.newest(str(tmp_path / 'm')) is None
 
 
+def test_the_command_takes_network_and_input_from_what_it_begins_with(captchas, tmp_path,
+                                                                    monkeypatch):
+    recipe = recipes.make('small_cnn', 'post', steps=1, batch_size=8)
+    train(captchas, tmp_path / 'first', recipe=recipe)
+    for name, arguments, expected in [
+            ('a', [], dataclasses.replace(recipes.RECIPES['small_cnn', 'fine_tune'],
+                                          standardize=False)),
+            ('b', ['--recipe', 'default'], dataclasses.replace(
+                recipes.RECIPES['small_cnn', 'default'], standardize=False))]:
+        monkeypatch.setattr(sys, 'argv', ['captcha_train.py', '--init-from',
+                                          str(tmp_path / 'first'), *arguments])
+        found, run = options.parse('')
+        assert found == expected and run.init_from == str(tmp_path / 'first')
+
+
 def test_an_exported_network_reads_the_same_and_can_be_begun_with(captchas, tmp_path):
     recipe = recipes.make('small_cnn', steps=2, batch_size=8)
     train(captchas, tmp_path / 'first', recipe=recipe)
@@ -108,5 +125,6 @@ def test_an_exported_network_reads_the_same_and_can_be_begun_with(captchas, tmp_
              for folder in ('first', 'copy')]
     assert found[0] == found[1]
     train(captchas, tmp_path / 'begun', tmp_path / 'copy', recipe=recipe)
-    with pytest.raises(UserError, match='model-1: expected a whole checkpoint.*found: no .*Adam'):
+    with pytest.raises(UserError, match='model-1: expected a whole checkpoint.*found: no beta1_power; '
+                                        '.*--restart.*--init-from'):
         train(captchas, tmp_path / 'copy', recipe=recipes.make('small_cnn', steps=3, batch_size=8))
