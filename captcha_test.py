@@ -18,6 +18,7 @@ import collections
 import contextlib
 import csv
 import dataclasses
+import glob
 import itertools
 import os
 import time
@@ -214,7 +215,10 @@ def main():
     if args.csv and not args.files:
         raise console.UserError('--csv: expected picture files to read, found none; name them')
     if args.files:
-        return read_files(args.model_dir, args.files, args.csv)
+        # Windows' shells leave my/*.png to the program.
+        paths = [path for name in args.files
+                 for path in (not os.path.exists(name) and sorted(glob.glob(name)) or [name])]
+        return read_files(args.model_dir, paths, args.csv)
     return test(args.model_dir, args.test,
                 args.sheet or os.path.join(args.model_dir, SHEET_NAME))
 

@@ -115,5 +115,5 @@ def check_resumable(found, recipe, facts):
 def shown(value):
     """A recipe's value as a person reads it."""
     if isinstance(value, dict):
-        return ', '.join(f'{name} {part}' for name, part in value.items())
+        return ', '.join(f'{name} {part}' for name, part in value.items() if part) or '0'
     return 'none' if value is None else str(value)

@@ -146,6 +146,9 @@ def differences(recipe, fields):
     Returns: [(field, found, wanted), ...].
     """
     wanted = to_json(recipe)
+    if fields.get('distortion'):  # written before a field was added, which was 0 then
+        fields = {**fields, 'distortion': {**dataclasses.asdict(Distortion(0, 0, 0)),
+                                           **fields['distortion']}}
     return [(field, found, wanted[field]) for field, found in fields.items()
             if field not in CHANGEABLE and field in wanted and found != wanted[field]]
 

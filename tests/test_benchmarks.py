@@ -5,8 +5,10 @@ import glob
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from PIL import Image
 
 from helpers import (ROOT, mnist_arrays, mnist_logits, run_in, tiny_mnist, tiny_recipe,
                      write_mnist_checkpoint)
-from support import console, dataset, input_data, labels, recipes, training
+from support import console, dataset, input_data, labels, recipes, records, training
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
@@ -29,6 +31,7 @@ sys.path.insert(0, BENCHMARKS)
 import captcha_accuracy  # noqa: E402  (after the path to it)
 import draw_foreign  # noqa: E402
 import escape  # noqa: E402
+import few_pictures  # noqa: E402
 import exchange  # noqa: E402
 import ink_on_paper  # noqa: E402
 import mnist_speed  # noqa: E402
@@ -254,6 +257,20 @@ def test_captchas_of_another_generator_can_be_converted(tmp_path):
         with Image.open(path) as picture:
             assert picture.mode == 'RGB' and 140 <= picture.width <= 770
             assert np.ptp(np.asarray(picture)) > 50
+
+
+# --- few_pictures.py
+
+def test_few_pictures_from_nothing_and_by_transfer(captchas, tmp_path, capsys):
+    recipe = dataclasses.replace(recipes.make('small_cnn'), steps=1, batch_size=8)
+    captcha_train.train(recipe, run_in(captchas, tmp_path))
+    held_out = re.search(r'whole captchas ([\d.]+) of 10', capsys.readouterr().out)[1]
+    assert few_pictures.untrained(str(tmp_path), str(captchas / 'test.tfrecords')) == float(
+        held_out)
+    run = run_in(captchas, tmp_path / 'none')
+    data = captcha_accuracy.Data(run, 50, dataset.Facts(), train=lambda recipe, run: (
+        types.SimpleNamespace(whole=len(list(records.read_records(run.train_file))))))
+    assert few_pictures.row(data, [7, 30], recipe) == [7, 30]
 
 
 # --- escape.py

@@ -129,6 +129,10 @@ def test_what_a_resumed_run_may_not_change():
             field]
     assert [name for name, _, _ in recipes.differences(recipes.make(name='post'), fields)] == [
         'initialization', 'standardize', 'distortion']
+    older = {**fields, 'distortion': {'shift': 10, 'scale': 0.08, 'shear': 0.1}}  # no lean ...
+    assert recipes.differences(recipe, older) == []
+    assert [name for name, _, _ in recipes.differences(recipes.make(name='own'), older)] == [
+        'distortion']
     # of an old checkpoint only what it knows is compared
     assert recipes.differences(recipes.make(distort=False), {'network': 'alexnet_v2'}) == []
 

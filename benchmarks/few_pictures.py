@@ -1,0 +1,70 @@
+"""How many labelled pictures of one's own are needed: from nothing, and by transfer learning.
+
+Command:  python benchmarks/few_pictures.py foreign/wheezy foreign/claptcha --init-from models/digits
+Reads:    in each folder train.tfrecords and test.tfrecords; the network to begin with
+Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
+Takes:    two cores: some four minutes for each training from nothing, three by transfer learning
+
+The folders are captchas that are not gen_captcha.py's, from benchmarks/draw_foreign.py or your
+own. From nothing: the small network's recipe `own`; by transfer learning: its recipe `fine_tune`.
+The column 0 is what the network to begin with reads without any training.
+"""
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from support import console  # noqa: E402  (after the path to it)
+
+import captcha_accuracy  # noqa: E402
+import captcha_test  # noqa: E402
+from support import dataset, recipes, records, training  # noqa: E402
+
+COUNTS = [100, 300, 1000, 3000]  # pictures
+
+
+def untrained(init_from, test_file):
+    """The share of whole captchas that a network reads as it is."""
+    reader = captcha_test.open_reader(init_from)
+    right = [(reader.classify(images)[0] == labels).all(axis=1)
+             for images, labels in records.read_batches(test_file, captcha_test.BATCH_SIZE)]
+    return sum(part.sum() for part in right) / sum(len(part) for part in right)
+
+
+def row(data, counts, recipe):
+    """The shares of whole captchas read after training on so many pictures of a Data."""
+    shares = []
+    for count in counts:
+        with captcha_accuracy.first_records(data, count) as part:
+            shares.append(part.train(recipe, part.run).whole)
+    return shares
+
+
+def main():
+    parser = console.parser(__doc__)
+    parser.add_argument('folders', nargs='+', metavar='FOLDER')
+    parser.add_argument('--init-from', required=True, metavar='PLACE')
+    parser.add_argument('--counts', nargs='+', type=console.positive_int, default=COUNTS,
+                        help='training pictures (default: %(default)s)')
+    parser.add_argument('--steps', type=console.positive_int,
+                        help="iterations (default: the recipes' own)")
+    args = parser.parse_args()
+    print('| whole captchas read | training pictures: 0 | '
+          + ' | '.join(f'{count:,}' for count in args.counts) + ' |')
+    print('|---|---:|' + '---:|' * len(args.counts), flush=True)
+    for folder in args.folders:
+        train, test = (os.path.join(folder, os.path.basename(name))
+                       for name in (dataset.TRAIN_FILE, dataset.TEST_FILE))
+        for how, name, init_from in [('from nothing', 'own', None),
+                                     ('by transfer learning', 'fine_tune', args.init_from)]:
+            run = training.Run(train, test, init_from=init_from)
+            at_first = captcha_accuracy.percents([untrained(init_from, test)]) if init_from else ''
+            shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
+                         recipes.make('small_cnn', name, steps=args.steps))
+            print(f'| {os.path.basename(os.path.normpath(folder))}, {how} | {at_first} | '
+                  f'{captcha_accuracy.percents(shares)} |', flush=True)
+
+
+if __name__ == '__main__':
+    console.run(main)
