@@ -25,9 +25,9 @@ mnist: .venv/.ready
 	$(BIN)/python mnist_app.py samples/*.jpg
 
 test: .venv/.ready
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile  # one process for each core
 
-# Drawn beside the folder and renamed when complete: interrupted, it begins anew.
+# Drawn beside the folder and renamed when complete: interrupted, it begins again.
 captcha/train.tfrecords: | .venv/.ready
 	test -d captcha/images || { rm -rf captcha/drawing && \
 	  $(BIN)/python gen_captcha.py --out captcha/drawing && mv captcha/drawing captcha/images; }

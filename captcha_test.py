@@ -4,7 +4,8 @@ Command:  python captcha_test.py                     the test set: figures and a
           python captcha_test.py my.jpg other.png    each file: its text and how sure that is
           python captcha_test.py my/*.png --csv read.csv    the same into a table
 Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the files named
-Writes:   captcha/test_sheet.png: 24 captchas with what was read, wrong ones first (test set only)
+Writes:   captcha/test_sheet.png: 24 captchas with what was read, wrong ones first (test set
+          only); with --csv a table of file, text and confidence
 Takes:    a few seconds for 500 captchas on two cores without a GPU
 
 From a program:
@@ -33,7 +34,7 @@ with console.quiet_start():
 
 from nets import nets_factory
 from support import (captcha_report, checkpoints, dataset, files, inputs, models, pictures,
-                     recipes, records)
+                     records)
 
 BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
 SHOWN = 10  # captchas printed one by one
@@ -55,6 +56,8 @@ class Reader:
         Returns: [(text, confidence 0 ... 1), ...].
         Raises: console.UserError for what is no picture.
         """
+        if isinstance(sources, (str, bytes)):
+            raise TypeError(f'expected a list of pictures, found one: [{sources[:40]!r}]')
         found = list(read_in_batches(self, pictures.load_all(sources)))
         for problem in found:
             if isinstance(problem, console.UserError):
@@ -100,8 +103,8 @@ def open_reader(model_dir=models.MODEL_DIR):
     about = models.about(checkpoint)
     if about.fields['network'] not in nets_factory.names():
         raise console.UserError(f'{checkpoint}: expected one of the networks '
-                                f'{", ".join(recipes.NETWORKS)}, found {about.fields["network"]}; '
-                                f'train one of them with: {train} --restart')
+                                f'{", ".join(nets_factory.names())}, found '
+                                f'{about.fields["network"]}; train one of them with: {train} --restart')
     with tf.Graph().as_default():
         x, predictions, confidence = build_reader(about)
         sess = tf.Session()
@@ -163,8 +166,8 @@ def test(model_dir, test_file, sheet):
 
 def check_records(reader, test_file):
     """Raise a UserError unless the records' labels are of the reader's classes."""
-    _, facts = records.survey(test_file)
-    if facts.heads != reader.facts.heads or not reader.facts.alphabet.startswith(facts.alphabet):
+    facts = dataset.read_facts(test_file) or records.survey(test_file)[1]
+    if not reader.facts.covers(facts):
         raise console.UserError(f'{test_file}: expected {reader.facts}, as {reader.checkpoint} was '
                                 f'trained, found {facts}; name its own records with --test, or '
                                 'train a network on these: python captcha_train.py --train FILE '
@@ -177,6 +180,8 @@ def read_files(model_dir, paths, csv_file=None):
     Args: csv_file: write it there as a table instead; a bad picture has an empty text.
     Returns: exit status, 2 if any file could not be read.
     """
+    if csv_file:
+        files.writable_folder(os.path.dirname(csv_file) or '.')
     reader = open_reader(model_dir)
     rows, status = [], 0
     with contextlib.ExitStack() as stack:
@@ -193,10 +198,10 @@ def read_files(model_dir, paths, csv_file=None):
             if csv_file:
                 bar.update()
         if csv_file:
-            with open(part, 'w', encoding='utf-8', newline='') as file:
+            with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
                 csv.writer(file).writerows([('file', 'text', 'confidence'), *rows])
     if csv_file:
-        print(f'{csv_file}: {len(paths)} pictures')
+        print(f'{csv_file}: {sum(bool(text) for _, text, _ in rows)} of {len(paths)} pictures read')
     return status
 
 
@@ -212,12 +217,15 @@ def main():
     parser.add_argument('--csv', metavar='FILE',
                         help='write file, text and confidence of each FILE there')
     args = parser.parse_args()
-    if args.csv and not args.files:
+    if args.csv is not None and not args.files:
         raise console.UserError('--csv: expected picture files to read, found none; name them')
+    if args.csv is not None and not args.csv.lower().endswith('.csv'):  # a picture, by mistake
+        raise console.UserError(f'--csv: expected a file name that ends in .csv, found {args.csv}; '
+                                'name the table first, then the pictures')
     if args.files:
-        # Windows' shells leave my/*.png to the program.
-        paths = [path for name in args.files
-                 for path in (not os.path.exists(name) and sorted(glob.glob(name)) or [name])]
+        paths = args.files
+        if os.name == 'nt':  # its shells leave my/*.png to the program
+            paths = [path for name in paths for path in sorted(glob.glob(name)) or [name]]
         return read_files(args.model_dir, paths, args.csv)
     return test(args.model_dir, args.test,
                 args.sheet or os.path.join(args.model_dir, SHEET_NAME))

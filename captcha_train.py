@@ -104,7 +104,7 @@ def build_network(x, recipe, facts, is_training):
         weight_decay=recipe.weight_decay if is_training else 0.0,
         initialization=recipe.initialization, method=recipe.method, num_heads=facts.heads)
     dropout = {'dropout_keep_prob': recipe.keep_prob} if is_training and recipe.keep_prob else {}
-    *logits, end_points = network_fn(inputs.network_input(x, recipe.standardize), **dropout)
+    *logits, _ = network_fn(inputs.network_input(x, recipe.standardize), **dropout)
     return logits
 
 

@@ -30,6 +30,7 @@ OUT = dataset.IMAGE_FOLDER
 # --- data
 NUM = 40000  # pictures: a network learns a few thousand by heart (docs/captcha.md has the figures)
 CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a lively progress bar
+UNLIKELY = 0.001  # probability below which a folder is taken for one of another alphabet
 NOT_IN_NAMES = re.compile(labels.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
 
 
@@ -75,9 +76,11 @@ def already_drawn(folder):
 
 def check_same_kind(folder, texts, facts):
     """Raise a UserError if a folder's captchas have other characters or lengths than `facts`."""
-    lengths = [len(text) for text in texts]
-    found = dataset.Facts(dataset.alphabet_of(set().union(*texts)), min(lengths), max(lengths))
-    if (found.alphabet != dataset.alphabet_of(set(facts.alphabet))
+    lengths, characters = [len(text) for text in texts], set().union(*texts)
+    found = dataset.Facts(dataset.alphabet_of(characters), min(lengths), max(lengths))
+    # how likely texts of the wanted alphabet have so few of its characters, by chance
+    fewer = len(set(found.alphabet) & set(facts.alphabet)) / len(facts.alphabet)
+    if (characters - set(facts.alphabet) or fewer ** sum(lengths) < UNLIKELY
             or found.shortest < facts.shortest or found.longest > facts.longest):
         raise console.UserError(
             f'{folder}: expected captchas of {facts}, found {len(texts)} of {found}; give the new '
@@ -127,7 +130,11 @@ def find_fonts(folder, alphabet):
                                 'a folder that has some with --fonts')
     usable = []
     for path in [*DEFAULT_FONTS, *found]:
-        lacking = lacking_characters(path, alphabet)
+        try:
+            lacking = lacking_characters(path, alphabet)
+        except OSError as error:
+            print(f'not used: {path}: {error}')
+            continue
         if lacking:
             print(f'not used: {path}: lacks {"".join(lacking[:10])}')
         else:
@@ -139,12 +146,8 @@ def find_fonts(folder, alphabet):
 
 
 def lacking_characters(path, alphabet):
-    """The characters that a font draws as it draws one that no font has."""
-    try:
-        font = ImageFont.truetype(path, 32)
-    except OSError as error:
-        raise console.UserError(f'{path}: expected a font, found {error}; delete it or name '
-                                'another folder with --fonts') from error
+    """The characters that a font draws as it draws one that no font has. Raises: OSError."""
+    font = ImageFont.truetype(path, 32)
     missing = bytes(font.getmask('\uffff'))
     return [character for character in alphabet
             if bytes(font.getmask(character)) in (missing, b'')]

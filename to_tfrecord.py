@@ -70,7 +70,7 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted()):
     """
     if not os.path.isdir(folder):
         raise console.UserError(f'{folder}: expected a folder of pictures, found none; make it '
-                                f'with: {draw_command(folder, wanted.alphabet)}')
+                                f'with: {draw_command(folder, wanted)}')
     labelled, bad, facts = labels.find_pictures(folder, wanted)
     check_enough(folder, len(labelled), num_test, bad, wanted)
     print(f'{folder}: {len(labelled):,} pictures, {facts}')
@@ -125,15 +125,19 @@ def check_enough(folder, usable, num_test, bad, wanted, train=None):
     raise console.UserError(
         f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
         'take a smaller test set with --num-test, put more pictures there, or draw them with: '
-        f'{draw_command(folder, wanted.alphabet)}')
+        f'{draw_command(folder, wanted)}')
 
 
-def draw_command(folder, alphabet):
-    """The command that draws captchas of an alphabet, or of digits, into `folder`."""
-    charset = dataset.charset_name(alphabet or dataset.CHARSETS['digits'])
-    characters = f'--charset {charset}' if charset else f'--alphabet {shlex.quote(alphabet)}'
-    out = '' if folder == IMAGES else f' --out {shlex.quote(folder)}'
-    return f'python gen_captcha.py{"" if charset == "digits" else " " + characters}{out}'
+def draw_command(folder, wanted):
+    """The command that draws what is wanted, four digits if nothing is, into `folder`."""
+    alphabet = wanted.alphabet or dataset.CHARSETS['digits']
+    charset = dataset.charset_name(alphabet)
+    command = 'python gen_captcha.py'
+    if charset != 'digits':
+        command += f' --charset {charset}' if charset else f' --alphabet {shlex.quote(alphabet)}'
+    if wanted.lengths not in (None, (dataset.TEXT_LENGTH, dataset.TEXT_LENGTH)):
+        command += f' --length {dataset.range_name(*wanted.lengths)}'
+    return command + ('' if folder == IMAGES else f' --out {shlex.quote(folder)}')
 
 
 def record_paths(out):

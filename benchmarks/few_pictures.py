@@ -1,6 +1,7 @@
 """How many labelled pictures of one's own are needed: from nothing, and by transfer learning.
 
-Command:  python benchmarks/few_pictures.py foreign/wheezy foreign/claptcha --init-from models/digits
+Command:  python benchmarks/few_pictures.py foreign/wheezy foreign/claptcha \\
+              --init-from models/digits
 Reads:    in each folder train.tfrecords and test.tfrecords; the network to begin with
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
 Takes:    two cores: some four minutes for each training from nothing, three by transfer learning

@@ -34,9 +34,9 @@ def kept(folder, name):
     if glob.escape(folder) != folder:
         raise UserError(f'{folder}: expected a folder without * ? [ in its path, because '
                         'TensorFlow takes these for a pattern; use another one')
-    there = [path for path in listed(folder) if os.path.isfile(f'{path}.index')]
-    if there:
-        return there
+    existing = [path for path in listed(folder) if os.path.isfile(f'{path}.index')]
+    if existing:
+        return existing
     indexes = glob.glob(os.path.join(folder, f'{name}-*.index'))
     prefixes = [index.removesuffix('.index') for index in indexes]
     return sorted((prefix for prefix in prefixes if prefix.rpartition('-')[2].isdigit()),
@@ -74,7 +74,7 @@ def restore(saver, sess, checkpoint, advice):
     try:
         saver.restore(sess, checkpoint)
         # TensorFlow itself would take a value of any shape.
-        variables = tf.global_variables()
+        variables = tf.trainable_variables()
         for variable, value in zip(variables, sess.run(variables)):
             if variable.shape != getattr(value, 'shape', ()):
                 raise ValueError(f'{variable.op.name} of shape {value.shape}, '
@@ -135,14 +135,17 @@ def note_about(facts):
 def contents(checkpoint, advice):
     """What a checkpoint holds: {key: shape}, and a function of a key that reads its value.
 
-    Raises: UserError, with `advice`, if files are missing or damaged.
+    Raises: UserError, with `advice`, if files are missing or damaged; so does the function.
     """
-    try:
-        reader = tf.train.load_checkpoint(checkpoint)
-        return reader.get_variable_to_shape_map(), reader.get_tensor
-    except Exception as error:  # tf.errors.DataLossError, NotFoundError, ValueError
-        raise UserError(f'{checkpoint}: expected a checkpoint, found damaged or missing files; '
-                        f'{advice}') from error
+    def checked(read, *arguments):
+        try:
+            return read(*arguments)
+        except Exception as error:  # tf.errors.DataLossError, NotFoundError, ValueError, IndexError
+            raise UserError(f'{checkpoint}: expected a checkpoint, found damaged or missing files; '
+                            f'{advice}') from error
+    reader = checked(tf.train.load_checkpoint, checkpoint)
+    return (checked(reader.get_variable_to_shape_map),
+            lambda key: checked(reader.get_tensor, key))
 
 
 def reason(error):

@@ -65,6 +65,9 @@ def run(main):
     except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
         nobody_reads()
         status = 1
+    except UnicodeEncodeError as error:
+        status = complain(f'{error.object!r}: expected a name in letters that the system knows; '
+                          'rename it')
     except OSError as error:  # no such folder, not writable, disk full
         status = complain(f'{error.filename or "file error"}: {error.strerror or error}; choose '
                           'another place (all options: --help) or fix this one')
@@ -130,11 +133,11 @@ def share(text):
 
 def length_range(text):
     """argparse type: '5' -> (5, 5), '4-6' -> (4, 6): whole numbers of at least 1, rising."""
-    match = re.fullmatch(r'(\d{1,3})(?:-(\d{1,3}))?', text)
+    match = re.fullmatch(r'(\d{1,2})(?:-(\d{1,2}))?', text)
     shortest, longest = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= shortest <= longest:
         raise argparse.ArgumentTypeError(
-            f'expected a length such as 5 or 4-6, of at least 1, found {text!r}')
+            f'expected a length such as 5 or 4-6, from 1 to 99, found {text!r}')
     return shortest, longest
 
 
@@ -182,7 +185,7 @@ def progress(total, label, unit, initial=0):
 def say(line):
     """Print one line on stdout at once, without tearing a progress bar on the same screen.
 
-    If nobody reads stdout any more, go on without: after `| tee log` a Ctrl-C ends tee at once,
+    If nobody reads stdout any more, do without: after `| tee log` a Ctrl-C ends tee at once,
     while a training has yet to be saved.
     """
     try:

@@ -51,6 +51,15 @@ class Facts:
         """Classes of a head: the alphabet and, where lengths vary, 'no character' after it."""
         return len(self.alphabet) + (self.shortest < self.longest)
 
+    def covers(self, other):
+        """Whether a network of these facts has each of the other's labels, with the same meaning.
+
+        'No character' comes after the alphabet, so where it occurs the alphabets are the same.
+        """
+        return (self.heads == other.heads and self.alphabet.startswith(other.alphabet)
+                and (other.shortest == other.longest or self == dataclasses.replace(
+                    other, shortest=self.shortest) and self.shortest < self.longest))
+
     def labels_of(self, text):
         """'0782' -> [0, 7, 8, 2]; a shorter text is filled with 'no character'.
 

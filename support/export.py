@@ -22,16 +22,25 @@ ONLY_TRAINING = 'Variable', 'beta1_power', 'beta2_power', 'global_step'  # the f
 
 def export(model_dir, target):
     """Copy the newest checkpoint of `model_dir` into the folder `target`; returns its prefix."""
-    checkpoint = models.find(model_dir)
+    checkpoint = models.find(model_dir, 'name the folder of a trained network')
+    models.about(checkpoint)  # refuses what is no captcha network
+    if os.path.realpath(os.path.dirname(checkpoint)) == os.path.realpath(target):
+        raise console.UserError(f'{target}: expected another folder than that of the training, '
+                                'which could not be resumed any more; name another one')
     shapes, value_of = checkpoints.contents(checkpoint, models.train_again_command(model_dir))
     keys = sorted(key for key in shapes
                   if key not in ONLY_TRAINING and '/Adam' not in key)
     files.writable_folder(target)
+    models.newest(target)  # refuses a name that TensorFlow cannot find again
     prefix = os.path.join(target, os.path.basename(checkpoint))
-    with tf.Graph().as_default(), tf.Session() as sess:
-        sess.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=keys,
-                                   shape_and_slices=[''] * len(keys),
-                                   tensors=[value_of(key) for key in keys]))
+    try:
+        with tf.Graph().as_default(), tf.Session() as sess:
+            sess.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=keys,
+                                       shape_and_slices=[''] * len(keys),
+                                       tensors=[value_of(key) for key in keys]))
+    except tf.errors.OpError as error:  # disk full
+        raise console.UserError(f'{prefix}: cannot be written: {checkpoints.reason(error)}; make '
+                                'room there and run the same command again') from error
     tf.train.update_checkpoint_state(target, os.path.basename(prefix))
     return prefix
 

@@ -9,13 +9,13 @@ import dataclasses
 import itertools
 import os
 import re
-
-from PIL import Image
+import shlex
 
 from support import dataset
 from support.console import UserError
 
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
+NO_PICTURES = ('.csv', '.html', '.json', '.md', '.py', '.tfrecords', '.tsv', '.txt', '.xml', '.zip')
 SYSTEM_FILES = 'Thumbs.db', 'desktop.ini'  # Windows' own, as names with a leading dot are others'
 # An accident: a length of at most this share of the pictures ...
 RARE_LENGTH = 0.01
@@ -55,7 +55,10 @@ def find_pictures(folder, wanted=Wanted()):
     usable = {}
     for name, text in texts.items():
         if not text:
-            bad.append((name, 'has no text before the first _ - . or blank'))
+            bad.append((name, 'has no text' if wanted.labels_file else
+                        'has no text before the first _ - . or blank'))
+        elif len(text) > dataset.MAX_LENGTH:
+            bad.append((name, f'has a text of more than {dataset.MAX_LENGTH} characters'))
         elif wanted.lengths and not wanted.lengths[0] <= len(text) <= wanted.lengths[1]:
             bad.append((name, f'has {len(text)} characters, wanted: '
                               f'{dataset.range_name(*wanted.lengths)}'))
@@ -85,13 +88,11 @@ def same_case(text, wanted):
 
 def texts_of_names(folder):
     """({file name: text}, [(name, why)]) of a folder whose file names begin with the text."""
-    known = Image.registered_extensions()
     texts, bad = {}, []
     for name in visible(folder):
-        extension = os.path.splitext(name)[1].lower()
         if not os.path.isfile(os.path.join(folder, name)):
             bad.append((name, 'is no file'))
-        elif extension and extension not in known and extension[1:].isalpha():
+        elif name.lower().endswith(NO_PICTURES):
             bad.append((name, 'is no picture, by its name'))
         else:
             texts[name] = label_text(name)
@@ -110,12 +111,13 @@ def texts_of_list(folder, labels_file):
     Raises: UserError if the list cannot be read, leads out of the folder or contradicts itself.
     """
     texts, bad = {}, []
+    inside = os.path.join(os.path.realpath(folder), '')
     for number, name, text in read_list(folder, labels_file):
-        path = os.path.join(folder, name)
-        inside = os.path.commonpath([os.path.realpath(folder), os.path.realpath(path)])
-        if inside != os.path.realpath(folder):
+        path = os.path.realpath(os.path.join(folder, name))
+        if not path.startswith(inside):
             raise UserError(f'{labels_file}: line {number}: expected a file in {folder}, found '
                             f'{name}; put all pictures there, or name their folder with --images')
+        name = path.removeprefix(inside)  # however it was written
         if texts.get(name, text) != text:
             raise UserError(f'{labels_file}: line {number}: expected one text for {name}, found '
                             f'{texts[name]} and {text}; delete the wrong line')
@@ -123,11 +125,10 @@ def texts_of_list(folder, labels_file):
             bad.append((name, f'is in {labels_file} and not in {folder}'))
         else:
             texts[name] = text
-    listed = {os.path.normpath(name) for name in texts}
     for name in visible(folder):
         path = os.path.join(folder, name)
-        if (os.path.isfile(path) and name not in listed
-                and os.path.realpath(path) != os.path.realpath(labels_file)):
+        if (os.path.isfile(path) and os.path.realpath(path) != os.path.realpath(labels_file)
+                and os.path.realpath(path).removeprefix(inside) not in texts):
             bad.append((name, f'has no line in {labels_file}'))
     return texts, bad
 
@@ -143,6 +144,8 @@ def read_list(folder, labels_file):
                 cells = [cell.strip() for cell in row]
                 if not any(cells):
                     continue
+                if '\0' in ''.join(cells):
+                    raise csv.Error(f'a zero byte in line {number}')
                 if len(cells) < 2:
                     raise UserError(f'{labels_file}: line {number}: expected a file name and a '
                                     f'text, found {row}; separate them by a comma or a tab')
@@ -166,12 +169,14 @@ def refuse_rare_lengths(texts):
         return
     for name, text in texts.items():
         if len(text) not in usual:
-            usually = dataset.range_name(min(usual), max(usual))
+            usually, all_lengths = (dataset.range_name(min(lengths), max(lengths))
+                                    for lengths in (usual, count))
+            leave = f'leave such pictures out with --length {usually}, ' * (
+                not min(usual) < len(text) < max(usual))
             raise UserError(
                 f'{name}: expected {usually} characters as in nearly all of {len(texts)} pictures, '
-                f'found {len(text)}: {text}; rename it, leave such pictures out with '
-                f'--length {usually}, or take them all with '
-                f'--length {dataset.range_name(min(count), max(count))}')
+                f'found {len(text)}: {text}; rename it, {leave}or take them all with '
+                f'--length {all_lengths}')
 
 
 def refuse_rare_characters(texts):
@@ -189,5 +194,5 @@ def refuse_rare_characters(texts):
             raise UserError(
                 f'{name}: expected characters of {dataset.alphabet_name(usual)}, found {found}, '
                 f'which is rare in {len(texts)} pictures; rename it{case}, leave such pictures out '
-                f'with --alphabet {usual}, or take them all with '
-                f'--alphabet {dataset.alphabet_of(set(count))}')
+                f'with --alphabet {shlex.quote(usual)}, or take them all with '
+                f'--alphabet {shlex.quote(dataset.alphabet_of(set(count)))}')

@@ -5,6 +5,7 @@ written here before had four string variables, `about/network` and so on; those 
 code have none, so their alphabet is read off the shapes, and the rest is the post's.
 """
 import dataclasses
+import glob
 import json
 import os
 import shlex
@@ -38,7 +39,8 @@ def folders_below(folder):
     """The folders in a folder that hold a checkpoint, sorted."""
     inner = [os.path.join(folder, name) for name in sorted(os.listdir(folder))
              ] if os.path.isdir(folder) else []
-    return [path for path in inner if os.path.isdir(path) and newest(path)]
+    return [path for path in inner
+            if os.path.isdir(path) and glob.escape(path) == path and newest(path)]
 
 
 def command(script, model_dir):
@@ -74,27 +76,29 @@ def about(checkpoint):
                if f'about/{key}' in shapes}
         if not old:
             head = shapes.get('alexnet_v2/fc8_0/weights', [0])[-1]
-            charset = {len(characters): name for name, characters in dataset.CHARSETS.items()}
+            charset = {len(dataset.CHARSETS[name]): name for name in ('digits', 'alnum')}
             old = {'network': 'alexnet_v2', 'charset': charset[head], 'recipe': 'post'}
         facts = dataset.Facts(dataset.CHARSETS[old['charset']])
-    except Exception as error:  # whatever is not as written: KeyError, ValueError, of TensorFlow
-        raise UserError(f'{checkpoint}: expected a captcha network with four heads of 10 or 36 '
-                        f'classes, found none; {advice}') from error
+    except UserError:
+        raise
+    except Exception as error:  # whatever is not as written: KeyError, ValueError, TypeError
+        raise UserError(f'{checkpoint}: expected a captcha network, found none; {advice}'
+                        ) from error
     named = recipes.RECIPES['alexnet_v2', old['recipe']]
     return About(checkpoint, {
         'network': old['network'], 'method': old.get('method', 'heads'),  # older than the choice
         'standardize': named.standardize, 'initialization': named.initialization}, facts)
 
 
-def find(place):
+def find(place, advice='name the --model-dir of a trained network with --init-from'):
     """The prefix of the checkpoint that a folder holds last, or that is named itself.
 
-    Raises: UserError if there is none.
+    Raises: UserError, with `advice`, if there is none.
     """
     prefix = newest(place) if os.path.isdir(place) else place.removesuffix('.index')
     if not prefix or not os.path.isfile(f'{prefix}.index'):
         raise UserError(f'{place}: expected a checkpoint or a folder with {MODEL_NAME}-<i>, found '
-                        'none; name the --model-dir of a trained network with --init-from')
+                        f'none; {advice}')
     return prefix
 
 

@@ -18,7 +18,7 @@ def parse(doc):
                              f'{default.network}, with --init-from its own)')
     parser.add_argument('--recipe', choices=recipes.NAMES,
                         help='default: for captchas of gen_captcha.py; post: initial values, '
-                             'learning rate, input and pictures exactly as in the post; own: for '
+                             'learning rate, input and pictures as in the post; own: for '
                              'pictures of your own, more distorted and half of them negatives; '
                              'fine_tune: the same with a smaller rate, for --init-from (default: '
                              'default, with --init-from fine_tune)')
@@ -26,7 +26,8 @@ def parse(doc):
                         help='heads: a head for each character, Method 2 of the post; vector: one '
                              'long head for all of them, Method 1 (default: %(default)s)')
     parser.add_argument('--steps', type=console.positive_int,
-                        help=f'iterations in all (default: {named_values("steps")})')
+                        help=f'iterations in all (default: {named_values("steps")}, with '
+                             f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps})')
     parser.add_argument('--batch-size', type=console.positive_int,
                         help=f'pictures an iteration (default: {named_values("batch_size")})')
     parser.add_argument('--learning-rate', type=console.positive_float,
@@ -64,8 +65,9 @@ def parse(doc):
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()
     network, name, standardize = args.network, args.recipe or 'default', None
-    if args.init_from:  # the input stays what those weights were trained with
-        fields = models.about(models.find(args.init_from)).fields
+    if args.init_from is not None:  # the input stays what those weights were trained with
+        resumed = None if args.restart else models.newest(args.model_dir)
+        fields = models.about(resumed or models.find(args.init_from)).fields
         network, standardize = network or fields['network'], fields['standardize']
         name = args.recipe or 'fine_tune'
     recipe = recipes.make(

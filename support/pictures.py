@@ -30,11 +30,13 @@ def open_picture(source, turn=True):
     Returns: a Pillow picture of mode L or RGB.
     Raises: UserError, one line naming the file, if it is no picture, damaged or too large.
     """
-    if isinstance(source, Image.Image):
-        return as_seen(ImageOps.exif_transpose(source) if turn else source)
+    if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
+        raise TypeError(f'expected a path, bytes or a Pillow picture, found {type(source)}')
     content = io.BytesIO(source) if isinstance(source, bytes) else None
     name = f'{len(source)} bytes' if content else source
     try:
+        if isinstance(source, Image.Image):
+            return as_seen(ImageOps.exif_transpose(source) if turn else source)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # our limit is lower
             if pillow_heif and is_heic(io.BytesIO(source) if content else open(source, 'rb')):
@@ -67,7 +69,7 @@ def what_was_found(source, error):
     """What an exception of Pillow's or of the file system means to a person, and what fixes it."""
     if isinstance(error, FileNotFoundError):
         return 'no such file'
-    is_file = not isinstance(source, bytes)
+    is_file = isinstance(source, (str, os.PathLike))
     if isinstance(error, IsADirectoryError) or (is_file and os.path.isdir(source)):
         return 'a folder'
     if isinstance(error, Image.DecompressionBombError):

@@ -35,7 +35,7 @@ class Recipe:
     """What decides how a network is trained; the defaults are the post's own numbers."""
     network: str = 'alexnet_v2'  # a name in nets_factory
     method: str = 'heads'  # Method 2 of the post; 'vector' is its Method 1
-    initialization: str = 'post'  # 'post' or 'he': see the network's arg_scope
+    initialization: str = 'post'  # a key of slim.INITIALIZERS
     standardize: bool = False  # bring each picture to mean 0 and deviation 1
     distortion: Distortion | None = None  # None: pictures as they are
     keep_prob: float | None = 0.5  # what dropout keeps in training; None: a network without dropout
@@ -46,6 +46,10 @@ class Recipe:
     divide_at: tuple[int, ...] | None = None  # iterations; None: as divide_every says
     divide_every: int | None = 2000  # iterations; None: once, after two thirds of the run
     weight_decay: float = 0.0005  # of the L2 losses: collected and, like the post, not added
+
+    def __post_init__(self):
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f'schedule must be one of {SCHEDULES}, not {self.schedule!r}')
 
 
 _POST = Recipe()

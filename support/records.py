@@ -1,4 +1,6 @@
 """TFRecord files of captchas, read record by record with every check, outside the graph."""
+import collections
+import math
 import os
 import shlex
 
@@ -7,6 +9,8 @@ import tensorflow.compat.v1 as tf
 
 from support import checkpoints, dataset
 from support.console import UserError
+
+MANY = 1000  # records from which on their labels' frequencies count
 
 
 def scale(pixels):
@@ -34,6 +38,7 @@ def read_records(path):
     try:
         for number, record in enumerate(tf.io.tf_record_iterator(path), 1):
             feature = tf.train.Example.FromString(record).features.feature
+            present = sorted(feature)  # before a look-up below adds its key
             heads = heads or count_labels(feature) or dataset.TEXT_LENGTH
             keys = [dataset.label_key(k) for k in range(heads)]
             pixels = feature[dataset.IMAGE_KEY].bytes_list.value
@@ -42,7 +47,7 @@ def read_records(path):
                     or dataset.label_key(heads) in feature):
                 raise UserError(f'{path}: record {number}: expected one value each of '
                                 f'{dataset.IMAGE_KEY}, {", ".join(keys)}, found keys: '
-                                f'{", ".join(sorted(feature)) or "none"}; make it with: {again}')
+                                f'{", ".join(present) or "none"}; make it with: {again}')
             if len(pixels[0]) != size ** 2:
                 raise UserError(f'{path}: record {number}: expected an image of {size}x{size} = '
                                 f'{size ** 2} bytes, found {len(pixels[0])} bytes; '
@@ -90,15 +95,32 @@ def read_batches(path, batch_size):
 
 
 def survey(path):
-    """Read a TFRecord file once, with every check; return its record count and Facts.
+    """Read a TFRecord file once, with every check; return its record count and Facts."""
+    return survey_with_chance(path)[:2]
+
+
+def survey_with_chance(path):
+    """Read a TFRecord file once, with every check.
 
     Without dataset.json beside it, as the original code left it, the labels tell digits from
     digits and capitals.
+
+    Returns: its record count, its Facts, and the loss of a network that guesses: ln(classes), or
+      where some classes are rarer than others (no letters but capitals, lengths that vary) the
+      mean entropy of the labels.
     """
-    count = highest = 0
+    count, classes = 0, collections.defaultdict(collections.Counter)  # of each head
     for _, labels in read_records(path):
         count += 1
-        highest = max(highest, *labels)
+        for k, label in enumerate(labels):
+            classes[k][label] += 1
+    highest = max(max(counter) for counter in classes.values())
     digits, alnum = dataset.CHARSETS['digits'], dataset.CHARSETS['alnum']
     alphabet = digits if highest < len(digits) else alnum
-    return count, dataset.read_facts(path) or dataset.Facts(alphabet, len(labels), len(labels))
+    facts = dataset.read_facts(path) or dataset.Facts(alphabet, len(labels), len(labels))
+    chance = math.log(facts.num_classes)
+    entropy = np.mean([-sum(n / count * math.log(n / count) for n in counter.values())
+                       for counter in classes.values()])
+    if facts.shortest < facts.longest or (count >= MANY and entropy < 0.97 * chance):
+        chance = float(entropy)
+    return count, facts, chance

@@ -49,14 +49,18 @@ class Start:
     facts: dataset.Facts
     pictures: int  # to train on
     held_out: int  # pictures
+    chance: float  # the loss of a network that guesses
     newest: str | None  # checkpoint that is there
     resumed: str | None  # checkpoint to begin with
     iteration: int  # the first to be done
     init_from: models.About | None  # what a new training begins with
 
-    def classes_at_chance(self, recipe):
-        """ln of this is the loss of a network that guesses."""
-        return self.facts.num_classes * (self.facts.heads if recipe.method == 'vector' else 1)
+    @property
+    def chance_name(self):
+        """'ln 10 = 2.303', or '2.130' where it is no logarithm of a whole number."""
+        classes = round(math.exp(self.chance))
+        exact = math.isclose(self.chance, math.log(classes), abs_tol=1e-6)
+        return f'ln {classes} = {self.chance:.3f}' if exact else f'{self.chance:.3f}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +81,11 @@ def prepare(recipe, run):
     """
     files.writable_folder(run.model_dir)
     files.writable_folder(log_dir(run))
-    pictures, held_out, facts = check_data(run.train_file, run.test_file, recipe.batch_size)
+    pictures, held_out, facts, chance = check_data(run.train_file, run.test_file, recipe.batch_size)
     newest = models.newest(run.model_dir)
     resumed = None if run.restart else newest
     iteration, init_from = 0, None
-    if run.init_from and not resumed:
+    if run.init_from is not None and not resumed:
         init_from = models.about(models.find(run.init_from))
         check_initial(init_from, recipe)
     if resumed:
@@ -90,15 +94,17 @@ def prepare(recipe, run):
         iteration = about.iteration + 1
     if iteration >= recipe.steps:
         print(f'{resumed} is trained already; train it further with --steps '
-              f'{iteration + recipe.steps - 1}, or train a new one with --restart')
+              f'{iteration + max(1, recipe.steps - 1)}, or train a new one with --restart')
         return None
-    return Start(facts, pictures, held_out, newest, resumed, iteration, init_from)
+    if recipe.method == 'vector':
+        chance += math.log(facts.heads)
+    return Start(facts, pictures, held_out, chance, newest, resumed, iteration, init_from)
 
 
 def check_initial(about, recipe):
     """Raise a UserError unless a checkpoint's network is the one to be trained."""
     for field in 'network', 'standardize':
-        found, wanted = about.fields[field], recipes.to_json(recipe)[field]
+        found, wanted = about.fields[field], getattr(recipe, field)
         if found != wanted:
             raise UserError(f'{about.checkpoint}: expected a checkpoint of {field} {wanted}, found '
                             f'one of {field} {found}; name another with --init-from, or train '
@@ -106,18 +112,20 @@ def check_initial(about, recipe):
 
 
 def check_data(train_file, test_file, batch_size):
-    """Read both record files once; returns their record counts and the training records' Facts."""
-    count, facts = records.survey(train_file)
+    """Read both record files once.
+
+    Returns: their record counts, the training records' Facts and loss at chance.
+    """
+    count, facts, chance = records.survey_with_chance(train_file)
     test_count, test_facts = records.survey(test_file)
     if count < batch_size:
         raise UserError(f'{train_file}: expected at least one batch of {batch_size} records, '
                         f'found {count}; use --batch-size {count}, or make a larger file '
                         'with to_tfrecord.py')
-    if (test_facts.heads != facts.heads or test_facts.num_classes > facts.num_classes
-            or not facts.alphabet.startswith(test_facts.alphabet)):
+    if not facts.covers(test_facts):
         raise UserError(f'{test_file}: expected {facts} as in {train_file}, found {test_facts}; '
                         'make both at once, with python to_tfrecord.py')
-    return count, test_count, facts
+    return count, test_count, facts, chance
 
 
 def log_dir(run):
@@ -170,9 +178,8 @@ def supervised(sess, tensors, recipe, run, start):
               flush=True)
     elif start.init_from:
         begin_with(sess, start.init_from.checkpoint)
-    classes = start.classes_at_chance(recipe)
     print(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
-          f'{start.facts}; loss at chance: ln {classes} = {math.log(classes):.3f}', flush=True)
+          f'{start.facts}; loss at chance: {start.chance_name}', flush=True)
 
     again = 'the same command'
     prefix = os.path.join(run.model_dir, models.MODEL_NAME)
@@ -189,8 +196,8 @@ def supervised(sess, tensors, recipe, run, start):
             return 0
         if i >= run.plateau and not warned and len(recent) == RECENT:
             warned = True
-            if sum(recent) / RECENT > GUESSING * math.log(classes):
-                warn_of_plateau(i, classes, recipe, start)
+            if sum(recent) / RECENT > GUESSING * start.chance:
+                warn_of_plateau(i, recipe, start)
         done = i + 1 == recipe.steps
         if not (done or stop.signal or (i and i % run.save_every == 0)):
             return None
@@ -289,10 +296,10 @@ def report_held_out(sess, tensors, filename, i, writer):
                                 'held_out/whole_captchas': whole}), i)
 
 
-def warn_of_plateau(i, classes, recipe, start):
+def warn_of_plateau(i, recipe, start):
     """Say on stderr that the network still guesses, and what to try."""
-    advice = ('with another --seed, or a third of the --learning-rate' if recipe.standardize
-              else 'without --recipe post')
-    print(f'\nwarning: after {i} iterations the loss is still at chance, ln {classes} = '
-          f'{math.log(classes):.3f}; try the same command with --restart, {advice}; '
+    advice = ('without --recipe post' if recipe.initialization == 'post'
+              else 'with another --seed, or a third of the --learning-rate')
+    print(f'\nwarning: after {i} iterations the loss is still at chance, '
+          f'{start.chance_name}; try the same command with --restart, {advice}; '
           f'more than these {start.pictures} pictures help too', file=sys.stderr)

@@ -16,7 +16,7 @@ import captcha_train
 from helpers import (ROOT, read_arrays, record, run_in, tf, tiny_network, tiny_recipe, use_network,
                      write_arrays, write_records)
 from nets import slim
-from support import checkpoints, dataset, models, recipes, training
+from support import checkpoints, dataset, models, recipes, records, training
 from support.console import UserError
 
 
@@ -422,12 +422,27 @@ def test_it_warns_once_of_a_loss_that_stays_at_chance(captchas, tmp_path, capsys
     def guessing(inputs, num_classes, is_training=True, num_heads=4):
         *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
         return *[0 * head for head in heads], {}
-    for standardize, advice in (False, 'without --recipe post'), (True, 'with another --seed'):
-        recipe = dataclasses.replace(use_network(guessing), steps=70, standardize=standardize)
-        captcha_train.train(recipe, run_in(captchas, tmp_path / str(standardize), plateau=50))
+    for initial, advice in ('post', 'without --recipe post'), ('he', 'with another --seed'):
+        recipe = dataclasses.replace(use_network(guessing), steps=70, initialization=initial)
+        captcha_train.train(recipe, run_in(captchas, tmp_path / initial, plateau=50))
         err = capsys.readouterr().err
         assert err.count('warning: after 50 iterations') == 1
         assert '2.303' in err and advice in err
+
+
+def test_the_loss_at_chance_knows_what_is_rare(tmp_path):
+    """Half of the texts have three characters, so 'no character' is half of the fourth's labels."""
+    facts = dataset.Facts('01', 3, 4)
+    (tmp_path / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
+    image = np.zeros([224, 224], np.uint8)
+    write_records(tmp_path / 'r', [record(image, facts.labels_of(f'{n:03b}{last}'))
+                                   for n in range(8) for last in ('', '', '0', '1')])
+    _, _, chance = records.survey_with_chance(str(tmp_path / 'r'))
+    ln2 = np.log(2)
+    assert chance == pytest.approx((3 * ln2 + (ln2 / 2 + np.log(4) / 2)) / 4)
+    start = training.Start(facts, 1, 1, chance, None, None, 0, None)
+    assert start.chance_name == f'{chance:.3f}'
+    assert dataclasses.replace(start, chance=np.log(40)).chance_name == 'ln 40 = 3.689'
 
 
 def test_no_warning_once_it_learns(letters, tmp_path, capsys):

@@ -78,8 +78,15 @@ def test_fonts_are_found_and_checked(tmp_path, capsys):
         gen_captcha.find_fonts(None, '0验')
     assert f'not used: {own}: lacks 验' in capsys.readouterr().out
     (tmp_path / 'bad.ttf').write_bytes(b'no font')
-    with pytest.raises(UserError, match='bad.ttf: expected a font'):
-        gen_captcha.find_fonts(str(tmp_path), '0123')
+    assert len(gen_captcha.find_fonts(str(tmp_path), '0123')) == 2
+    assert f'not used: {tmp_path}/bad.ttf: ' in capsys.readouterr().out
+
+
+def test_few_captchas_of_a_large_alphabet_may_be_added_to(tmp_path):
+    for drawn, alphabet in (['0782', '0113'], '0123456789é'), (['abc0'], '0123456789abcdef'):
+        gen_captcha.check_same_kind(str(tmp_path), drawn, dataset.Facts(alphabet))
+    with pytest.raises(UserError, match='found 1 of 4 characters of 0-9 a-z'):
+        gen_captcha.check_same_kind(str(tmp_path), ['abcz'], dataset.Facts('0123456789abcdef'))
 
 
 def test_the_seed_fixes_the_texts(run_script, tmp_path):

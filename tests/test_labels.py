@@ -131,11 +131,26 @@ def test_pictures_and_lines_that_do_not_belong_together_are_named(tmp_path):
     ('a.png,0782\na.png,0783\n', 'line 2: expected one text for a.png, found 0782 and 0783'),
     ('a.png\n', 'line 1: expected a file name and a text'),
     ('../labels,0782\n', 'line 1: expected a file in .*, found ../labels'),
-    ('/etc/hosts,0782\n', 'line 1: expected a file in')])
+    ('/etc/hosts,0782\n', 'line 1: expected a file in'),
+    ('a.png,0782\n./a.png,0783\n', 'line 2: expected one text for a.png'),
+    ('a\0b.png,0782\n', 'found a zero byte in line 1')])
 def test_a_list_that_cannot_be_is_one_line(tmp_path, text, words):
     folder, path = with_list(tmp_path, text)
     with pytest.raises(UserError, match=words):
         found(folder, labels_file=path)
+
+
+def test_a_list_may_have_whole_paths(tmp_path):
+    folder, path = with_list(tmp_path, f'{tmp_path}/a/a.png,0782\n./b 1.png,0783\n')
+    assert found(folder, labels_file=path)[:2] == ({'a.png': '0782', 'b 1.png': '0783'}, {})
+
+
+def test_a_rare_length_between_usual_ones(tmp_path):
+    names = [f'{n:04d}_{n}.png' for n in range(0, 9999, 199)]
+    names += [f'{n:06d}_{n}.png' for n in range(0, 999999, 19999)] + ['12345.png']
+    with pytest.raises(UserError, match='found 5: 12345; rename it, or take them all with '
+                                        '--length 4-6$'):
+        found(fill(tmp_path / 'a', names))
 
 
 def test_a_list_that_is_not_there_or_no_text(tmp_path):

@@ -196,8 +196,9 @@ def test_all_texts_in_the_test_set(tmp_path):
 
 def test_missing_and_empty_folders_are_one_line(one_line_error, tmp_path):
     line = one_line_error('to_tfrecord.py', '--images', tmp_path / 'none', '--charset', 'alnum',
-                          '--out', tmp_path / 'out')
-    assert line.endswith(f'python gen_captcha.py --charset alnum --out {tmp_path / "none"}')
+                          '--length', '4-6', '--out', tmp_path / 'out')
+    assert line.endswith('python gen_captcha.py --charset alnum --length 4-6 --out '
+                         f'{tmp_path / "none"}')
     (tmp_path / 'empty').mkdir()
     line = one_line_error('to_tfrecord.py', '--images', tmp_path / 'empty',
                           '--out', tmp_path / 'out')

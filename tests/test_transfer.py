@@ -9,7 +9,7 @@ import pytest
 import captcha_test
 import captcha_train
 from helpers import read_arrays, record, run_in, tf, tiny_recipe, write_arrays, write_records
-from support import export, models, options, recipes
+from support import dataset, export, models, options, recipes
 from support.console import UserError
 
 
@@ -82,6 +82,47 @@ def test_the_original_codes_checkpoint_is_begun_with(captchas, tmp_path):
     assert np.abs(begun['alexnet_v2/fc8_1/weights']).max() > 0.001
 
 
+def test_a_damaged_checkpoint_is_one_line(captchas, tmp_path):
+    recipe = recipes.make('small_cnn', steps=1, batch_size=8)
+    train(captchas, tmp_path / 'first', recipe=recipe)
+    data, = (tmp_path / 'first').glob('*.data*')
+    data.write_bytes(data.read_bytes()[:100_000])
+    for action in (lambda: train(captchas, tmp_path / 'm', tmp_path / 'first', recipe=recipe),
+                   lambda: export.export(str(tmp_path / 'first'), str(tmp_path / 'copy'))):
+        with pytest.raises(UserError, match='model-0: expected a checkpoint, found damaged'):
+            action()
+
+
+def test_export_refuses_what_it_would_spoil(captchas, tmp_path):
+    train(captchas, tmp_path / 'first')
+    before = sorted((path.name, path.stat().st_size) for path in (tmp_path / 'first').iterdir())
+    with pytest.raises(UserError, match='expected another folder than that of the training'):
+        export.export(str(tmp_path / 'first'), str(tmp_path / 'first' / '.'))
+    assert before == sorted((path.name, path.stat().st_size)
+                            for path in (tmp_path / 'first').iterdir())
+    write_arrays(tmp_path / 'digits' / 'mnist_model-5', {'Variable': np.zeros([784, 500])})
+    with pytest.raises(UserError, match='expected a captcha network, found none'):
+        export.export(str(tmp_path / 'digits' / 'mnist_model-5'), str(tmp_path / 'copy'))
+    with pytest.raises(UserError, match='none: expected a checkpoint or a folder.*found none'):
+        export.export(str(tmp_path / 'none'), str(tmp_path / 'copy'))
+
+
+def test_letters_of_the_original_code_are_capitals(tmp_path):
+    write_arrays(tmp_path / 'crack_captcha.model-6000',
+                 {'alexnet_v2/fc8_0/weights': np.zeros([1, 1, 4096, 36], np.float32)})
+    assert models.about(models.newest(str(tmp_path))).facts == dataset.Facts(
+        dataset.CHARSETS['alnum'])
+
+
+@pytest.mark.parametrize('first, second, covered', [
+    (('01A', 4, 4), ('01', 4, 4), True), (('01', 4, 4), ('01A', 4, 4), False),
+    (('01A', 4, 6), ('01', 4, 6), False), (('01A', 4, 6), ('01A', 5, 6), True),
+    (('01A', 4, 6), ('01', 6, 6), True), (('01', 6, 6), ('01', 4, 6), False),
+    (('01', 4, 4), ('01', 5, 5), False)])
+def test_which_records_a_network_can_be_measured_on(first, second, covered):
+    assert dataset.Facts(*first).covers(dataset.Facts(*second)) is covered
+
+
 @pytest.mark.parametrize('arrays, words', [
     (None, 'expected a checkpoint or a folder with crack_captcha.model-<i>, found none'),
     ({'alexnet_v2/fc8_0/weights': np.zeros([1, 1, 4096, 10], np.float32)},
@@ -125,6 +166,6 @@ def test_an_exported_network_reads_the_same_and_can_be_begun_with(captchas, tmp_
              for folder in ('first', 'copy')]
     assert found[0] == found[1]
     train(captchas, tmp_path / 'begun', tmp_path / 'copy', recipe=recipe)
-    with pytest.raises(UserError, match='model-1: expected a whole checkpoint.*found: no beta1_power; '
-                                        '.*--restart.*--init-from'):
+    with pytest.raises(UserError, match='model-1: expected a whole checkpoint.*found: no '
+                                        'beta1_power; .*--restart.*--init-from'):
         train(captchas, tmp_path / 'copy', recipe=recipes.make('small_cnn', steps=3, batch_size=8))
