@@ -1,0 +1,33 @@
+"""The trained networks of the repository read, and can be begun with, as the README says."""
+import os
+
+import pytest
+
+from helpers import ROOT, read_arrays
+from support import dataset, models, recipes
+
+PICTURES = os.path.join(ROOT, 'samples', 'captchas')
+
+
+def test_the_network_for_digits_reads_ten_captchas(run_script):
+    names = sorted(os.listdir(PICTURES))
+    ended = run_script('captcha_test.py', '--model-dir', 'models/digits',
+                       *(os.path.join('samples', 'captchas', name) for name in names))
+    assert (ended.returncode, ended.stderr) == (0, '')
+    read = [line.split() for line in ended.stdout.splitlines()]
+    assert [os.path.basename(path) for path, _, _ in read] == names and len(names) == 10
+    right = sum(name.startswith(text) for name, (_, text, _) in zip(names, read))
+    assert right >= 9, read
+
+
+@pytest.mark.parametrize('name, alphabet', [('digits', 'digits')])
+def test_what_the_networks_say_of_themselves(name, alphabet):
+    checkpoint = models.newest(os.path.join(ROOT, 'models', name))
+    about = models.about(checkpoint)
+    assert about.facts == dataset.Facts(dataset.CHARSETS[alphabet])
+    own = recipes.to_json(recipes.make('small_cnn', 'own'))
+    assert {key: about.fields[key] for key in own if key not in recipes.CHANGEABLE} == {
+        key: value for key, value in own.items() if key not in recipes.CHANGEABLE}
+    assert not any('Adam' in key for key in read_arrays(checkpoint))
+    assert sum(os.path.getsize(os.path.join(ROOT, 'models', name, file))
+               for file in os.listdir(os.path.join(ROOT, 'models', name))) < 3_000_000
