@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from helpers import LAYERS, reference_heads, tf
-from nets import alexnet, nets_factory, slim
+from nets import alexnet, nets_factory, slim, small_cnn
 
 OUTPUTS = {'conv1': (54, 54, 64), 'pool1': (26, 26, 64), 'conv2': (26, 26, 192),
            'pool2': (12, 12, 192), 'conv3': (12, 12, 384), 'conv4': (12, 12, 384),
@@ -284,6 +284,38 @@ def test_the_small_networks_variables_and_end_points(graph):
     assert [end_points[f'small_cnn/fc8_{k}'] is heads[k] for k in range(4)] == [True] * 4
     assert len(tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)) == 10  # six and four heads
     assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == 12  # a mean and a variance a layer
+
+
+def test_long_texts_are_looked_for_among_the_columns(graph):
+    x = tf.placeholder(tf.float32, [None, 224, 224, 1])
+    *heads, end_points = nets_factory.get_network_fn('small_cnn', 37, num_heads=8)(x)
+    assert [head.shape.as_list() for head in heads] == [[None, 37]] * 8
+    assert end_points['small_cnn/conv6'].shape.as_list() == [None, 4, 28, 128]
+    shapes = {v.op.name.removeprefix('small_cnn/'): tuple(v.shape) for v in tf.global_variables()}
+    for scope, (shape, _) in SMALL.items():  # the trunk is the other's: weights can be begun with
+        assert shapes[f'{scope}/weights'] == shape
+    assert shapes['fc8/weights'] == (384, 37) and shapes['attention/weights'] == (1, 1, 128, 8)
+    looks, = [op.outputs[0] for op in graph.get_operations() if op.type == 'Softmax']
+    pixels = np.random.default_rng(0).normal(size=[3, 224, 224, 1])
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        together, weights = sess.run([heads, looks], {x: pixels})
+        alone = sess.run(heads, {x: pixels[1:2]})
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)  # softmax is over the last axis
+    np.testing.assert_allclose(np.array(together)[:, 1:2], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_the_context_reaches_every_column(graph):
+    """What a head looks at may depend on the whole width."""
+    columns = tf.placeholder(tf.float32, [1, 4, 28, 128])
+    with slim.arg_scope(small_cnn.small_cnn_arg_scope()), slim.arg_scope(
+            [slim.batch_norm], is_training=False):
+        heads = small_cnn.heads_that_look(columns, 5, 8)
+    gradient = tf.gradients(heads[0][0, 0], columns)[0]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        found = sess.run(gradient, {columns: np.random.default_rng(0).normal(size=[1, 4, 28, 128])})
+    assert (np.abs(found).max((0, 1, 3)) > 0).all()
 
 
 def test_batch_norm_in_training_and_in_use(graph):
