@@ -8,7 +8,7 @@ import pytest
 
 import captcha_test
 import captcha_train
-from helpers import read_arrays, record, run_in, tf, tiny_recipe, write_arrays, write_records
+from helpers import read_arrays, record, run_in, tiny_recipe, write_arrays, write_records
 from support import dataset, export, models, options, recipes
 from support.console import UserError
 
@@ -41,7 +41,7 @@ def test_all_weights_that_fit_are_begun_with(captchas, tmp_path):
             key = f'tiny/fc8_{k}/weights'
             np.testing.assert_allclose(begun[key], first[key], atol=1e-7)
             assert np.abs(other[key] - first[key]).max() > 0.01
-        assert begun['beta1_power'] == pytest.approx(0.81)  # Adam begins anew
+        assert begun['beta1_power'] == pytest.approx(0.81)  # Adam begins again
 
 
 def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsys):
