@@ -41,7 +41,7 @@ def export(model_dir, target):
     except tf.errors.OpError as error:  # disk full
         raise console.UserError(f'{prefix}: cannot be written: {checkpoints.reason(error)}; make '
                                 'room there and run the same command again') from error
-    tf.train.update_checkpoint_state(target, os.path.basename(prefix))
+    tf.train.update_checkpoint_state(target, prefix)
     return prefix
 
 
