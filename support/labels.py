@@ -125,10 +125,10 @@ def texts_of_list(folder, labels_file):
             bad.append((name, f'is in {labels_file} and not in {folder}'))
         else:
             texts[name] = text
+    list_path = os.path.realpath(labels_file)
     for name in visible(folder):
-        path = os.path.join(folder, name)
-        if (os.path.isfile(path) and os.path.realpath(path) != os.path.realpath(labels_file)
-                and os.path.realpath(path).removeprefix(inside) not in texts):
+        path = os.path.realpath(os.path.join(folder, name))
+        if os.path.isfile(path) and path != list_path and path.removeprefix(inside) not in texts:
             bad.append((name, f'has no line in {labels_file}'))
     return texts, bad
 
