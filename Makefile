@@ -1,6 +1,7 @@
 # Everything from nothing but Python 3.10 to 3.13: packages go into .venv, nothing else is touched.
 #   make run      captchas, the quick way: draw, convert, train the small network, read new ones
 #   make captcha  captchas, the post's way: the same with AlexNet
+#   make cluster  the quick way once more, by three processes: how several machines train together
 #   make mnist    digits: train, test, read the ten samples
 #   make test     the tests
 # Another interpreter: make run PYTHON=python3.12
@@ -8,8 +9,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SMALL := --model-dir captcha/small_cnn
+CLUSTER := --model-dir captcha/cluster
 
-.PHONY: run captcha mnist test clean
+.PHONY: run captcha cluster mnist test clean
 
 run: .venv/.ready captcha/train.tfrecords
 	$(BIN)/python captcha_train.py --network small_cnn $(SMALL)
@@ -19,6 +21,12 @@ captcha: .venv/.ready captcha/train.tfrecords
 	$(BIN)/python captcha_train.py
 	$(BIN)/python captcha_test.py
 
+# Each of the two that train takes half of a batch of 64.
+cluster: .venv/.ready captcha/shards/test.tfrecords
+	$(BIN)/python -m support.launch captcha_train.py --network small_cnn --batch-size 32 \
+	  --train captcha/shards --test captcha/shards/test.tfrecords $(CLUSTER)
+	$(BIN)/python captcha_test.py --test captcha/shards/test.tfrecords $(CLUSTER)
+
 mnist: .venv/.ready
 	$(BIN)/python mnist_backward.py
 	$(BIN)/python mnist_test.py --once
@@ -27,11 +35,17 @@ mnist: .venv/.ready
 test: .venv/.ready
 	$(BIN)/python -m pytest -q -n auto --dist loadfile  # one process for each core
 
-# Drawn beside the folder and renamed when complete: interrupted, it begins again.
-captcha/train.tfrecords: | .venv/.ready
-	test -d captcha/images || { rm -rf captcha/drawing && \
-	  $(BIN)/python gen_captcha.py --out captcha/drawing && mv captcha/drawing captcha/images; }
+captcha/train.tfrecords: | captcha/images
 	$(BIN)/python to_tfrecord.py
+
+captcha/shards/test.tfrecords: | captcha/images
+	$(BIN)/python to_tfrecord.py --out captcha/shards --shards 8
+
+# Drawn beside the folder and renamed when complete: interrupted, it begins again.
+captcha/images: | .venv/.ready
+	rm -rf captcha/drawing
+	$(BIN)/python gen_captcha.py --out captcha/drawing
+	mv captcha/drawing captcha/images
 
 .venv/.ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else "expected Python 3.10 to 3.13, found %d.%d; name another with: make PYTHON=python3.12" % v)'

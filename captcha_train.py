@@ -27,6 +27,7 @@ held-out accuracy, stopping and resuming) is in support/training.py, the numbers
 support/recipes.py.
 """
 import contextlib
+import dataclasses
 
 from support import console
 
@@ -34,7 +35,7 @@ with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory
-from support import dataset, inputs, models, options, recipes, training
+from support import cluster, dataset, inputs, models, options, recipes, training
 
 # --- the post's constants; what a run uses is its recipe, in support/recipes.py: --batch-size ...
 CHAR_SET_LEN = len(dataset.CHARSETS['digits'])  # 10 classes of each head; 36 with letters
@@ -58,12 +59,15 @@ def build_placeholders(heads=dataset.TEXT_LENGTH):
 def read_and_decode(filename, heads=dataset.TEXT_LENGTH):
     """The next record of a TFRecord file, by a queue that begins again at the file's end.
 
-    Args: filename: path of the TFRecord file. heads: characters of a captcha.
+    Args:
+      filename: path of the TFRecord file, or a list of paths.
+      heads: characters of a captcha.
     Returns:
       image: float32 [224, 224], -1 ... 1.
       label0, label1, label2, label3: int32 scalars, classes of the characters.
     """
-    filename_queue = tf.train.string_input_producer([filename])
+    filename_queue = tf.train.string_input_producer(
+        [filename] if isinstance(filename, str) else filename)
     reader = tf.TFRecordReader()
     _, serialized_example = reader.read(filename_queue)
     label_keys = [dataset.label_key(k) for k in range(heads)]  # label0 ... label3
@@ -139,20 +143,23 @@ def build_vector_loss(logits, labels, num_classes=CHAR_SET_LEN):
         labels=vector / len(labels), logits=tf.concat(logits, axis=1)))
 
 
-LOSSES = {'heads': build_loss, 'vector': build_vector_loss}
+LOSSES = {'heads': build_loss, 'vector': build_vector_loss, 'attention': build_loss,
+          'fine_attention': build_loss}
 
 
 # --- the post's optimiser
-def build_train_op(total_loss, learning_rate):
+def build_train_op(total_loss, learning_rate, member=None):
     """Adam at a rate that is a variable, as in the post.
 
+    Args: member: cluster.Member, if several processes train.
     Returns: the variable, a training step.
     """
     lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
-    # Batch norm's moving averages; the post's network has none.
-    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-        optimizer = tf.train.AdamOptimizer(learning_rate=lr).minimize(total_loss)
-    return lr, optimizer
+    adam = cluster.synchronous(member, tf.train.AdamOptimizer(learning_rate=lr))
+    optimizer = adam.minimize(total_loss, cluster.step_variable(member))
+    # Batch norm's moving averages, of the chief's pictures; the post's network has none.
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS) if cluster.is_chief(member) else []
+    return lr, tf.group(optimizer, *updates)
 
 
 # --- the post's accuracies: one for each head
@@ -175,12 +182,12 @@ def train(recipe, run):
     if start is None:
         return 0
     facts = start.facts
-    with tf.Graph().as_default():
-        tf.set_random_seed(run.seed + start.iteration)  # a resumed run draws what is new
+    seed = training.seed(run, start)
+    with tf.Graph().as_default(), cluster.placement(run.member):
+        tf.set_random_seed(seed)
         # placeholders, and batches to feed them with
         x, y = build_placeholders(facts.heads)
-        batch = build_inputs(run.train_file, recipe.batch_size, facts.heads,
-                             run.seed + start.iteration)
+        batch = build_inputs(start.train_files, recipe.batch_size, facts.heads, seed)
 
         # network
         image = tf.reshape(x, [recipe.batch_size, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
@@ -193,22 +200,24 @@ def train(recipe, run):
 
         # losses, Adam, accuracies
         total_loss = LOSSES[recipe.method](logits, y, facts.num_classes)
-        lr, optimizer = build_train_op(total_loss, recipe.learning_rate)
+        lr, optimizer = build_train_op(total_loss, recipe.learning_rate, run.member)
         accuracies = build_accuracies(logits, y)
         # ours: for TensorBoard, and so that a checkpoint says what it is
         input_summary = tf.summary.image('input', tf.image.resize(
             (distorted[..., tf.newaxis] + 1) / 2, [IMAGE_HEIGHT, IMAGE_WIDTH]), max_outputs=5)
         models.note_about(recipe, facts)
+        tensors = training.tensors(x, total_loss, predictions, lr, input_summary, run.member)
 
-        with tf.Session(config=training.session_config(run.bfloat16)) as sess:
-            sess.run(tf.global_variables_initializer())
+        with cluster.session(  # with tf.Session() as sess: sess.run(initializer)
+                run.member, training.session_config(run.bfloat16),
+                lambda sess: training.begin(sess, tensors, recipe, run, start),
+                start.agreement) as sess:
             coord = tf.train.Coordinator()
             threads = tf.train.start_queue_runners(sess=sess, coord=coord)
-            tensors = training.Tensors(x, total_loss, predictions, lr, input_summary)
             try:
                 with training.supervised(sess, tensors, recipe, run, start) as (
-                        after_iteration, writer):
-                    for i in range(start.iteration, recipe.steps):
+                        iterations, after_iteration, writer):
+                    for i in iterations:
                         # a batch from the queue, then a step with it fed
                         b_image, *b_labels = sess.run(batch)
                         feed = {x: b_image, **dict(zip(y, b_labels))}
@@ -217,7 +226,7 @@ def train(recipe, run):
                         lr.load(recipes.rate_at(recipe, i + 1), sess)
 
                         # the post's line: the same batch once more, now after the step
-                        if i % PRINT_EVERY == 0:
+                        if i % PRINT_EVERY == 0 and writer:  # a cluster's workers are quiet
                             acc, shown_loss, rate = sess.run([accuracies, total_loss, lr], feed)
                             console.say('Iter:%d Loss:%.3f Accuracy: %s Learning_rate:%.4f' % (
                                 i, shown_loss, ','.join('%.2f' % one for one in acc), rate))
@@ -236,7 +245,10 @@ def train(recipe, run):
 
 def main():
     recipe, run = options.parse(__doc__)
-    return train(recipe, run)
+    member = cluster.join()  # None unless TF_CONFIG says that this is one of several processes
+    if member and member.job == 'ps':
+        return cluster.serve(member)
+    return train(recipe, dataclasses.replace(run, member=member))
 
 
 if __name__ == '__main__':

@@ -5,13 +5,15 @@ Command:  python to_tfrecord.py
 Reads:    captcha/images/*: pictures of any size, mode and format that Pillow knows; the file name
           up to the first _ - . or blank is the text, or a list has it (--labels)
 Writes:   captcha/test.tfrecords and captcha/train.tfrecords, 50 kB a picture: `image` and
-          `label0` ... `label3`; captcha/dataset.json: the alphabet, the lengths and the counts
+          `label0` ... `label3`; captcha/dataset.json: the alphabet, the lengths and the counts;
+          with --shards 8 train-00000-of-00008.tfrecords ... instead of train.tfrecords
 Takes:    half a minute for 40,000 pictures on two cores; all cores convert
 
 No text of the test set occurs in the training set: such pictures are left out and counted, so
 what is measured on the test set was never seen, not even with other noise.
 """
 import contextlib
+import glob
 import json
 import os
 import random
@@ -22,7 +24,7 @@ from support import console
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-from support import checkpoints, dataset, files, labels, pictures
+from support import checkpoints, dataset, files, labels, pictures, records
 
 # --- files
 IMAGES = dataset.IMAGE_FOLDER
@@ -58,7 +60,7 @@ def image_to_tfexample(image_data, label0, label1=None, label2=None, label3=None
     return tf.train.Example(features=tf.train.Features(feature=features))
 
 
-def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted()):
+def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None):
     """Write test.tfrecords, train.tfrecords and dataset.json, all of them or none.
 
     Args:
@@ -66,6 +68,7 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted()):
       out: folder for the three files.
       num_test: pictures of the test set.
       wanted: labels.Wanted, what is known of the texts.
+      shards: files of the training set, one after the other gets a picture; None: train.tfrecords.
     Returns: [(name, why)] of the files that could not be used.
     """
     if not os.path.isdir(folder):
@@ -73,16 +76,17 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted()):
                                 f'with: {draw_command(folder, wanted)}')
     labelled, bad, facts = labels.find_pictures(folder, wanted)
     check_enough(folder, len(labelled), num_test, bad, wanted)
+    check_shards(shards, len(labelled) - num_test)
     print(f'{folder}: {len(labelled):,} pictures, {facts}')
     random.Random(_RANDOM_SEED).shuffle(labelled)  # of a sorted list: the same split everywhere
     test_texts, left_out, written = set(), 0, {'test': 0, 'train': 0}
     with contextlib.ExitStack() as stack:
-        parts = {split: stack.enter_context(files.whole_file(path))
-                 for split, path in {'facts': os.path.join(out, dataset.FACTS_NAME),
-                                     **record_paths(out)}.items()}
-        # Closed before any of the three takes its name, for the last bytes may not fit on the disk.
-        writers = {split: stack.enter_context(tf.python_io.TFRecordWriter(parts[split]))
-                   for split in written}
+        facts_part = stack.enter_context(files.whole_file(os.path.join(out, dataset.FACTS_NAME)))
+        parts = {split: [stack.enter_context(files.whole_file(path)) for path in paths]
+                 for split, paths in record_paths(out, shards).items()}
+        # Closed before any file takes its name, for the last bytes may not fit on the disk.
+        writers = {split: [stack.enter_context(tf.python_io.TFRecordWriter(part))
+                           for part in parts[split]] for split in written}
         bar = stack.enter_context(console.progress(len(labelled), '>> Converting image', 'image'))
         loaded = pictures.load_all(path for path, _ in labelled)
         for (path, text), image in zip(labelled, loaded):
@@ -99,10 +103,12 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted()):
             else:
                 split = 'train'
             example = image_to_tfexample(image.tobytes(), *facts.labels_of(text))
-            writers[split].write(example.SerializeToString())
+            writer = writers[split][written[split] % len(writers[split])]
+            writer.write(example.SerializeToString())
             written[split] += 1
         check_enough(folder, sum(written.values()), num_test, bad, wanted, written['train'])
-        with open(parts['facts'], 'w', encoding='utf-8') as file:
+        check_shards(shards, written['train'])
+        with open(facts_part, 'w', encoding='utf-8') as file:
             json.dump({**dataset.to_json(facts), 'train': written['train'],
                        'test': written['test'], 'left_out_because_text_is_in_test': left_out,
                        'unusable_files': len(bad), 'image_height': dataset.IMAGE_SIZE,
@@ -128,6 +134,13 @@ def check_enough(folder, usable, num_test, bad, wanted, train=None):
         f'{draw_command(folder, wanted)}')
 
 
+def check_shards(shards, training_pictures):
+    """Raise a UserError if a shard would have no picture."""
+    if shards and training_pictures < shards:
+        raise console.UserError(f'--shards {shards}: expected at least as many training pictures, '
+                                f'found {training_pictures}; take fewer')
+
+
 def draw_command(folder, wanted):
     """The command that draws what is wanted, four digits if nothing is, into `folder`."""
     alphabet = wanted.alphabet or dataset.CHARSETS['digits']
@@ -140,10 +153,19 @@ def draw_command(folder, wanted):
     return command + ('' if folder == IMAGES else f' --out {shlex.quote(folder)}')
 
 
-def record_paths(out):
-    """The record files in the folder `out`, under the names that the trainer reads."""
-    paths = {'train': dataset.TRAIN_FILE, 'test': dataset.TEST_FILE}
-    return {split: os.path.join(out, os.path.basename(path)) for split, path in paths.items()}
+def record_paths(out, shards=None):
+    """The record files of each split in the folder `out`, under the names the trainer reads."""
+    test, train = (os.path.join(out, os.path.basename(path))
+                   for path in (dataset.TEST_FILE, dataset.TRAIN_FILE))
+    return {'test': [test], 'train': [train] if shards is None else
+            [dataset.shard_path(train, number, shards) for number in range(shards)]}
+
+
+def other_training_files(out, paths):
+    """The training records in `out` that are not among `paths`: one file, or other shards."""
+    pattern = os.path.join(glob.escape(out), records.SHARDS)
+    found = {*glob.glob(pattern), *glob.glob(record_paths(glob.escape(out))['train'][0])}
+    return sorted(found - {*paths})
 
 
 def main():
@@ -167,25 +189,34 @@ def main():
                             help='the same, any characters; their order is that of the classes')
     parser.add_argument('--ignore-case', action='store_true',
                         help='take small letters for capitals, or as --alphabet has them')
+    parser.add_argument('--shards', type=console.positive_int, metavar='N',
+                        help='write the training records into N files, for several machines '
+                             '(default: into one)')
     parser.add_argument('--overwrite', action='store_true',
                         help='replace records that are there already')
     parser.add_argument('--skip-bad', action='store_true',
                         help='exit with status 0 even if some files could not be used')
     args = parser.parse_args()
 
-    existing = [path for path in record_paths(args.out).values() if os.path.exists(path)]
-    if len(existing) == 2 and not args.overwrite:
-        print(f'{" and ".join(existing)} exist already and are kept; '
+    paths = [path for split in record_paths(args.out, args.shards).values() for path in split]
+    existing = [path for path in paths if os.path.exists(path)]
+    others = other_training_files(args.out, paths)
+    if existing == paths and not others and not args.overwrite:
+        shown = paths if len(paths) == 2 else [paths[0], f'{args.shards} shards']
+        print(f'{" and ".join(shown)} exist already and are kept; '
               'replace them with: the same command and --overwrite')
         return 0
-    if existing and not args.overwrite:
-        raise console.UserError(f'{existing[0]}: expected both record files or none, found only '
-                                'this one; make both with: the same command and --overwrite')
+    if (others or existing) and not args.overwrite:
+        raise console.UserError(f'{[*others, *existing][0]}: expected all record files or none, '
+                                'found only some, or those of another --shards; make them '
+                                'with: the same command and --overwrite')
     files.writable_folder(args.out)
     wanted = labels.Wanted(args.labels, args.alphabet or dataset.CHARSETS.get(args.charset),
                            args.length, args.ignore_case)
     try:
-        bad = convert(args.images, args.out, args.num_test, wanted)
+        bad = convert(args.images, args.out, args.num_test, wanted, args.shards)
+        for path in others:  # of another number of shards: two training sets would be too many
+            os.remove(path)
     except tf.errors.OpError as error:  # TFRecordWriter's own way to say: disk full
         raise console.UserError(f'{args.out}: the records cannot be written: '
                                 f'{checkpoints.reason(error)}; make room there and run the same '

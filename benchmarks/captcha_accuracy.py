@@ -59,13 +59,16 @@ STRENGTHS = {'none': None,
              'stronger': recipes.Distortion(shift=16, scale=0.12, shear=0.2)}
 
 # --- `choices`: what is changed in the recipe of small_cnn
+HEADS = dict(method='heads')  # what all rows but the first have
 CHOICES = {'as it is': {},
-           'biases instead of batch norm': dict(network='small_cnn_biases'),
-           'dropout before the heads': dict(network='small_cnn_dropout'),
-           'maximum over 2x2 instead of strides': dict(network='small_cnn_maximum'),
-           'every eighth pixel instead of their mean': dict(network='small_cnn_eighth_pixel'),
-           "Glorot's initial values instead of He's": dict(initialization='post'),
-           'a constant rate of 0.003': dict(schedule='constant')}
+           'heads with weights of their own': HEADS,
+           'these, biases instead of batch norm': HEADS | dict(network='small_cnn_biases'),
+           'these, dropout before the heads': HEADS | dict(network='small_cnn_dropout'),
+           'these, maximum over 2x2 instead of strides': HEADS | dict(network='small_cnn_maximum'),
+           'these, every eighth pixel instead of their mean':
+               HEADS | dict(network='small_cnn_eighth_pixel'),
+           "these, Glorot's initial values instead of He's": HEADS | dict(initialization='post'),
+           'these, a constant rate of 0.003': HEADS | dict(schedule='constant')}
 
 # --- how often a network is measured on the held-out captchas, in iterations
 MEASURE_EVERY = {'small_cnn': 200, 'alexnet_v2': 500}
@@ -222,7 +225,7 @@ def networks(args, data):
 
 
 def methods(args, data):
-    """Print the table of methods: four heads, or one vector, of the small network."""
+    """Print the table of methods: heads, one vector, or attention, of the small network."""
     print(f'| method | {seed_names(args)} | mean |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for method in nets_factory.METHODS:

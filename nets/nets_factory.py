@@ -1,11 +1,13 @@
 """The registry of networks: a name gives a function from images to the heads' logits."""
 import functools
+import inspect
 
 import tensorflow.compat.v1 as tf
 
 from nets import alexnet, slim, small_cnn
 
-METHODS = ('heads', 'vector')  # Method 2 of the post, its subject, and Method 1
+# Method 2 of the post, its subject; Method 1; and Method 2 with heads that share their weights
+METHODS = ('heads', 'vector', 'attention', 'fine_attention')
 _NETWORKS = {}  # name: (network, its arg_scope)
 
 
@@ -15,7 +17,8 @@ def register(name, network, network_arg_scope):
     Args:
       network: a function of images float32 [batch, height, width, channels], num_classes and the
         keywords is_training and num_heads that returns the heads' logits, [batch, num_classes]
-        each, and end_points last; its `default_image_size` is the height and width.
+        each, and end_points last; its `default_image_size` is the height and width. If it takes
+        a keyword `attention` as well, it can be built by these methods.
       network_arg_scope: a function of weight_decay and initialization that makes the scope.
     """
     _NETWORKS[name] = network, network_arg_scope
@@ -30,6 +33,13 @@ def names():
     return sorted(_NETWORKS)
 
 
+def methods(name):
+    """The methods by which the network `name` can be built."""
+    network, _ = _NETWORKS[name]
+    can_look = 'attention' in inspect.signature(network).parameters
+    return METHODS if can_look else METHODS[:2]
+
+
 def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initialization='post',
                    method='heads', num_heads=4):
     """The network `name` as a function of the images.
@@ -41,7 +51,8 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
       is_training: build it for training (dropout, batch norm by the batch) or for use.
       initialization: how the convolutions' weights start, see slim.INITIALIZERS.
       method: 'heads': a head of num_classes for each character; 'vector': one head of
-        num_heads * num_classes, whose equal parts are the characters' logits.
+        num_heads * num_classes, whose equal parts are the characters' logits; 'attention' and
+        'fine_attention': heads that share their weights, see small_cnn.heads_that_look.
       num_heads: characters.
     Returns: a function of float32 [batch, height, width, channels] that returns
       net0, net1, net2, net3, end_points; its `default_image_size` is the height and width.
@@ -49,8 +60,8 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
     """
     if name not in _NETWORKS:
         raise ValueError(f'unknown network {name!r}; known: {", ".join(names())}')
-    if method not in METHODS:
-        raise ValueError(f'unknown method {method!r}; known: {", ".join(METHODS)}')
+    if method not in methods(name):
+        raise ValueError(f'unknown method {method!r} of {name}; known: {", ".join(methods(name))}')
     network, network_arg_scope = _NETWORKS[name]
     arg_scope = network_arg_scope(weight_decay=weight_decay, initialization=initialization)
 
@@ -58,7 +69,9 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
     def network_fn(images, **kwargs):
         kwargs = dict(is_training=is_training, **kwargs)
         with slim.arg_scope(arg_scope):
-            if method == 'heads':
+            if 'attention' in method:
+                kwargs['attention'] = method
+            if method != 'vector':
                 return network(images, num_classes, num_heads=num_heads, **kwargs)
             vector, end_points = network(images, num_heads * num_classes, num_heads=1, **kwargs)
             return *tf.split(vector, num_heads, axis=1), end_points  # each [batch, num_classes]

@@ -27,9 +27,9 @@ import tensorflow.compat.v1 as tf
 
 from nets import slim
 
-MOST_HEADS = 6  # characters; for longer texts the heads look at columns
+MOST_HEADS = 6  # characters that may have 14 columns and connected heads; more have 28 columns
 CONTEXT = 9  # columns that a layer of context sees
-CONTEXT_LAYERS = 3  # together they see all 28 columns
+CONTEXT_LAYERS = 3  # together they see 25 columns, all of 14 and nearly all of 28
 
 
 def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
@@ -45,7 +45,8 @@ def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
                 return arg_scope
 
 
-def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_heads=4):
+def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_heads=4,
+              attention=None):
     """Build the network.
 
     Args:
@@ -55,6 +56,9 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
         operations that average them, in tf.GraphKeys.UPDATE_OPS).
       scope: the variable scope.
       num_heads: 4, or 1 for a single head `fc8`.
+      attention: None, heads with weights of their own; 'attention', heads that look, see
+        `heads_that_look`; 'fine_attention', the same on a map that keeps every column of the
+        picture. Heads of more than 6 characters always are of the last kind.
     Returns:
       net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; as many as
         num_heads.
@@ -65,17 +69,19 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
         with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d],
                             outputs_collections=end_points_collection), \
              slim.arg_scope([slim.batch_norm], is_training=is_training):
-            # longer texts keep every column: [b, 56, 224, 1], and twice as many from there on
-            shrink, last_stride = ([4, 2], 2) if num_heads <= MOST_HEADS else ([4, 1], [2, 1])
+            fine = attention == 'fine_attention' or num_heads > MOST_HEADS
+            looking = fine or attention
+            shrink = [4, 1] if fine else [4, 2]
             net = slim.avg_pool2d(inputs, shrink, stride=shrink, scope='pool0')  # [b, 56, 112, 1]
             net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 56, 32]
             net = slim.conv2d(net, 64, 3, stride=2, scope='conv2')  # [batch, 14, 28, 64]
             net = slim.conv2d(net, 64, 3, scope='conv3')
             net = slim.conv2d(net, 96, 3, stride=2, scope='conv4')  # [batch, 7, 14, 96]
             net = slim.conv2d(net, 128, 3, scope='conv5')
-            net = slim.conv2d(net, 128, 3, stride=last_stride, scope='conv6')  # [batch, 4, 7, 128]
+            net = slim.conv2d(net, 128, 3, stride=[2, 1] if looking else 2,
+                              scope='conv6')  # [batch, 4, 7 or 14 or 28, 128]
 
-            if num_heads > MOST_HEADS:
+            if looking:
                 heads = heads_that_look(net, num_classes, num_heads)
             else:
                 net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
@@ -86,30 +92,30 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
 
 
 def heads_that_look(net, num_classes, num_heads):
-    """For long texts: each head looks for its character among the columns of the last map.
+    """The heads of `--method attention`: each looks for its character among the map's columns.
 
-    Where the fifth of eight characters stands depends on all others, and the same character looks
+    Where the fifth of six characters stands depends on all others, and the same character looks
     alike wherever it stands. So each head weighs the columns (attention: a softmax over them, from
     layers that see the whole width and know where they are), takes the weighted mean, and all heads
     read it with the same weights: `fc8`. A head with weights of its own for each place, as the
     other networks have, would need pictures of every character in every place.
 
-    Args: net: float32 [batch, 4, 28, 128].
+    Args: net: float32 [batch, 4, width, 128]; the width is 14, or 28 of a fine map.
     Returns: each head's logits, float32 [batch, num_classes].
     """
     height, width, channels = net.shape[1:].as_list()
     columns = tf.reshape(tf.transpose(net, [0, 2, 1, 3]), [-1, 1, width, height * channels])
-    strokes = slim.conv2d(columns, 256, [1, 3], scope='columns')  # [batch, 1, 28, 256]
-    context = slim.conv2d(columns, 128, 1, scope='context0')  # [batch, 1, 28, 128]
+    strokes = slim.conv2d(columns, 256, [1, 3], scope='columns')  # [batch, 1, width, 256]
+    context = slim.conv2d(columns, 128, 1, scope='context0')  # [batch, 1, width, 128]
     places = tf.tile(tf.reshape(tf.eye(width), [1, 1, width, width]), [tf.shape(net)[0], 1, 1, 1])
-    context = tf.concat([context, places], axis=-1)  # [batch, 1, 28, 156]
+    context = tf.concat([context, places], axis=-1)  # [batch, 1, width, 128 + width]
     for layer in range(1, CONTEXT_LAYERS + 1):
         context = slim.conv2d(context, 128, [1, CONTEXT], scope=f'context{layer}')
     looks = slim.conv2d(context, num_heads, 1, activation_fn=None, normalizer_fn=None,
-                        scope='attention')  # [batch, 1, 28, heads]
-    looks = tf.nn.softmax(tf.reshape(looks, [-1, width, num_heads]), axis=1)  # sum over 28 is 1
+                        scope='attention')  # [batch, 1, width, heads]
+    looks = tf.nn.softmax(tf.reshape(looks, [-1, width, num_heads]), axis=1)  # sum over width is 1
     seen = tf.concat([tf.reshape(strokes, [-1, width, 256]),
-                      tf.reshape(context, [-1, width, 128])], axis=-1)  # [batch, 28, 384]
+                      tf.reshape(context, [-1, width, 128])], axis=-1)  # [batch, width, 384]
     seen = tf.reshape(tf.matmul(looks, seen, transpose_a=True), [-1, 384])  # [batch * heads, 384]
     logits = slim.fully_connected(seen, num_classes, activation_fn=None, scope='fc8')
     return tf.unstack(tf.reshape(logits, [-1, num_heads, num_classes]), axis=1)

@@ -152,11 +152,13 @@ def alphabet(text):
 
 
 @contextlib.contextmanager
-def stop_signals():
+def stop_signals(notice='stopping after this step; once more to stop at once'):
     """Yield an object whose `.signal` turns from None to the number of a Ctrl-C or SIGTERM.
 
     The loop inside looks at it after each step, so that a step is never torn. A second signal
     raises KeyboardInterrupt at once.
+
+    Args: notice: what is said on stderr then; None: nothing.
     """
     stop = types.SimpleNamespace(signal=None)
 
@@ -165,7 +167,8 @@ def stop_signals():
             raise KeyboardInterrupt
         stop.signal = number
         # os.write, because print() may be interrupted halfway by this very signal
-        os.write(2, b'\nstopping after this step; once more to stop at once\n')
+        if notice:
+            os.write(2, f'\n{notice}\n'.encode())
 
     old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

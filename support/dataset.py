@@ -110,9 +110,16 @@ def label_key(number):
     return f'label{number}'
 
 
+def shard_path(records, number, count):
+    """('train.tfrecords', 0, 8) -> 'train-00000-of-00008.tfrecords', in the same folder."""
+    stem, extension = os.path.splitext(records)
+    return f'{stem}-{number:05d}-of-{count:05d}{extension}'
+
+
 def facts_path(records):
-    """The file beside a record file that says what is in it."""
-    return os.path.join(os.path.dirname(records), FACTS_NAME)
+    """The file beside a record file, or in a folder of such files, that says what is in them."""
+    return os.path.join(records if os.path.isdir(records) else os.path.dirname(records),
+                        FACTS_NAME)
 
 
 def read_facts(records):

@@ -22,9 +22,13 @@ def parse(doc):
                              'pictures of your own, more distorted and half of them negatives; '
                              'fine_tune: the same with a smaller rate, for --init-from (default: '
                              'default, with --init-from fine_tune)')
-    parser.add_argument('--method', choices=nets_factory.METHODS, default=default.method,
+    parser.add_argument('--method', choices=nets_factory.METHODS,
                         help='heads: a head for each character, Method 2 of the post; vector: one '
-                             'long head for all of them, Method 1 (default: %(default)s)')
+                             'long head for all of them, Method 1; attention: heads that share '
+                             'their weights and look for their character, small_cnn only; '
+                             'fine_attention: the same on a finer map (default: as the recipe '
+                             'says, small_cnn an attention; of a resumed training and with '
+                             '--init-from that of the checkpoint)')
     parser.add_argument('--steps', type=console.positive_int,
                         help=f'iterations in all (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps})')
@@ -64,14 +68,17 @@ def parse(doc):
     parser.add_argument('--restart', action='store_true',
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()
-    network, name, standardize = args.network, args.recipe or 'default', None
-    if args.init_from is not None:  # the input stays what those weights were trained with
-        resumed = None if args.restart else models.newest(args.model_dir)
+    network, method, standardize = args.network, args.method, None
+    name = args.recipe or ('default' if args.init_from is None else 'fine_tune')
+    resumed = None if args.restart else models.newest(args.model_dir)
+    if resumed or args.init_from is not None:
         fields = models.about(resumed or models.find(args.init_from)).fields
-        network, standardize = network or fields['network'], fields['standardize']
-        name = args.recipe or 'fine_tune'
+        if args.init_from is not None:  # the input stays what those weights were trained with
+            network, standardize = network or fields['network'], fields['standardize']
+        if (network or default.network) == fields['network']:
+            method = method or fields['method']
     recipe = recipes.make(
-        network or default.network, name, args.distort, method=args.method,
+        network or default.network, name, args.distort, method=method,
         standardize=standardize, steps=args.steps,
         batch_size=args.batch_size, learning_rate=args.learning_rate, keep_prob=args.keep_prob,
         divide_at=args.divide_at and tuple(args.divide_at))

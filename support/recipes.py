@@ -7,6 +7,7 @@ docs/captcha.md says what each departure of 'default' from 'post' is for.
 import dataclasses
 import math
 
+from nets import nets_factory
 from support.console import UserError
 
 SCHEDULES = ('divided', 'cosine', 'constant')
@@ -34,7 +35,7 @@ class Distortion:
 class Recipe:
     """What decides how a network is trained; the defaults are the post's own numbers."""
     network: str = 'alexnet_v2'  # a name in nets_factory
-    method: str = 'heads'  # Method 2 of the post; 'vector' is its Method 1
+    method: str = 'heads'  # one of nets_factory.METHODS; Method 2 of the post
     initialization: str = 'post'  # a key of slim.INITIALIZERS
     standardize: bool = False  # bring each picture to mean 0 and deviation 1
     distortion: Distortion | None = None  # None: pictures as they are
@@ -57,13 +58,18 @@ _DEFAULT = dataclasses.replace(_POST, initialization='he', standardize=True,
                                distortion=Distortion(), learning_rate=0.0003, divide_every=None)
 _SMALL_POST = dataclasses.replace(_POST, network='small_cnn', keep_prob=None)
 # A small network learns fast enough to let the rate fall to 0 along a cosine.
-_SMALL_DEFAULT = dataclasses.replace(_DEFAULT, network='small_cnn', keep_prob=None, batch_size=64,
-                                     steps=3001, learning_rate=0.003, schedule='cosine')
+_SMALL_DEFAULT = dataclasses.replace(_DEFAULT, network='small_cnn', method='attention',
+                                     keep_prob=None, batch_size=64, steps=3001,
+                                     learning_rate=0.003, schedule='cosine')
 
 
 def _own(recipe):
-    """For pictures of one's own: few, in any fonts, light on dark as well as dark on light."""
-    return dataclasses.replace(recipe, distortion=Distortion(
+    """For pictures of one's own: few, in any fonts, light on dark as well as dark on light.
+
+    Thin strokes among lines and dots need a small network's finer map, at twice the time a step.
+    """
+    method = 'fine_attention' if recipe.network == 'small_cnn' else recipe.method
+    return dataclasses.replace(recipe, method=method, distortion=Distortion(
         shift=16, scale=0.15, shear=0.15, lean=0.05, invert=0.5))
 
 
@@ -106,6 +112,10 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     if recipe.keep_prob is not None and named.keep_prob is None:
         raise UserError(f'--keep-prob: expected a network with dropout, found {network}, which '
                         'has none; leave it out or use --network alexnet_v2')
+    if recipe.method not in nets_factory.methods(network):
+        raise UserError(f'--method {recipe.method}: expected one of '
+                        f'{", ".join(nets_factory.methods(network))} for {network}; '
+                        'choose one of these, or use --network small_cnn')
     if recipe.divide_at and recipe.schedule != 'divided':
         raise UserError(f'--divide-at: expected a network whose rate is divided, found {network}, '
                         f'whose rate falls along a {recipe.schedule}; leave it out')

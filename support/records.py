@@ -1,7 +1,9 @@
 """TFRecord files of captchas, read record by record with every check, outside the graph."""
 import collections
+import glob
 import math
 import os
+import re
 import shlex
 
 import numpy as np
@@ -10,6 +12,7 @@ import tensorflow.compat.v1 as tf
 from support import checkpoints, dataset
 from support.console import UserError
 
+SHARDS = 'train-*-of-*.tfrecords'  # as to_tfrecord.py --shards names them
 MANY = 1000  # records from which on their labels' frequencies count
 
 
@@ -18,20 +21,80 @@ def scale(pixels):
     return (np.asarray(pixels, np.float32) / 255 - 0.5) * 2
 
 
-def read_records(path):
-    """Yield each record of a TFRecord file once, in order, checked.
+def files(place):
+    """The record files that a place names, sorted.
 
+    Args: place: a file, a pattern such as captcha/train-*.tfrecords, or a folder, whose training
+      records are meant: train.tfrecords, or its shards.
+    Raises: UserError if there are none, both, or not all of the shards that belong together.
+    """
+    wanted, shards = place, os.path.join(glob.escape(place), SHARDS)
+    if os.path.isdir(place):
+        wanted = os.path.join(place, os.path.basename(dataset.TRAIN_FILE))
+        found = sorted(glob.glob(shards))
+        if found and os.path.exists(wanted):
+            raise UserError(f'{place}: expected one training set, found {wanted} and '
+                            f'{len(found)} shards; name one: {shlex.quote(wanted)}, or '
+                            f'{shlex.quote(os.path.join(place, SHARDS))}')
+        found = found or [wanted]
+    else:
+        found = [place] if os.path.exists(place) else sorted(glob.glob(place)) or [place]
+    if not os.path.isfile(found[0]):
+        folder = os.path.dirname(wanted) or '.'
+        if glob.glob(os.path.join(glob.escape(folder), SHARDS)):
+            raise UserError(f'{place}: expected a TFRecord file, found none, but its shards; '
+                            f'name their folder: {shlex.quote(folder)}')
+        raise UserError(f'{wanted}: expected a TFRecord file, found none; make it with: '
+                        f'{make_command(wanted)}')
+    if place not in found:
+        check_shards(place, found)
+    return found
+
+
+def check_shards(place, found):
+    """Raise a UserError unless the shards among the files `found` are one whole set."""
+    matches = [re.fullmatch(r'(.*)-\d{5}-of-(\d{5})(\.\w+)', path) for path in found]
+    sets = {(match[1] + match[3], int(match[2])) for match in matches if match}
+    for whole, count in sorted(sets):
+        missing = {dataset.shard_path(whole, number, count) for number in range(count)} - {*found}
+        again = f'make them again with: {make_command(whole)} --shards {count} --overwrite'
+        if missing:
+            raise UserError(f'{place}: expected all of {count} shards, found none named '
+                            f'{os.path.basename(min(missing))}; put it there, or {again}')
+        if len(sets) > 1:
+            raise UserError(f'{place}: expected the shards of one set, found those of {len(sets)};'
+                            f' remove the others, or name the set by a pattern such as '
+                            f'train-*-of-{count:05d}.tfrecords')
+
+
+def make_command(path):
+    """The command that makes a record file."""
+    if path in (dataset.TRAIN_FILE, dataset.TEST_FILE):
+        return 'python to_tfrecord.py'
+    out = shlex.quote(os.path.dirname(path) or '.')
+    return f'python to_tfrecord.py --images <its pictures> --out {out}'
+
+
+def read_records(place):
+    """Yield each record of TFRecord files once, in order, checked.
+
+    Args: place: as for `files`, or a list of files.
     Yields: image uint8 [224, 224] and labels, a list of ints, one for each character.
     Raises: UserError naming the file if it is missing, empty, damaged or of another format.
     """
-    make = 'python to_tfrecord.py'
-    if path not in (dataset.TRAIN_FILE, dataset.TEST_FILE):
-        make += f' --images <its pictures> --out {shlex.quote(os.path.dirname(path) or ".")}'
-    again = make + ' --overwrite'
-    if not os.path.isfile(path):
-        raise UserError(f'{path}: expected a TFRecord file, found none; make it with: {make}')
+    paths = files(place) if isinstance(place, str) else place
+    heads = None  # as many as the first record has, unless dataset.json knows
+    for path in paths:
+        for image, labels in read_file(path, heads):
+            heads = len(labels)
+            yield image, labels
+
+
+def read_file(path, heads=None):
+    """`read_records` of one file, whose records have `heads` labels; None: it tells itself."""
+    again = make_command(path) + ' --overwrite'
     facts = dataset.read_facts(path)
-    heads = facts.heads if facts else None  # else as many as the first record has
+    heads = facts.heads if facts else heads
     classes = facts.num_classes if facts else len(dataset.CHARSETS['alnum'])
     size = dataset.IMAGE_SIZE
     number = 0
@@ -78,13 +141,13 @@ def count_labels(feature):
     return count
 
 
-def read_batches(path, batch_size):
+def read_batches(place, batch_size):
     """Group `read_records`: yield images uint8 [n, 224, 224] and labels [n, heads].
 
     The last n is the rest, so that every record is seen exactly once.
     """
     images, labels = [], []
-    for image, label in read_records(path):
+    for image, label in read_records(place):
         images.append(image)
         labels.append(label)
         if len(images) == batch_size:
@@ -94,30 +157,32 @@ def read_batches(path, batch_size):
         yield np.stack(images), np.array(labels)
 
 
-def survey(path):
-    """Read a TFRecord file once, with every check; return its record count and Facts."""
-    return survey_with_chance(path)[:2]
+def survey(place):
+    """Read TFRecord files once, with every check; return their record count and Facts."""
+    return survey_with_chance(place)[:2]
 
 
-def survey_with_chance(path):
-    """Read a TFRecord file once, with every check.
+def survey_with_chance(place):
+    """Read TFRecord files once, with every check.
 
     Without dataset.json beside it, as the original code left it, the labels tell digits from
     digits and capitals.
 
-    Returns: its record count, its Facts, and the loss of a network that guesses: ln(classes), or
+    Args: place: as for `read_records`.
+    Returns: their record count, their Facts, and the loss of a network that guesses: ln(classes), or
       where some classes are rarer than others (no letters but capitals, lengths that vary) the
       mean entropy of the labels.
     """
     count, classes = 0, collections.defaultdict(collections.Counter)  # of each head
-    for _, labels in read_records(path):
+    for _, labels in read_records(place):
         count += 1
         for k, label in enumerate(labels):
             classes[k][label] += 1
     highest = max(max(counter) for counter in classes.values())
     digits, alnum = dataset.CHARSETS['digits'], dataset.CHARSETS['alnum']
     alphabet = digits if highest < len(digits) else alnum
-    facts = dataset.read_facts(path) or dataset.Facts(alphabet, len(labels), len(labels))
+    known = dataset.read_facts(place if isinstance(place, str) else place[0])
+    facts = known or dataset.Facts(alphabet, len(labels), len(labels))
     chance = math.log(facts.num_classes)
     entropy = np.mean([-sum(n / count * math.log(n / count) for n in counter.values())
                        for counter in classes.values()])

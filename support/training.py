@@ -1,9 +1,9 @@
 """What surrounds the post's training loop: checks before it, and saving, measuring, resuming in it.
 
 captcha_train.py builds the graph and runs the loop. `prepare` reads all files once, so that no
-fault in them shows up an hour later; `supervised` surrounds the loop and does after each iteration
-what is due: the progress bar, TensorBoard, a checkpoint, the held-out captchas, a warning when the
-network only guesses, a stop on Ctrl-C.
+fault in them shows up an hour later; `begin` gives the variables their values; `supervised`
+surrounds the loop and does after each iteration what is due: the progress bar, TensorBoard, a
+checkpoint, the held-out captchas, a warning when the network only guesses, a stop on Ctrl-C.
 """
 import collections
 import contextlib
@@ -17,7 +17,7 @@ from typing import Callable
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from support import checkpoints, console, dataset, files, models, recipes, records
+from support import checkpoints, cluster, console, dataset, files, models, recipes, records
 from support.console import UserError
 
 KEEP = 2  # checkpoints
@@ -39,6 +39,7 @@ class Run:
     bfloat16: bool = False  # see `session_config`
     save_every: int = 1000  # iterations; then it is measured on the held-out captchas, too
     plateau: int = 1500  # iterations at chance after which to warn
+    member: cluster.Member | None = None  # of a cluster; None: one process
     # Called after each iteration with its number and the last losses; true ends the training.
     until: Callable | None = None
 
@@ -47,10 +48,12 @@ class Run:
 class Start:
     """What `prepare` found."""
     facts: dataset.Facts
-    pictures: int  # to train on
+    train_files: list  # the records of this process
+    pictures: int  # in them
+    agreement: dict  # what all processes of a cluster must agree on
     held_out: int  # pictures
     chance: float  # the loss of a network that guesses
-    newest: str | None  # checkpoint that is there
+    newest: tuple | None  # checkpoint that is there, see `written`
     resumed: str | None  # checkpoint to begin with
     iteration: int  # the first to be done
     init_from: models.About | None  # what a new training begins with
@@ -65,26 +68,45 @@ class Start:
 
 @dataclasses.dataclass(frozen=True)
 class Tensors:
-    """What `supervised` needs of the graph."""
+    """What `begin` and `supervised` need of the graph: see `tensors`."""
     x: tf.Tensor  # placeholder float32 [None, 224, 224]
     total_loss: tf.Tensor  # float32 scalar
     predictions: tf.Tensor  # int64 [batch, heads], the heads' argmax for x, without dropout
     lr: tf.Variable
     input_summary: tf.Tensor  # the pictures as the network sees them, for TensorBoard
+    initializer: tf.Operation
+    restorable: tf.train.Saver  # of what the original code's checkpoints hold as well
+    saver: tf.train.Saver  # of everything
+
+
+def tensors(x, total_loss, predictions, lr, input_summary, member):
+    """Tensors of a graph that is complete but for its savers."""
+    variables = cluster.keys(tf.global_variables())
+    ours = checkpoints.ABOUT, lr.op.name
+    return Tensors(
+        x, total_loss, predictions, lr, input_summary, cluster.initializer(member),
+        tf.train.Saver({key: v for key, v in variables.items() if key not in ours}),
+        tf.train.Saver(variables, max_to_keep=KEEP, save_relative_paths=True))
 
 
 def prepare(recipe, run):
     """Read all files with every check and find the checkpoint to resume.
 
+    A worker of a cluster reads its own records only: the rest is the chief's.
+
     Returns: Start; None if all iterations are done already, which is said.
     Raises: UserError.
     """
-    files.writable_folder(run.model_dir)
-    files.writable_folder(log_dir(run))
-    pictures, held_out, facts, chance = check_data(run.train_file, run.test_file, recipe.batch_size)
-    newest = models.newest(run.model_dir)
-    resumed = None if run.restart else newest
-    iteration, init_from = 0, None
+    all_files = records.files(run.train_file)
+    train_files = cluster.share(run.member, all_files)
+    newest = resumed = init_from = None
+    iteration = 0
+    if cluster.is_chief(run.member):
+        files.writable_folder(run.model_dir)
+        files.writable_folder(log_dir(run))
+        newest = models.newest(run.model_dir)
+        resumed = None if run.restart else newest
+    pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)
     if run.init_from is not None and not resumed:
         init_from = models.about(models.find(run.init_from))
         check_initial(init_from, recipe)
@@ -95,10 +117,21 @@ def prepare(recipe, run):
     if iteration >= recipe.steps:
         print(f'{resumed} is trained already; train it further with --steps '
               f'{iteration + max(1, recipe.steps - 1)}, or train a new one with --restart')
+        cluster.dismiss(run.member)
         return None
     if recipe.method == 'vector':
         chance += math.log(facts.heads)
-    return Start(facts, pictures, held_out, chance, newest, resumed, iteration, init_from)
+    agreement = {**recipes.to_json(recipe), **dataset.to_json(facts),
+                 'records': [os.path.basename(path) for path in all_files]}
+    if not cluster.agree(run.member, agreement):
+        return None
+    return Start(facts, train_files, pictures, agreement, held_out, chance, written(newest),
+                 resumed, iteration, init_from)
+
+
+def written(checkpoint):
+    """A checkpoint and when it was written, for one may take the name of another; or None."""
+    return checkpoint and (checkpoint, os.stat(f'{checkpoint}.index').st_mtime_ns)
 
 
 def check_initial(about, recipe):
@@ -111,21 +144,28 @@ def check_initial(about, recipe):
                             f'with the --network and the --recipe that it was trained with')
 
 
-def check_data(train_file, test_file, batch_size):
-    """Read both record files once.
+def check_data(train_files, run, batch_size):
+    """Read the training records once, and the held-out ones unless this is a worker.
 
     Returns: their record counts, the training records' Facts and loss at chance.
     """
-    count, facts, chance = records.survey_with_chance(train_file)
-    test_count, test_facts = records.survey(test_file)
+    count, facts, chance = records.survey_with_chance(train_files)
     if count < batch_size:
-        raise UserError(f'{train_file}: expected at least one batch of {batch_size} records, '
+        raise UserError(f'{train_files[0]}: expected at least one batch of {batch_size} records, '
                         f'found {count}; use --batch-size {count}, or make a larger file '
                         'with to_tfrecord.py')
+    if not cluster.is_chief(run.member):
+        return count, 0, facts, chance
+    test_count, test_facts = records.survey(run.test_file)
     if not facts.covers(test_facts):
-        raise UserError(f'{test_file}: expected {facts} as in {train_file}, found {test_facts}; '
-                        'make both at once, with python to_tfrecord.py')
+        raise UserError(f'{run.test_file}: expected {facts} as in {run.train_file}, found '
+                        f'{test_facts}; make both at once, with python to_tfrecord.py')
     return count, test_count, facts, chance
+
+
+def seed(run, start):
+    """The graph's seed: a resumed run draws what is new, and so does each process of a cluster."""
+    return run.seed + start.iteration + (1_000_003 * run.member.number if run.member else 0)
 
 
 def log_dir(run):
@@ -139,7 +179,7 @@ def session_config(bfloat16):
     Args: bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
       float32's range) where the processor has instructions for it; variables stay float32.
     """
-    config = tf.ConfigProto()
+    config = tf.ConfigProto(allow_soft_placement=True)
     if bfloat16:
         rewrites = config.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
@@ -152,42 +192,75 @@ def summary(values):
                              for tag, value in values.items()])
 
 
-@contextlib.contextmanager
-def supervised(sess, tensors, recipe, run, start):
-    """Surround the training loop of an initialised session.
+def begin(sess, tensors, recipe, run, start):
+    """Give all variables their values: of the checkpoint to resume, or new ones.
 
-    Yields: a function to be called after each iteration with its number, its loss before the step,
-      and what was fed; it returns the exit status when the training is to end, else None. And
-      TensorBoard's writer.
-    Raises: UserError if the data or a checkpoint fails, or the loss is no number.
+    Returns: the first iteration to be done.
+    Raises: UserError.
     """
-    kept_in_graph = [v for v in tf.global_variables()  # what the original code's hold as well ...
-                     if v.op.name not in (checkpoints.ABOUT, tensors.lr.op.name)]  # ... but these
-    restorable = tf.train.Saver(kept_in_graph)
-    saver = tf.train.Saver(max_to_keep=KEEP, save_relative_paths=True)
-    if run.bfloat16:
-        check_bfloat16(sess, tensors)
-    if start.newest:  # even if it is not resumed: as new ones come, the saver removes the old
-        saver.recover_last_checkpoints(checkpoints.kept(run.model_dir, models.MODEL_NAME))
-    if start.resumed:
-        checkpoints.restore(restorable, sess, start.resumed, 'train a new one with the same '
+    sess.run(tensors.initializer)
+    resumed, iteration = start.resumed, start.iteration
+    newest = written(models.newest(run.model_dir))
+    if newest != start.newest:  # a cluster lost its variables: resume from what it has saved itself
+        resumed, iteration = newest[0], checkpoints.step_of(newest[0]) + 1
+    if resumed:
+        checkpoints.restore(tensors.restorable, sess, resumed, 'train a new one with the same '
                             'command and --restart, or begin with the weights that it has: '
                             '--init-from, and another --model-dir')
-        tensors.lr.load(recipes.rate_at(recipe, start.iteration), sess)
-        print(f'resuming from {start.resumed} at the learning rate {sess.run(tensors.lr):.3g}',
-              flush=True)
+        tensors.lr.load(recipes.rate_at(recipe, iteration), sess)
+        console.say(f'resuming from {resumed} at the learning rate {sess.run(tensors.lr):.3g}')
     elif start.init_from:
         begin_with(sess, start.init_from.checkpoint)
-    print(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
-          f'{start.facts}; loss at chance: {start.chance_name}', flush=True)
+    return iteration
 
+
+@contextlib.contextmanager
+def supervised(sess, tensors, recipe, run, start):
+    """Surround the training loop of a session in which it has begun.
+
+    Yields: the numbers of the iterations to be done; a function to be called after each of them
+      with its number, its loss before the step, and what was fed, which returns the exit status
+      when the training is to end, else None; and TensorBoard's writer.
+    Raises: UserError if the data or a checkpoint fails, or the loss is no number.
+    """
+    if run.bfloat16:
+        check_bfloat16(sess, tensors)
+    console.say(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
+                f'{start.facts}; loss at chance: {start.chance_name}'
+                if cluster.is_chief(run.member) else f'{run.member.name}: {start.pictures} training'
+                f' pictures of its own in {len(start.train_files)} files')
+    numbers = cluster.iterations(run.member, sess, start.iteration, recipe.steps)
+    try:
+        with console.stop_signals() as stop:
+            if cluster.is_chief(run.member):
+                with _saved(sess, tensors, recipe, run, start, stop) as (after_iteration, writer):
+                    yield numbers, after_iteration, writer
+            else:
+                yield numbers, lambda *_: 128 + stop.signal if stop.signal else None, None
+    except tf.errors.OutOfRangeError as error:  # the reader's thread failed, closed the queue
+        raise UserError(f'{run.train_file}: was whole when the training began, cannot be read '
+                        f'now; make it again, then resume with the same command') from error
+
+
+@contextlib.contextmanager
+def _saved(sess, tensors, recipe, run, start, stop):
+    """`supervised` of a process that saves and measures."""
+    saver = tensors.saver
+    if start.newest and not saver.last_checkpoints:  # even if it is not resumed: as new ones come,
+        saver.recover_last_checkpoints(  # the saver removes the old
+            checkpoints.kept(run.model_dir, models.MODEL_NAME))
     again = 'the same command'
     prefix = os.path.join(run.model_dir, models.MODEL_NAME)
     recent = collections.deque(maxlen=RECENT)  # losses
     warned = False
 
-    def after_iteration(i, loss, feed):
+    def after_iteration(number, loss, feed):
         nonlocal again, warned
+        i = cluster.last_done(run.member, sess, number, stop)
+        if i < number and not stop.signal:  # a fault took the cluster back
+            return None
+        if i < 0:
+            return 128 + stop.signal
         check_finite(loss, i, recipe, run)
         recent.append(loss)
         writer.add_summary(summary({'loss': loss}), i)
@@ -204,7 +277,7 @@ def supervised(sess, tensors, recipe, run, start):
 
         # once more, because what is saved comes after the step that `loss` led to
         check_finite(sess.run(tensors.total_loss, feed), i, recipe, run)
-        checkpoint = checkpoints.save(saver, sess, prefix, i, again)
+        checkpoint = checkpoints.save(saver, cluster.raw(sess), prefix, i, again)
         again = 'the same command' + ', without --restart' * run.restart
         if done or not stop.signal:
             report_held_out(sess, tensors, run.test_file, i, writer)
@@ -221,17 +294,10 @@ def supervised(sess, tensors, recipe, run, start):
             return 128 + stop.signal
         return None
 
-    with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(tf.summary.FileWriter(log_dir(run), sess.graph))
+    with tf.summary.FileWriter(log_dir(run), sess.graph) as writer, console.progress(
+            recipe.steps, 'training', 'it', initial=start.iteration) as bar:
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), start.iteration)
-        bar = stack.enter_context(console.progress(recipe.steps, 'training', 'it',
-                                                   initial=start.iteration))
-        stop = stack.enter_context(console.stop_signals())
-        try:
-            yield after_iteration, writer
-        except tf.errors.OutOfRangeError as error:  # the reader's thread failed, closed the queue
-            raise UserError(f'{run.train_file}: was whole when the training began, cannot be read '
-                            f'now; make it again, then resume with {again}') from error
+        yield after_iteration, writer
 
 
 def begin_with(sess, checkpoint):

@@ -173,12 +173,12 @@ def test_every_choice_is_a_recipe_whose_network_is_known(variants):
     small = recipes.RECIPES['small_cnn', 'default']
     changed = [dataclasses.replace(small, **change) for change in captcha_accuracy.CHOICES.values()]
     assert {recipe.network for recipe in changed} <= set(nets_factory.names())
-    assert len(set(map(repr, changed))) == len(changed) == 7
+    assert len(set(map(repr, changed))) == len(changed) == 8
 
 
 def test_a_training_and_its_figures(captchas, capsys):
     recipe = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'], steps=4, batch_size=10,
-                                 network='small_cnn_dropout')
+                                 method='heads', network='small_cnn_dropout')
     found = captcha_accuracy.one_training(recipe, run_in(captchas, 'unused', save_every=2))
     assert [iteration for _, iteration, _, _ in found.points] == [2, 3]
     (earlier, *_), (minutes, _, characters, whole) = found.points
@@ -196,13 +196,14 @@ def test_the_first_records_know_their_alphabet(captchas):
     whole = captcha_accuracy.Data(run, 50, dataset.Facts())
     with captcha_accuracy.first_records(whole, 7) as part:
         assert part.pictures == 7 and part.run.test_file == run.test_file
-        assert training.check_data(part.run.train_file, run.test_file, 7)[:3] == (
+        assert training.check_data([part.run.train_file], part.run, 7)[:3] == (
             7, 10, whole.facts)
     assert not os.path.exists(part.run.train_file)
 
 
 RESULT = captcha_accuracy.Result([(1.0, 2, 0.8, 0.5), (2.0, 3, 0.99, 0.975)], 100.0, 7.0, 0.25)
 SMALL = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'], steps=1001)
+METHODS = nets_factory.METHODS
 AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
 
 
@@ -210,11 +211,11 @@ AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
     ('networks --networks small_cnn', [dataclasses.replace(SMALL, steps=3001)],
      ['| small_cnn, seed 0 | 513,352 | 43 million | 100 | 2.0 | 2.0 | never | never | 97.5 % | 2.0 '
       '| 7.0 MB |']),
-    ('methods', [AS_THEY_ARE, dataclasses.replace(AS_THEY_ARE, method='vector')],
-     ['| heads | 97.5 % | 97.5 % |', '| vector | 97.5 % | 97.5 % |']),
+    ('methods', [dataclasses.replace(AS_THEY_ARE, method=method) for method in METHODS],
+     [f'| {method} | 97.5 % | 97.5 % |' for method in METHODS]),
     ('methods --distort --steps 7',
-     [dataclasses.replace(SMALL, steps=7), dataclasses.replace(SMALL, steps=7, method='vector')],
-     ['| heads | 97.5 % | 97.5 % |', '| vector | 97.5 % | 97.5 % |']),
+     [dataclasses.replace(SMALL, steps=7, method=method) for method in METHODS],
+     [f'| {method} | 97.5 % | 97.5 % |' for method in METHODS]),
     ('pictures --seeds 0 1', [AS_THEY_ARE] * 2, ['| 50 | 240.0 | 25.0 % | 97.5 % |'] * 2),
     ('distortion', [dataclasses.replace(SMALL, distortion=distortion) for distortion in [
         None, recipes.Distortion(6, 0.05, 0.05), recipes.Distortion(10, 0.08, 0.1),
@@ -222,9 +223,10 @@ AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
      ['| none | 97.5 % |', '| weaker | 97.5 % |', '| as it is | 97.5 % |',
       '| stronger | 97.5 % |']),
     ('choices', [dataclasses.replace(AS_THEY_ARE, **change) for change in [
-        {}, dict(network='small_cnn_biases'), dict(network='small_cnn_dropout'),
-        dict(network='small_cnn_maximum'), dict(network='small_cnn_eighth_pixel'),
-        dict(initialization='post'), dict(schedule='constant')]],
+        {}, dict(method='heads'), *({'method': 'heads', **change} for change in [
+            dict(network='small_cnn_biases'), dict(network='small_cnn_dropout'),
+            dict(network='small_cnn_maximum'), dict(network='small_cnn_eighth_pixel'),
+            dict(initialization='post'), dict(schedule='constant')])]],
      [f'| {name} | 97.5 % | 100 |' for name in captcha_accuracy.CHOICES]),
 ])
 def test_a_table_and_the_recipes_behind_it(captchas, capsys, command, trained, rows):

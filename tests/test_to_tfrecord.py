@@ -62,6 +62,54 @@ def test_the_split_is_the_sorted_list_shuffled_with_seed_0(thirty, tmp_path):
                                                     'train.tfrecords']
 
 
+def test_shards_are_the_same_records_one_after_the_other(thirty, tmp_path):
+    to_tfrecord.convert(str(thirty), str(tmp_path / 'one'), 8)
+    to_tfrecord.convert(str(thirty), str(tmp_path / 'three'), 8, shards=3)
+    names = [f'train-{number:05d}-of-00003.tfrecords' for number in range(3)]
+    assert sorted(os.listdir(tmp_path / 'three')) == ['dataset.json', 'test.tfrecords', *names]
+    whole = read(tmp_path / 'one' / 'train.tfrecords')
+    assert [read(tmp_path / 'three' / name) for name in names] == [
+        whole[number::3] for number in range(3)]
+    assert read(tmp_path / 'three' / 'test.tfrecords') == read(tmp_path / 'one' / 'test.tfrecords')
+
+
+def test_a_place_is_a_file_a_pattern_or_a_folder(thirty, tmp_path):
+    to_tfrecord.convert(str(thirty), str(tmp_path), 8, shards=3)
+    shards = [str(tmp_path / f'train-{number:05d}-of-00003.tfrecords') for number in range(3)]
+    assert records.files(shards[1]) == [shards[1]]
+    assert records.files(str(tmp_path)) == records.files(str(tmp_path / 'train-*')) == shards
+    assert records.survey(str(tmp_path)) == (22, dataset.Facts())
+    with pytest.raises(UserError, match=f'train.tfrecords: .* but its shards; .*: {tmp_path}$'):
+        records.files(str(tmp_path / 'train.tfrecords'))
+    os.rename(shards[1], tmp_path / 'away')
+    with pytest.raises(UserError, match='all of 3 shards, found none named '
+                                        'train-00001-of-00003.tfrecords; .*--shards 3 --over'):
+        records.files(str(tmp_path))
+    os.rename(tmp_path / 'away', shards[1])
+    for name in 'train-00000-of-00001.tfrecords', 'train.tfrecords':
+        (tmp_path / name).write_bytes(b'')
+        with pytest.raises(UserError, match='expected (the shards of )?one'):
+            records.files(str(tmp_path))
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError, match='train.tfrecords: expected a TFRecord file, found none; '
+                                        'make it with: python to_tfrecord.py'):
+        records.files(str(thirty))
+
+
+def test_other_shards_are_replaced_when_that_is_wanted(thirty, tmp_path, run_script,
+                                                       one_line_error):
+    command = ['to_tfrecord.py', '--images', thirty, '--out', tmp_path, '--num-test', 5]
+    for options in [], ['--shards', 3], ['--shards', 2], []:
+        if options != [] or (tmp_path / 'test.tfrecords').exists():
+            assert '--overwrite' in one_line_error(*command, *options)
+        done = run_script(*command, *options, '--overwrite')
+        assert done.returncode == 0, done.stderr
+        assert len(records.files(str(tmp_path))) == int((options or [0, 1])[1])
+        assert 'exist already' in run_script(*command, *options).stdout
+    assert 'take fewer' in one_line_error(*command, '--shards', 26, '--overwrite')
+    assert len(read(tmp_path / 'train.tfrecords')) == 25
+
+
 def test_no_text_of_the_test_set_is_trained_on(thirty, tmp_path):
     for k in range(30):  # every text once more, with another grey
         grey(thirty / f'{k:04d}_{k + 30:06d}.png', 8 * k + 1)

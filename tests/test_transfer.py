@@ -45,7 +45,7 @@ def test_all_weights_that_fit_are_begun_with(captchas, tmp_path):
 
 
 def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsys):
-    recipe = recipes.make('small_cnn', steps=1, batch_size=8, learning_rate=1e-9)
+    recipe = recipes.make('small_cnn', method='heads', steps=1, batch_size=8, learning_rate=1e-9)
     first = train(captchas, tmp_path / 'first', recipe=recipe)
     capsys.readouterr()
     begun = train(five, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
@@ -136,14 +136,25 @@ def test_what_cannot_be_begun_with_is_one_line(captchas, tmp_path, arrays, words
     assert models.newest(str(tmp_path / 'm')) is None
 
 
+def test_heads_that_look_are_begun_with_whatever_the_length(captchas, five, tmp_path, capsys):
+    recipe = recipes.make('small_cnn', steps=1, batch_size=8, learning_rate=1e-9)
+    train(captchas, tmp_path / 'first', recipe=recipe)
+    capsys.readouterr()
+    train(five, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
+    line, = [line for line in capsys.readouterr().out.splitlines() if 'beginning with' in line]
+    assert line.startswith('beginning with 44 of 48 weights') and line.endswith(
+        '; new: small_cnn/attention/weights [1, 1, 128, 5]; new: small_cnn/attention/biases [5]; '
+        'new: small_cnn/fc8/weights [384, 36]; new: small_cnn/fc8/biases [36]')
+
+
 def test_the_command_takes_network_and_input_from_what_it_begins_with(captchas, tmp_path,
                                                                     monkeypatch):
     recipe = recipes.make('small_cnn', 'post', steps=1, batch_size=8)
     train(captchas, tmp_path / 'first', recipe=recipe)
     for name, arguments, expected in [
             ('a', [], dataclasses.replace(recipes.RECIPES['small_cnn', 'fine_tune'],
-                                          standardize=False)),
-            ('b', ['--recipe', 'default'], dataclasses.replace(
+                                          standardize=False, method='heads')),
+            ('b', ['--recipe', 'default', '--method', 'attention'], dataclasses.replace(
                 recipes.RECIPES['small_cnn', 'default'], standardize=False))]:
         monkeypatch.setattr(sys, 'argv', ['captcha_train.py', '--init-from',
                                           str(tmp_path / 'first'), *arguments])

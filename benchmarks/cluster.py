@@ -1,0 +1,273 @@
+"""What a cluster costs and keeps: exactness, speed, faults, and what to expect of more machines.
+
+Command:  python benchmarks/cluster.py exact --network alexnet_v2    weights after five steps
+          python benchmarks/cluster.py speed --network small_cnn     pictures a second
+          python benchmarks/cluster.py faults --kills 10             kill -9, ten times each
+          python benchmarks/cluster.py expect --seconds 0.15         from a step's time, on paper
+Reads:    for speed and faults the records of --train and --test: a folder of at least two shards
+Writes:   one table on stdout; checkpoints in a temporary folder
+Takes:    two cores: exact a minute, speed three, faults a quarter of an hour
+
+All processes run on this machine, each that trains with its share of the cores.
+"""
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from support import console  # noqa: E402  (after the path to it)
+
+with console.quiet_start():
+    import tensorflow.compat.v1 as tf  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+import captcha_train  # noqa: E402
+from nets import alexnet, nets_factory, slim  # noqa: E402
+from support import checkpoints, cluster, dataset, launch, recipes, training  # noqa: E402
+
+STEPS, BATCH = 5, 24  # of `exact`
+TRAIN = os.path.join(ROOT, 'captcha_train.py')
+PARAMETERS = {'small_cnn': 0.8e6, 'alexnet_v2': 46.5e6}
+GIGABIT = 1e9 / 8  # bytes a second
+
+
+# --- exactness
+def tiny(inputs, num_classes, is_training=True, scope='tiny', num_heads=4):
+    """A network that a test can afford: two layers, nothing random, no batch norm."""
+    del is_training
+    with tf.variable_scope(scope):
+        net = slim.avg_pool2d(inputs, [8, 8], stride=8)
+        net = slim.conv2d(net, 8, 5, stride=4)
+        net = tf.reshape(net, [-1, 7 * 7 * 8])
+        return *[slim.fully_connected(net, num_classes, activation_fn=None, scope=name)
+                 for name in slim.head_scopes(num_heads)], {}
+
+
+def train_exactly(network, out):
+    """Five steps on the same 120 random pictures, as this process's TF_CONFIG says.
+
+    Writes: the weights as `out`, an .npz, unless this is a worker.
+    """
+    if network == 'tiny':
+        tiny.default_image_size = dataset.IMAGE_SIZE
+        nets_factory.register('tiny', tiny, alexnet.alexnet_v2_arg_scope)
+    recipe = recipes.Recipe(network, initialization='he', keep_prob=None if network == 'tiny'
+                            else 1.0, learning_rate=1e-4)
+    facts = dataset.Facts()
+    member = cluster.join()
+    if member and member.job == 'ps':
+        return cluster.serve(member)
+    rng = np.random.RandomState(0)
+    images = rng.uniform(-1, 1, [STEPS, BATCH, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
+    labels = rng.randint(10, size=[STEPS, BATCH, facts.heads])
+    share = slice(member.number, None, len(member.trainers)) if member else slice(None)
+    if not cluster.agree(member, {}):
+        raise AssertionError('the chief has ended already')
+    with tf.Graph().as_default(), cluster.placement(member):
+        tf.set_random_seed(0)
+        x, y = captcha_train.build_placeholders()
+        logits = captcha_train.build_network(x, recipe, facts, is_training=True)
+        loss = captcha_train.build_loss(logits, y)
+        _, train_op = captcha_train.build_train_op(loss, recipe.learning_rate, member)
+        initializer, weights = cluster.initializer(member), tf.trainable_variables()
+
+        def begin(sess):
+            sess.run(initializer)
+            return 0
+        with cluster.session(member, training.session_config(False), begin, {}) as sess:
+            for i in cluster.iterations(member, sess, 0, STEPS):
+                sess.run(train_op, {x: images[i, share], **{
+                    label: labels[i, share, k] for k, label in enumerate(y)}})
+            if cluster.is_chief(member):
+                values = sess.run(weights)
+                np.savez(out, **{v.op.name: value for v, value in zip(weights, values)})
+    return 0
+
+
+def exact(args):
+    """Print how far the weights of one process and of two are apart."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, f'{name}.npz') for name in ('one', 'two')]
+        commands = [[os.path.abspath(__file__), 'member', '--network', args.network,
+                     '--out', path] for path in paths]
+        subprocess.run([sys.executable, *commands[0]], check=True)
+        status = launch.launch(commands[1], local_cluster())
+        if status:
+            raise console.UserError(f'a process of the cluster ended with status {status}')
+        one, two = (np.load(path) for path in paths)
+        start = {name: np.abs(one[name]).max() for name in one}
+        worst = max(one, key=lambda name: np.abs(one[name] - two[name]).max())
+        print('| network | weights | largest difference | in | whose largest weight is |')
+        print('|---|---:|---:|---|---:|')
+        print(f'| {args.network} | {sum(one[name].size for name in one):,} | '
+              f'{np.abs(one[worst] - two[worst]).max():.1e} | {worst} | {start[worst]:.2f} |')
+
+
+def local_cluster(workers=1):
+    """A parameter server, a chief and workers on free ports."""
+    return launch.cluster_of(workers, 1, [f'127.0.0.1:{port}'
+                                          for port in launch.free_ports(2 + workers)])
+
+
+# --- speed
+def train_command(args, batch_size, model_dir, steps):
+    """The training script with the recipe's defaults but these."""
+    return [TRAIN, '--network', args.network, '--train', args.train, '--test', args.test,
+            '--batch-size', str(batch_size), '--model-dir', model_dir, '--steps', str(steps)]
+
+
+def pictures_a_second(log_dir, batch_size, first, last):
+    """From TensorBoard's file: iterations between two of them, over their time."""
+    times = {}
+    for name in os.listdir(log_dir):
+        for event in tf.train.summary_iterator(os.path.join(log_dir, name)):
+            if any(value.tag == 'loss' for value in event.summary.value):
+                times[event.step] = event.wall_time
+    return batch_size * (last - first) / (times[last] - times[first])
+
+
+def speed(args):
+    """Print pictures a second of one process with all cores, and of a cluster of two."""
+    batch = recipes.RECIPES[args.network, 'default'].batch_size
+    half = batch // 2
+    first, last = args.steps // 4, args.steps - 1
+    rates = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, size in ('one', 2 * half), ('two', half):
+            model_dir = os.path.join(folder, name)
+            command = train_command(args, size, model_dir, args.steps)
+            status = (subprocess.run([sys.executable, *command], check=False).returncode
+                      if name == 'one' else launch.launch(command, local_cluster()))
+            if status:
+                raise console.UserError(f'a training ended with status {status}')
+            rates.append(pictures_a_second(os.path.join(model_dir, 'log'), 2 * half, first, last))
+    print('| network | one process | chief, worker and ps | share |')
+    print('|---|---:|---:|---:|')
+    print(f'| {args.network} | {rates[0]:.0f} pictures/s | {rates[1]:.0f} pictures/s | '
+          f'{rates[1] / rates[0]:.2f} |')
+
+
+# --- faults
+def faults(args):
+    """Print what kill -9 of each process costs, at random moments, and whether all end well."""
+    chance = random.Random(args.seed)
+    print('| killed | times | all ended with status 0 | steps lost, mean | most | '
+          'seconds until it went on, mean |')
+    print('|---|---:|---:|---:|---:|---:|')
+    for job in 'worker', 'chief', 'ps':
+        ended, lost, waited = 0, [], []
+        for _ in range(args.kills):
+            with tempfile.TemporaryDirectory() as folder:
+                fine, steps, seconds = one_fault(args, job, chance, folder)
+            ended += fine
+            lost.append(steps)
+            waited.append(seconds)
+        print(f'| {job} | {args.kills} | {ended} | {np.mean(lost):.0f} | {max(lost)} | '
+              f'{np.mean(waited):.0f} |', flush=True)
+
+
+def one_fault(args, job, chance, folder):
+    """Train, kill one process, start it again and see how it ends.
+
+    Returns: whether all ended with status 0 and the last checkpoint is there; steps done again;
+      seconds from the kill to the next step.
+    """
+    addresses = local_cluster()
+    command = train_command(args, 32, folder, args.steps)
+    log = os.path.join(folder, 'log.txt')
+
+    def start(task):
+        with open(os.path.join(folder, f'{task[0]}.txt'), 'ab') as output:
+            return subprocess.Popen(
+                [sys.executable, '-u', *command], stdout=output, stderr=subprocess.STDOUT,
+                env={**os.environ, 'TF_CONFIG': launch.config_of(addresses, *task)})
+    processes = {task: start(task) for task in launch.tasks(addresses)}
+    log = os.path.join(folder, 'log')
+    try:
+        moment = chance.randrange(20, args.steps - 20)  # the step from which on it is killed
+        while last_step(log) < moment:
+            time.sleep(0.2)
+            if processes['chief', 0].poll() is not None:
+                raise console.UserError('the chief ended before its time')
+        time.sleep(chance.uniform(0, 1))
+        processes[job, 0].send_signal(signal.SIGKILL)
+        processes[job, 0].wait()
+        killed, before = time.time(), last_step(log)
+        processes[job, 0] = start((job, 0))
+        statuses = [process.wait(300) for process in processes.values()]
+        after = [(event_time, step) for event_time, step in steps_of(log) if event_time > killed]
+        newest = checkpoints.newest(folder, 'crack_captcha.model')
+        fine = not any(statuses) and checkpoints.step_of(newest or '') == args.steps - 1
+        first = min(after, default=(killed, before + 1))
+        return fine, max(0, before + 1 - first[1]), first[0] - killed
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+
+
+def steps_of(log):
+    """[(time, step), ...] of the chief's losses in TensorBoard's files."""
+    found = []
+    for name in sorted(os.listdir(log)) if os.path.isdir(log) else []:
+        try:
+            for event in tf.train.summary_iterator(os.path.join(log, name)):
+                if any(value.tag == 'loss' for value in event.summary.value):
+                    found.append((event.wall_time, event.step))
+        except tf.errors.DataLossError:  # being written, or cut off by the kill
+            continue
+    return found
+
+
+def last_step(log):
+    """The last step in TensorBoard's files, or -1."""
+    return max((step for _, step in steps_of(log)), default=-1)
+
+
+# --- on paper
+def expect(args):
+    """Print the speed of N workers over that of one, from bytes moved and a step's time.
+
+    Each worker takes all parameters and gives all gradients, 4 bytes each; the network of the one
+    parameter server carries them all, one after the other.
+    """
+    print(f'| {args.network}, {args.seconds} s a step | '
+          + ' | '.join(f'{n} workers' for n in (2, 4, 8, 16)) + ' |')
+    print('|---|' + '---:|' * 4)
+    size = 4 * PARAMETERS[args.network]  # bytes
+    for gigabits in 1, 10:
+        cells = []
+        for n in 2, 4, 8, 16:
+            moved = 2 * size * n / (gigabits * GIGABIT)  # seconds
+            cells.append(f'{n * args.seconds / (args.seconds + moved):.1f}')
+        print(f'| {gigabits} Gbit/s | ' + ' | '.join(cells) + ' |')
+
+
+def main():
+    parser = console.parser(__doc__)
+    parser.add_argument('what', choices=['exact', 'speed', 'faults', 'expect', 'member'])
+    parser.add_argument('--network', choices=['tiny', *recipes.NETWORKS], default='small_cnn')
+    parser.add_argument('--train', default='captcha/shards', metavar='FOLDER')
+    parser.add_argument('--test', default='captcha/shards/test.tfrecords', metavar='FILE')
+    parser.add_argument('--steps', type=console.positive_int, default=201)
+    parser.add_argument('--kills', type=console.positive_int, default=10)
+    parser.add_argument('--seconds', type=console.positive_float, default=0.15)
+    parser.add_argument('--seed', type=console.seed_number, default=0)
+    parser.add_argument('--out', help=argparse.SUPPRESS)  # of `member`, a process of `exact`
+    args = parser.parse_args()
+    if args.what == 'member':
+        return train_exactly(args.network, args.out)
+    return {'exact': exact, 'speed': speed, 'faults': faults, 'expect': expect}[args.what](args)
+
+
+if __name__ == '__main__':
+    console.run(main)

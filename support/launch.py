@@ -1,0 +1,191 @@
+"""Run a training as a cluster on this machine: parameter servers, a chief and workers.
+
+Command:  python -m support.launch captcha_train.py --network small_cnn --train captcha/shards \
+              --test captcha/shards/test.tfrecords --batch-size 32 --model-dir captcha/cluster
+          python -m support.launch --hosts a b c -- captcha_train.py ...   prints what to type there
+Reads:    nothing; the script reads what it always reads
+Writes:   nothing; the script's chief writes what it always writes
+Takes:    as long as the script
+
+Each process has a free port of 127.0.0.1, and who trains has its share of the cores. Every line
+that one of them prints has its name in front. Ctrl-C and SIGTERM go to the chief, which saves and
+ends all. However this ends, the processes end with it. docs/cluster.md says more.
+"""
+import argparse
+import contextlib
+import ctypes
+import functools
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from support import console
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PORT = 2222  # on machines of their own, where it need not be looked for
+PARTING = 90  # seconds that the others have to end in after the chief
+SET_PDEATHSIG = 1  # of Linux's prctl
+
+
+def free_ports(count):
+    """Ports of 127.0.0.1 that nobody listens at."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(('127.0.0.1', 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def cluster_of(workers, servers, addresses):
+    """{job: [address, ...]}: parameter servers first, then the chief, then workers."""
+    return {'ps': addresses[:servers], 'chief': addresses[servers:servers + 1],
+            'worker': addresses[servers + 1:servers + 1 + workers]}
+
+
+def tasks(cluster):
+    """[(job, index), ...] in the order in which they are started."""
+    return [(job, index) for job, addresses in cluster.items() for index in range(len(addresses))]
+
+
+def config_of(cluster, job, index):
+    """TF_CONFIG of a process."""
+    return json.dumps({'cluster': cluster, 'task': {'type': job, 'index': index}})
+
+
+def lines_to_type(cluster, command):
+    """What is typed on machines of their own: the same command on each, TF_CONFIG apart."""
+    for job, index in tasks(cluster):
+        yield (f'on {cluster[job][index].rpartition(":")[0]}:  '
+               f'TF_CONFIG={shlex.quote(config_of(cluster, job, index))} '
+               f'python {shlex.join(command)}')
+
+
+def cores_of(cluster):
+    """{(job, index): cores}: who trains has an equal share, a parameter server has all of them."""
+    everything = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
+    trainers = [task for task in tasks(cluster) if task[0] != 'ps']
+    return {(job, index): everything if job == 'ps' or len(everything) < len(trainers)
+            else everything[trainers.index((job, index))::len(trainers)]
+            for job, index in tasks(cluster)}
+
+
+def settle(cores, parent):
+    """What a child does before it becomes the script: take its cores, and end with its parent."""
+    os.setpgid(0, 0)  # a Ctrl-C is the launcher's, which tells the chief
+    if cores:
+        os.sched_setaffinity(0, cores)
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def name_of(job, index):
+    """'chief', 'worker 0', 'ps 0': as cluster.py, whose import would take TensorFlow's seconds."""
+    return job if job == 'chief' else f'{job} {index}'
+
+
+def show(name, stream, width):
+    """Print each line of a process with its name, progress bars included, until it ends."""
+    for line in iter(stream.readline, b''):
+        for part in line.decode(errors='replace').replace('\r', '\n').splitlines():
+            if part.strip():
+                console.say(f'{name:{width}} | {part.removeprefix(name + ": ")}')
+
+
+def launch(command, cluster):
+    """Run `python <command>` as every process of a cluster of this machine.
+
+    Returns: the exit status of the chief, or of the first process that failed.
+    """
+    processes, threads = {}, []
+    cores = cores_of(cluster)
+    width = max(len(name_of(*task)) for task in tasks(cluster))
+    try:
+        for job, index in tasks(cluster):
+            process = processes[job, index] = subprocess.Popen(
+                [sys.executable, '-u', *command], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=os.getcwd(),
+                env={**os.environ, 'TF_CONFIG': config_of(cluster, job, index)},
+                preexec_fn=functools.partial(settle, cores[job, index], os.getpid()))
+            threads.append(threading.Thread(
+                target=show, args=(name_of(job, index), process.stdout, width), daemon=True))
+            threads[-1].start()
+        return wait(processes)
+    finally:
+        for process in processes.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        for thread in threads:
+            thread.join(5)
+
+
+def wait(processes):
+    """Wait until all have ended; a signal is passed on to the chief.
+
+    Returns: the first exit status that is not 0, the chief's first; else 0.
+    """
+    chief = processes['chief', 0]
+    with console.stop_signals(None) as stop:
+        told, deadline = False, None
+        while any(process.poll() is None for process in processes.values()):
+            time.sleep(0.1)
+            if stop.signal and not told:
+                chief.send_signal(stop.signal)
+                told = True
+            failed = [task for task, process in processes.items() if process.poll()]
+            if deadline is None and (failed or chief.poll() is not None):
+                deadline = time.monotonic() + (PARTING if chief.poll() == 0 or told else 0)
+                if failed and failed[0][0] != 'chief':  # the chief saves what is done so far
+                    console.say(f'{name_of(*failed[0])} ended with status '
+                                f'{processes[failed[0]].returncode}; stopping the others')
+                    chief.send_signal(signal.SIGTERM)
+                    deadline = time.monotonic() + PARTING
+            if deadline is not None and time.monotonic() > deadline:
+                break
+    codes = [chief.poll(), *(process.poll() for process in processes.values())]
+    status = next((code for code in codes if code), 0)
+    return 128 - status if status < 0 else status
+
+
+def main():
+    parser = console.parser(__doc__)
+    parser.add_argument('--workers', type=console.positive_int, default=1,
+                        help='processes that train beside the chief (default: %(default)s)')
+    parser.add_argument('--ps', type=console.positive_int, default=1,
+                        help='parameter servers (default: %(default)s)')
+    parser.add_argument('--hosts', nargs='+', metavar='HOST',
+                        help='only print the lines to be typed on these machines: parameter '
+                             'servers first, then the chief, then workers')
+    parser.add_argument('command', nargs=argparse.REMAINDER, metavar='SCRIPT ...',
+                        help='the script and its options')
+    args = parser.parse_args()
+    command = args.command[1:] if args.command[:1] == ['--'] else args.command
+    if not command:
+        raise console.UserError('expected a script and its options, found none; name one, such as '
+                                'captcha_train.py --network small_cnn')
+    count = args.ps + 1 + args.workers
+    hosts = args.hosts or [f'MACHINE{number}' for number in range(1, count + 1)]
+    if args.hosts and len(hosts) < args.ps + 2:
+        raise console.UserError(f'--hosts: expected at least {args.ps + 2}, for {args.ps} ps, a '
+                                f'chief and a worker, found {len(hosts)}; name more')
+    elsewhere = cluster_of(len(hosts) - args.ps - 1, args.ps, [f'{h}:{PORT}' for h in hosts])
+    print(f'on {len(hosts)} machines this would be (with their names, and the records on each):')
+    for line in lines_to_type(elsewhere, command):
+        print(line, flush=True)
+    if args.hosts:
+        return 0
+    print()
+    return launch(command, cluster_of(
+        args.workers, args.ps, [f'127.0.0.1:{port}' for port in free_ports(count)]))
+
+
+if __name__ == '__main__':
+    console.run(main)
