@@ -29,7 +29,7 @@ import numpy as np
 
 from support import console
 
-with console.quiet_start():
+with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory

@@ -31,7 +31,7 @@ import dataclasses
 
 from support import console
 
-with console.quiet_start():
+with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory

@@ -20,7 +20,7 @@ from PIL import Image
 
 from support import console
 
-with console.quiet_start():
+with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 import mnist_backward

@@ -17,7 +17,7 @@ import os
 
 from support import console
 
-with console.quiet_start():
+with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 import mnist_forward

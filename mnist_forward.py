@@ -10,7 +10,7 @@ of the post's own code on TensorFlow 1.14 have the same keys; keep the order.
 """
 from support import console
 
-with console.quiet_start():
+with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 # --- layers

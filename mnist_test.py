@@ -9,7 +9,7 @@ import time
 
 from support import console
 
-with console.quiet_start():
+with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 import mnist_backward

@@ -21,7 +21,7 @@ import shlex
 
 from support import console
 
-with console.quiet_start():
+with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 from support import checkpoints, dataset, files, labels, pictures, records

@@ -160,10 +160,11 @@ def distortion_of(args):
     return recipes.Distortion() if args.distort else None
 
 
-def cost(network, facts):
+def cost(network, facts, method='heads'):
     """The parameters of a network, and its multiplications for one picture."""
     with tf.Graph().as_default() as graph:
-        nets_factory.get_network_fn(network, facts.num_classes, num_heads=facts.heads)(
+        nets_factory.get_network_fn(network, facts.num_classes, method=method,
+                                    num_heads=facts.heads)(
             tf.zeros([1, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE, 1]))
         parameters = sum(v.shape.num_elements() for v in tf.trainable_variables())
         multiplications = 0
@@ -216,7 +217,7 @@ def networks(args, data):
         recipe = recipes.make(name, steps=args.steps)
         result = data.train(recipe, dataclasses.replace(data.run, seed=seed,
                                                         save_every=MEASURE_EVERY[name]))
-        parameters, multiplications = cost(name, data.facts)
+        parameters, multiplications = cost(name, data.facts, recipe.method)
         marks = ' | '.join(minutes_to(result.points, share) for share in (0.9, 0.97, 0.98, 0.985))
         minutes, *_ = result.points[-1]
         print(f'| {name}, seed {seed} | {parameters:,} | {multiplications / 1e6:.0f} million | '

@@ -15,6 +15,8 @@ import types
 
 from tqdm import tqdm
 
+tqdm.monitor_interval = 0  # no thread of tqdm's own, which might write while Python shuts down
+
 # What TensorFlow says at every start on a machine where nothing is wrong.
 START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable')
 
@@ -24,8 +26,11 @@ class UserError(Exception):
 
 
 @contextlib.contextmanager
-def quiet_start():
+def quiet_start(name=''):
     """Wrap `import tensorflow` in this: notices and deprecation warnings stay off the screen.
+
+    A script that gives its `__name__` ends at a Ctrl-C or SIGTERM by one line from here on, and
+    not by a traceback of the import; nothing is written yet that could be lost.
 
     TensorFlow's C++ side writes to file descriptor 2 while it is being imported and heeds no
     setting then, so the descriptor is diverted to a file for that time; whatever is not start-up
@@ -35,6 +40,8 @@ def quiet_start():
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     sys.stderr.flush()
     screen = os.dup(2)
+    if name == '__main__':
+        end_early(os.dup(2))
     with tempfile.TemporaryFile() as diverted:
         os.dup2(diverted.fileno(), 2)
         try:
@@ -49,12 +56,24 @@ def quiet_start():
                     print(line, file=sys.stderr)
 
 
+def end_early(screen):
+    """Let Ctrl-C and SIGTERM end this process by one line, written to the descriptor `screen`."""
+    def end(number, _frame):
+        os.write(screen, f'{os.path.basename(sys.argv[0])}: stopped\n'.encode())
+        os._exit(128 + number)
+    for number in signal.SIGINT, signal.SIGTERM:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as a shell starts jobs in the background
+            signal.signal(number, end)
+
+
 def run(main):
     """Call `main()` and exit with the status it returns; a user's mistake is one line, status 2."""
     def unwind(number, _frame):
         raise KeyboardInterrupt(number)
     # A plain kill then unwinds like Ctrl-C, so that half-written files are removed.
-    signal.signal(signal.SIGTERM, unwind)
+    for number in signal.SIGINT, signal.SIGTERM:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, unwind)
     if hasattr(sys.stdout, 'reconfigure'):  # a file name may have letters that the screen lacks
         sys.stdout.reconfigure(errors='backslashreplace')
     try:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -51,6 +52,22 @@ def test_a_mistake_is_one_line(raised, status, words):
     ended = run_code(f'def main(): raise {raised}\nconsole.run(main)')
     assert ended.returncode == status
     assert words in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not os.path.exists('/proc/self/maps'), reason='needs /proc')
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_tensorflow_is_imported_is_one_line(number, tmp_path):
+    script = subprocess.Popen(
+        [sys.executable, os.path.join(ROOT, 'mnist_backward.py')], cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    while b'tensorflow' not in open(f'/proc/{script.pid}/maps', 'rb').read():
+        assert script.poll() is None
+        time.sleep(0.01)
+    script.send_signal(number)
+    out, err = script.communicate(timeout=60)
+    assert (script.returncode, out, err) == (128 + number, '', 'mnist_backward.py: stopped\n')
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():
