@@ -184,12 +184,15 @@ def save(saver, sess, run, step, loss_value):
 def training_data(run, folder=data_path):
     """MNIST as `run` wants it: read from `folder`, drawn in an order of its seed, distorted or not.
 
-    A resumed training does not see again what it saw first: its order depends on the step, too.
+    A resumed training continues with the pictures that an unbroken one would see at its step.
     """
     checkpoint = checkpoints.newest(run.model_save_path, model_name) or ''
-    seed = run.seed + checkpoints.step_of(checkpoint)
-    mnist = input_data.read_data_sets(folder, one_hot=True, seed=seed)
-    return augmentation.distorted(mnist, seed) if run.augmented else mnist
+    mnist = input_data.read_data_sets(folder, one_hot=True, seed=run.seed)
+    if run.augmented:
+        mnist = augmentation.distorted(mnist, run.seed)
+    if mnist.train.num_examples >= run.batch_size:
+        mnist.train.skip_batches(checkpoints.step_of(checkpoint), run.batch_size)
+    return mnist
 
 
 def main():

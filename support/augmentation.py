@@ -43,6 +43,7 @@ class DistortedSet:
     labels: np.ndarray    # float64 [n, 10] one-hot, or uint8 [n]
     num_examples: int
     next_batch: collections.abc.Callable
+    skip_batches: collections.abc.Callable  # as of input_data.DataSet
 
 
 def distorted(mnist, seed=None, strength=Strength()):
@@ -54,15 +55,25 @@ def distorted(mnist, seed=None, strength=Strength()):
     stock = [distortion(rng, strength) for _ in range(strength.stock)]
     undistorted = copy.copy(mnist.train)
 
+    def draw(batch_size):
+        """A batch's distortions, as places in the stock, and its pens: float64 [batch, 1, 1]."""
+        chosen = [rng.integers(strength.stock) for _ in range(0, batch_size, strength.alike)]
+        return chosen, rng.uniform(-strength.pen, strength.pen, [batch_size, 1, 1])
+
     def next_batch(batch_size):
         images, labels = undistorted.next_batch(batch_size)  # float32 [batch, 784], 0 ... 1
-        for start in range(0, batch_size, strength.alike):
-            matrix = stock[rng.integers(strength.stock)]
-            group = slice(start, start + strength.alike)
-            images[group] = (matrix @ images[group].T).T
-        return other_pens(images, rng, strength.pen), labels
+        chosen, pens = draw(batch_size)
+        for number, place in enumerate(chosen):
+            group = slice(number * strength.alike, (number + 1) * strength.alike)
+            images[group] = (stock[place] @ images[group].T).T
+        return other_pens(images, pens), labels
+
+    def skip_batches(count, batch_size):
+        undistorted.skip_batches(count, batch_size)
+        for _ in range(count):
+            draw(batch_size)
     return mnist._replace(train=DistortedSet(undistorted.images, undistorted.labels,
-                                             undistorted.num_examples, next_batch))
+                                             undistorted.num_examples, next_batch, skip_batches))
 
 
 def distortion(rng, strength):
@@ -94,13 +105,13 @@ def distortion(rng, strength):
     return matrix
 
 
-def other_pens(images, rng, pen):
+def other_pens(images, pens):
     """Widen or narrow the strokes of digits, each by another amount: float32 [batch, 784].
 
-    A mixture of the digit and of the lightest, or the darkest, of each pixel's neighbours. `pen`
-    is the largest share of the latter, 0 ... 1.
+    A mixture of the digit and of the lightest of each pixel's neighbours, or where a pen is
+    negative the darkest. Args: pens: the shares of the latter, float [batch, 1, 1], -1 ... 1.
     """
-    amount = rng.uniform(-pen, pen, [len(images), 1, 1]).astype(np.float32)
+    amount = pens.astype(np.float32)
     digits = images.reshape(-1, SIDE, SIDE)
     sign = np.where(amount < 0, np.float32(-1), np.float32(1))
     signed = digits * sign              # the darkest neighbour is the lightest of the negative

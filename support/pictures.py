@@ -16,6 +16,7 @@ try:  # Pillow reads HEIC, telephones' photographs, only with this plugin; nothi
 except ImportError:
     pillow_heif = None
 
+NOT_READ = {'EPS'}  # Pillow would start a program of its own, Ghostscript, on a stranger's file
 MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into memory
 HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1'
 
@@ -41,7 +42,9 @@ def open_picture(source, turn=True):
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # our limit is lower
             if pillow_heif and is_heic(io.BytesIO(source) if content else open(source, 'rb')):
                 pillow_heif.register_heif_opener()
-            with Image.open(content or source) as picture:
+            Image.init()
+            formats = [name for name in Image.ID if name not in NOT_READ]
+            with Image.open(content or source, formats=formats) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise Image.DecompressionBombError
                 if turn:

@@ -272,14 +272,27 @@ def test_a_stopped_run_saves_says_so_and_resumes(tmp_path, run, capsys, number, 
 
 # --- the data of a run
 
-@pytest.mark.parametrize('step', [0, 5])
-def test_a_resumed_training_draws_in_another_order(run, step):
-    if step:
-        write_mnist_checkpoint(run.model_save_path, mnist_arrays(step), step)
-    mnist = mnist_backward.training_data(dataclasses.replace(run, seed=3), DATA)
-    expected = input_data.read_data_sets(DATA, one_hot=True, seed=3 + step)
-    for mine, other in zip(mnist.train.next_batch(50), expected.train.next_batch(50)):
+@pytest.mark.parametrize('augmented', [False, True])
+def test_a_resumed_training_sees_what_an_unbroken_one_would(run, augmented):
+    run = dataclasses.replace(run, seed=3, augmented=augmented)
+    unbroken = mnist_backward.training_data(run, DATA).train
+    for _ in range(280):  # 275 are an epoch
+        unbroken.next_batch(run.batch_size)
+    write_mnist_checkpoint(run.model_save_path, mnist_arrays(280), 280)
+    resumed = mnist_backward.training_data(run, DATA).train
+    for mine, other in zip(resumed.next_batch(50), unbroken.next_batch(50)):
         assert np.array_equal(mine, other)
+
+
+def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path):
+    ends = []
+    for name, stops in ('unbroken', [300]), ('stopped', [120, 290, 300]):
+        for stop in stops:
+            run = Run(steps=stop, model_save_path=str(tmp_path / name))
+            assert backward(mnist_backward.training_data(run, DATA), run) == 0
+        ends.append(read_arrays(path(run, 300)))
+    for key in ends[0]:
+        np.testing.assert_allclose(ends[1][key], ends[0][key], atol=1e-5)
 
 
 def test_an_augmented_run_learns_longer_and_faster_from_distorted_digits(run):

@@ -1,5 +1,7 @@
 """Any picture file opens, or one line says why not."""
 import os
+import resource
+import subprocess
 
 import numpy as np
 import pytest
@@ -44,6 +46,23 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch, r
 def test_heic_without_the_plugin(tmp_path):
     (tmp_path / 'a.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(100))
     assert 'pip install pillow-heif' in refused(tmp_path / 'a.heic')
+
+
+def test_no_program_is_started_for_a_picture(tmp_path, monkeypatch):
+    """PostScript is one: Pillow would hand it to Ghostscript."""
+    Image.new('RGB', (20, 20), 'red').save(tmp_path / 'a.eps')
+    monkeypatch.setattr(subprocess, 'Popen', None)
+    with pytest.raises(UserError, match='a.eps: expected a picture file.*found something else'):
+        pictures.open_picture(tmp_path / 'a.eps')
+
+
+@pytest.mark.parametrize('name', ['a.gif', 'a.tif'])
+def test_of_thousands_of_frames_one_is_decoded(tmp_path, name):
+    frames = [Image.new('L', (400, 400), value % 256) for value in range(2000)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    begun = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    assert pictures.load_captcha(tmp_path / name).max() == 0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - begun < 0.5
 
 
 def test_the_first_frame_of_an_animation(tmp_path):
