@@ -181,8 +181,8 @@ def train(recipe, run):
     start = training.prepare(recipe, run)
     if start is None:
         return 0
-    facts = start.facts
-    seed = training.seed(run, start)
+    facts, seed = start.facts, training.seed(run, start)
+    chief = cluster.is_chief(run.member)  # a cluster's workers set no rate and print nothing
     with tf.Graph().as_default(), cluster.placement(run.member):
         tf.set_random_seed(seed)
         # placeholders, and batches to feed them with
@@ -223,10 +223,11 @@ def train(recipe, run):
                         feed = {x: b_image, **dict(zip(y, b_labels))}
                         _, loss = sess.run([optimizer, total_loss], feed)  # loss: before the step
                         # the post's division by 3, after iteration 0 (0.003 -> 0.001), 2000, ...
-                        lr.load(recipes.rate_at(recipe, i + 1), sess)
+                        if chief:
+                            lr.load(recipes.rate_at(recipe, i + 1), sess)
 
                         # the post's line: the same batch once more, now after the step
-                        if i % PRINT_EVERY == 0 and writer:  # a cluster's workers are quiet
+                        if i % PRINT_EVERY == 0 and chief:
                             acc, shown_loss, rate = sess.run([accuracies, total_loss, lr], feed)
                             console.say('Iter:%d Loss:%.3f Accuracy: %s Learning_rate:%.4f' % (
                                 i, shown_loss, ','.join('%.2f' % one for one in acc), rate))

@@ -48,8 +48,10 @@ class Member:
     job: str  # one of JOBS
     index: int  # in its job
     target: str = ''  # of sessions, once its server runs: 'grpc://host:port'
-    pulse: types.SimpleNamespace = dataclasses.field(  # beat: when it last began a step; over: end
-        default_factory=lambda: types.SimpleNamespace(beat=time.monotonic(), over=False), compare=False)
+    # beat: when a step last began or ended; seen: what the last `look` gave; over: the end was seen
+    pulse: types.SimpleNamespace = dataclasses.field(
+        default_factory=lambda: types.SimpleNamespace(beat=time.monotonic(), seen=None, over=False),
+        compare=False)
 
     @property
     def name(self):
@@ -502,12 +504,10 @@ def iterations(member, sess, first, total):
     if member is None:
         yield from range(first, total)
         return
-    optimizer, = tf.get_collection(OPTIMIZERS)
-    ended, = tf.get_collection(ENDED)
-    step, last = tf.train.get_global_step(), None
+    number = last = None
     while True:
-        # its gradient counts for this step, whatever token it has seen before
-        number, over, _ = sess.run([step, ended, optimizer.local_step_init_op])
+        number, over = member.pulse.seen or look(member, sess)
+        member.pulse.seen = None
         if over or number >= total:
             member.pulse.over = True
             return
@@ -516,18 +516,31 @@ def iterations(member, sess, first, total):
             continue
         member.pulse.beat = time.monotonic()
         last = number
-        yield int(number)
+        yield number
+
+
+def look(member, sess):
+    """The step, and whether the training has ended; see `last_done` for what that saves.
+
+    From here on this process's gradient counts for that step, whatever token it has seen before.
+    """
+    optimizer, = tf.get_collection(OPTIMIZERS)
+    ended, = tf.get_collection(ENDED)
+    number, over, _ = sess.run([tf.train.get_global_step(), ended, optimizer.local_step_init_op])
+    member.pulse.seen = int(number), bool(over)
+    return member.pulse.seen
 
 
 def last_done(member, sess, i, stop):
     """The number of the last iteration that all have done: `i`, unless a fault or `stop` came.
+
+    `iterations` uses what was seen here: each look costs the parameter server's answer.
 
     Args: stop: as console.stop_signals yields it.
     """
     if member is None:
         return i
     member.pulse.beat = time.monotonic()
-    step = tf.train.get_global_step()
-    while (number := sess.run(step)) == i and not stop.signal:
+    while look(member, sess)[0] == i and not stop.signal:
         time.sleep(POLL)
-    return int(number) - 1
+    return member.pulse.seen[0] - 1
