@@ -48,9 +48,11 @@ class Member:
     job: str  # one of JOBS
     index: int  # in its job
     target: str = ''  # of sessions, once its server runs: 'grpc://host:port'
-    # beat: when a step last began or ended; seen: what the last `look` gave; over: the end was seen
+    # beat: when a step last began or ended; begun: the chief has given all variables their values;
+    # seen: what the last `look` gave; over: the end was seen
     pulse: types.SimpleNamespace = dataclasses.field(
-        default_factory=lambda: types.SimpleNamespace(beat=time.monotonic(), seen=None, over=False),
+        default_factory=lambda: types.SimpleNamespace(
+            beat=time.monotonic(), begun=False, seen=None, over=False),
         compare=False)
 
     @property
@@ -195,13 +197,24 @@ def placement(member):
         worker_device=f'/job:{member.job}/task:{member.index}'))
 
 
+class MeanOfAll(tf.train.SyncReplicasOptimizer):
+    """TensorFlow's optimizer, whose queue of tokens outlives a session of the chief's.
+
+    When a session ends, TensorFlow closes that queue on the parameter server, for good. A chief
+    whose connection broke could never train with these variables again.
+    """
+
+    def get_chief_queue_runner(self):
+        usual = super().get_chief_queue_runner()
+        return tf.train.QueueRunner(usual.queue, usual.enqueue_ops, tf.no_op(), tf.no_op())
+
+
 def synchronous(member, optimizer):
     """The optimizer whose step is the mean gradient of all that train."""
     if member is None:
         return optimizer
     count = len(member.trainers)
-    made = tf.train.SyncReplicasOptimizer(optimizer, replicas_to_aggregate=count,
-                                          total_num_replicas=count)
+    made = MeanOfAll(optimizer, replicas_to_aggregate=count, total_num_replicas=count)
     tf.add_to_collection(OPTIMIZERS, made)
     return made
 
@@ -452,8 +465,13 @@ def session(member, config, begin, agreement):
         published, ended = shared_variables()
         tf.add_to_collection(ENDED, ended)
         step = tf.train.get_global_step()
+        missing = tf.report_uninitialized_variables(tf.global_variables())
 
         def begin_all(_, sess):
+            if member.pulse.begun and not sess.run(missing).size:  # no more than a connection broke
+                say(member, f'joined again at step {sess.run(step)}')
+                return
+            member.pulse.begun = True
             ended.load(False, sess)  # before what the workers wait for
             published.load(json.dumps(agreement), sess)
             step.load(begin(sess), sess)
