@@ -11,6 +11,7 @@ Takes:    two cores: exact a minute, speed three, faults a quarter of an hour
 All processes run on this machine, each that trains with its share of the cores.
 """
 import argparse
+import itertools
 import os
 import random
 import re
@@ -36,7 +37,8 @@ from support import checkpoints, cluster, dataset, launch, recipes, training  # 
 
 STEPS, BATCH = 5, 24  # of `exact`
 TRAIN = os.path.join(ROOT, 'captcha_train.py')
-PARAMETERS = {'small_cnn': 0.8e6, 'alexnet_v2': 46.5e6}
+PARAMETERS = {'small_cnn': 1_292_334, 'alexnet_v2': 46_355_304}
+LARGEST = {'small_cnn': 393_216, 'alexnet_v2': 26_214_400}  # of one variable: columns, fc6
 GIGABIT = 1e9 / 8  # bytes a second
 
 
@@ -244,21 +246,24 @@ def last_step(log):
 
 # --- on paper
 def expect(args):
-    """Print the speed of N workers over that of one, from bytes moved and a step's time.
+    """Print the speed of N trainers over that of one, from bytes moved and a step's time.
 
-    Each worker takes all parameters and gives all gradients, 4 bytes each; the network of the one
-    parameter server carries them all, one after the other.
+    Each takes all parameters and gives all gradients, 4 bytes each. The network of the one
+    parameter server carries them all; of N, one on each machine, the busiest one a share, but
+    at least the largest variable.
     """
     print(f'| {args.network}, {args.seconds} s a step | '
-          + ' | '.join(f'{n} workers' for n in (2, 4, 8, 16)) + ' |')
+          + ' | '.join(f'{n} machines' for n in (2, 4, 8, 16)) + ' |')
     print('|---|' + '---:|' * 4)
-    size = 4 * PARAMETERS[args.network]  # bytes
-    for gigabits in 1, 10:
+    parameters, largest = PARAMETERS[args.network], LARGEST[args.network]
+    for gigabits, spread in itertools.product([1, 10], [False, True]):
         cells = []
         for n in 2, 4, 8, 16:
-            moved = 2 * size * n / (gigabits * GIGABIT)  # seconds
+            busiest = max(parameters / n, largest) if spread else parameters
+            moved = 2 * 4 * busiest * n / (gigabits * GIGABIT)  # seconds
             cells.append(f'{n * args.seconds / (args.seconds + moved):.1f}')
-        print(f'| {gigabits} Gbit/s | ' + ' | '.join(cells) + ' |')
+        servers = 'one on each machine' if spread else 'one'
+        print(f'| {gigabits} Gbit/s, parameter servers: {servers} | ' + ' | '.join(cells) + ' |')
 
 
 def main():
