@@ -33,9 +33,11 @@ import numpy as np  # noqa: E402
 
 import captcha_train  # noqa: E402
 from nets import alexnet, nets_factory, slim  # noqa: E402
-from support import checkpoints, cluster, dataset, launch, recipes, training  # noqa: E402
+from support import checkpoints, cluster, dataset, launch, models, recipes, training  # noqa: E402
 
 STEPS, BATCH = 5, 24  # of `exact`
+SAVE_EVERY = 50  # iterations, of `faults`
+HANGS = 120  # seconds after which what has not ended is taken for stuck
 TRAIN = os.path.join(ROOT, 'captcha_train.py')
 PARAMETERS = {'small_cnn': 1_292_334, 'alexnet_v2': 46_355_304}
 LARGEST = {'small_cnn': 393_216, 'alexnet_v2': 26_214_400}  # of one variable: columns, fc6
@@ -168,12 +170,31 @@ def speed(args):
 
 
 # --- faults
+def train_noting(args):
+    """Train with a checkpoint every 50 iterations; the chief notes each step and its time.
+
+    Writes: lines of seconds and step, as the file --out.
+    """
+    member = cluster.join()
+    if member and member.job == 'ps':
+        return cluster.serve(member)
+    with open(args.out, 'a', encoding='ascii') as notes:
+        def note(i, _):
+            notes.write(f'{time.time()} {i}\n')
+            notes.flush()
+            return False
+        return captcha_train.train(
+            recipes.make(args.network, steps=args.steps, batch_size=32),
+            training.Run(args.train, args.test, os.path.dirname(args.out), save_every=SAVE_EVERY,
+                         member=member, until=note))
+
+
 def faults(args):
     """Print what kill -9 of each process costs, at random moments, and whether all end well."""
     chance = random.Random(args.seed)
-    print('| killed | times | all ended with status 0 | steps lost, mean | most | '
-          'seconds until it went on, mean |')
-    print('|---|---:|---:|---:|---:|---:|')
+    print('| killed | times | all ended with status 0, the last checkpoint there | '
+          'steps done again, mean | most | seconds until the next step, mean | most |')
+    print('|---|---:|---:|---:|---:|---:|---:|', flush=True)
     for job in 'worker', 'chief', 'ps':
         ended, lost, waited = 0, [], []
         for _ in range(args.kills):
@@ -183,7 +204,7 @@ def faults(args):
             lost.append(steps)
             waited.append(seconds)
         print(f'| {job} | {args.kills} | {ended} | {np.mean(lost):.0f} | {max(lost)} | '
-              f'{np.mean(waited):.0f} |', flush=True)
+              f'{np.mean(waited):.0f} | {max(waited):.0f} |', flush=True)
 
 
 def one_fault(args, job, chance, folder):
@@ -192,33 +213,42 @@ def one_fault(args, job, chance, folder):
     Returns: whether all ended with status 0 and the last checkpoint is there; steps done again;
       seconds from the kill to the next step.
     """
-    addresses = local_cluster()
-    command = train_command(args, 32, folder, args.steps)
-    log = os.path.join(folder, 'log.txt')
+    addresses, notes = local_cluster(), os.path.join(folder, 'steps.txt')
+    command = [os.path.abspath(__file__), 'trainer', '--network', args.network, '--train',
+               args.train, '--test', args.test, '--steps', str(args.steps), '--out', notes]
 
     def start(task):
-        with open(os.path.join(folder, f'{task[0]}.txt'), 'ab') as output:
+        with open(os.path.join(folder, f'{task[0]}.log'), 'ab') as output:
             return subprocess.Popen(
                 [sys.executable, '-u', *command], stdout=output, stderr=subprocess.STDOUT,
                 env={**os.environ, 'TF_CONFIG': launch.config_of(addresses, *task)})
     processes = {task: start(task) for task in launch.tasks(addresses)}
-    log = os.path.join(folder, 'log')
     try:
-        moment = chance.randrange(20, args.steps - 20)  # the step from which on it is killed
-        while last_step(log) < moment:
-            time.sleep(0.2)
+        moment = chance.randrange(args.steps - 20)  # the step at which it is killed
+        while last_step(notes) < moment:
+            time.sleep(0.05)
             if processes['chief', 0].poll() is not None:
                 raise console.UserError('the chief ended before its time')
-        time.sleep(chance.uniform(0, 1))
+        time.sleep(chance.uniform(0, 0.3))
         processes[job, 0].send_signal(signal.SIGKILL)
         processes[job, 0].wait()
-        killed, before = time.time(), last_step(log)
+        killed, before = time.time(), last_step(notes)
         processes[job, 0] = start((job, 0))
-        statuses = [process.wait(300) for process in processes.values()]
-        after = [(event_time, step) for event_time, step in steps_of(log) if event_time > killed]
-        newest = checkpoints.newest(folder, 'crack_captcha.model')
-        fine = not any(statuses) and checkpoints.step_of(newest or '') == args.steps - 1
-        first = min(after, default=(killed, before + 1))
+        deadline = time.monotonic() + HANGS
+        while (any(process.poll() is None for process in processes.values())
+               and time.monotonic() < deadline):
+            time.sleep(0.2)
+        statuses = [process.poll() for process in processes.values()]
+        newest = checkpoints.newest(folder, models.MODEL_NAME)
+        fine = not any(status != 0 for status in statuses) and (
+            checkpoints.step_of(newest or '') == args.steps - 1)
+        if not fine:
+            print(f'{job} killed after step {before}: statuses {statuses}', file=sys.stderr)
+            for name in 'ps', 'chief', 'worker':
+                with open(os.path.join(folder, f'{name}.log'), errors='replace') as log:
+                    print(f'--- {name}\n{log.read()[-3000:]}', file=sys.stderr)
+        moments = [(moment, step) for moment, step in steps_of(notes) if moment > killed]
+        first = min(moments, default=(killed + HANGS, before + 1))
         return fine, max(0, before + 1 - first[1]), first[0] - killed
     finally:
         for process in processes.values():
@@ -226,22 +256,18 @@ def one_fault(args, job, chance, folder):
             process.wait()
 
 
-def steps_of(log):
-    """[(time, step), ...] of the chief's losses in TensorBoard's files."""
-    found = []
-    for name in sorted(os.listdir(log)) if os.path.isdir(log) else []:
-        try:
-            for event in tf.train.summary_iterator(os.path.join(log, name)):
-                if any(value.tag == 'loss' for value in event.summary.value):
-                    found.append((event.wall_time, event.step))
-        except tf.errors.DataLossError:  # being written, or cut off by the kill
-            continue
-    return found
+def steps_of(notes):
+    """[(time, step), ...] that the chief has noted."""
+    if not os.path.exists(notes):
+        return []
+    with open(notes, encoding='ascii') as file:
+        lines = [line.split() for line in file if line.endswith('\n')]
+    return [(float(moment), int(step)) for moment, step in lines]
 
 
-def last_step(log):
-    """The last step in TensorBoard's files, or -1."""
-    return max((step for _, step in steps_of(log)), default=-1)
+def last_step(notes):
+    """The last step noted, or -1."""
+    return max((step for _, step in steps_of(notes)), default=-1)
 
 
 # --- on paper
@@ -268,7 +294,8 @@ def expect(args):
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('what', choices=['exact', 'speed', 'faults', 'expect', 'member'])
+    parser.add_argument('what', choices=['exact', 'speed', 'faults', 'expect', 'member',
+                                         'trainer'])
     parser.add_argument('--network', choices=['tiny', *recipes.NETWORKS], default='small_cnn')
     parser.add_argument('--train', default='captcha/shards', metavar='FOLDER')
     parser.add_argument('--test', default='captcha/shards/test.tfrecords', metavar='FILE')
@@ -276,9 +303,12 @@ def main():
     parser.add_argument('--kills', type=console.positive_int, default=10)
     parser.add_argument('--seconds', type=console.positive_float, default=0.15)
     parser.add_argument('--seed', type=console.seed_number, default=0)
-    parser.add_argument('--out', help=argparse.SUPPRESS)  # of `member`, a process of `exact`
+    parser.add_argument('--out', help=argparse.SUPPRESS)  # of `member` and `trainer`, which
+    # are processes of `exact` and of `faults`
     parser.add_argument('--backwards', action='store_true', help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.what == 'trainer':
+        return train_noting(args)
     if args.what == 'member':
         return train_exactly(args.network, args.out, args.backwards)
     return {'exact': exact, 'speed': speed, 'faults': faults, 'expect': expect}[args.what](args)

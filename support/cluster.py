@@ -32,12 +32,14 @@ VARIABLE = 'TF_CONFIG'
 JOBS = 'chief', 'worker', 'ps'
 STEP_KEY = 'global_step'  # a variable of the cluster, not of the checkpoint
 FIRST_PS = '/job:ps/task:0'
-OPTIMIZERS, ENDED = 'cluster/optimizers', 'cluster/ended'  # collections
+OPTIMIZERS, BOARDS = 'cluster/optimizers', 'cluster/boards'  # collections of one each
+BROKEN = tf.errors.AbortedError, tf.errors.UnavailableError  # a connection, or a process is gone
 SCOPE = 'sync_replicas/'  # before the names of Adam's two powers in a cluster's graph
 POLL = 0.01  # seconds between two looks at the step
 PATIENCE = 60  # seconds at the start after which who is waited for is named
 IMPATIENCE = 10  # the same, once steps are done
-GRACE = 10  # seconds that a stopped step has to end in
+LAST_STEP = 3  # seconds after a signal in which a step may end by itself; then it is let go ...
+GRACE = 10  # ... and after these the process ends
 PARTING = 60  # seconds that a parameter server waits for the workers after the chief's end
 
 
@@ -48,11 +50,12 @@ class Member:
     job: str  # one of JOBS
     index: int  # in its job
     target: str = ''  # of sessions, once its server runs: 'grpc://host:port'
-    # beat: when a step last began or ended; begun: the chief has given all variables their values;
-    # seen: what the last `look` gave; over: the end was seen
+    # beat: when the last step began; waiting: it has not ended yet; released: a signal let it go;
+    # begun: the chief's session is not the first; seen: what the last `look` gave; over: the end
     pulse: types.SimpleNamespace = dataclasses.field(
         default_factory=lambda: types.SimpleNamespace(
-            beat=time.monotonic(), begun=False, seen=None, over=False),
+            beat=time.monotonic(), waiting=False, released=False, begun=False, seen=None,
+            over=False),
         compare=False)
 
     @property
@@ -122,6 +125,7 @@ def parse(text):
         config = json.loads(text)
         cluster, task = dict(config['cluster']), config['task']
         job, index = task['type'], task['index']
+        hash(job)
     except ValueError as error:
         raise wrong('JSON', f'{text[:60]!r} ({error})') from error
     except (KeyError, TypeError) as error:
@@ -155,9 +159,10 @@ def check_port(address):
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, 'strerror', None) or error
         raise UserError(f'{VARIABLE}: expected an address of this machine with a free port, found '
-                        f'{address}: {error.strerror}; is "task" this process, and does no '
+                        f'{address}: {reason}; is "task" this process, and does no '
                         'other one use the port?') from error
 
 
@@ -254,49 +259,38 @@ def share(member, paths):
     if len(paths) < count:
         raise UserError(f'{paths[0]}: expected at least {count} record files, one for each process '
                         f'that trains, found {len(paths)}; make them with: python to_tfrecord.py '
-                        f'--shards {4 * count} --overwrite, and name their folder with --train')
+                        f'--out <another folder> --shards {4 * count}, and name it with --train')
     return paths[member.number::count]
 
 
 # --- what the processes tell one another, on the parameter servers
 @dataclasses.dataclass(frozen=True)
 class Board:
-    """What all processes share beside the network, with a session that any thread may use."""
-    sess: tf.Session
+    """What all processes share beside the network: variables on the first parameter server."""
     agreement: tf.Variable  # string: what all have to agree on, as JSON
     ended: tf.Variable  # bool: whether the training has ended
-    known: tf.Tensor  # bool [2]: whether the agreement has a value, and the step, set last
-    release: tf.Operation  # let go whoever waits for a step
-    end: tf.Operation  # the training has ended: say so, and let go whoever waits
-    report: tf.Operation  # tell all parameter servers that this process is done
+    generation: tf.Variable  # int64: when the chief's session began, in microseconds
+    now: tf.Tensor  # a new generation
 
 
-def shared_variables():
-    """The variables of a Board, in the graph that is the default one."""
+def board():
+    """The Board, in the graph that is the default one."""
     with tf.device(FIRST_PS), tf.variable_scope('cluster'):
-        return (tf.get_variable('agreement', initializer='', collections=[]),
-                tf.get_variable('ended', initializer=False, collections=[]))
+        now = tf.cast(1e6 * tf.timestamp(), tf.int64)
+        return Board(tf.get_variable('agreement', initializer='', collections=[]),
+                     tf.get_variable('ended', initializer=False, collections=[]),
+                     tf.get_variable('generation', [], tf.int64, collections=[]), now)
 
 
-@contextlib.contextmanager
-def board(member):
-    """Yield the Board of a cluster whose parameter servers answer."""
-    with tf.Graph().as_default() as graph:
-        agreement, ended = shared_variables()
-        with tf.device(FIRST_PS):
-            step = tf.get_variable(STEP_KEY, shape=[], dtype=tf.int64, collections=[])
-            known = tf.stack([tf.is_variable_initialized(v) for v in (agreement, step)])
-            # SyncReplicasOptimizer's queue: who has given a gradient waits for a token from it.
-            tokens = tf.FIFOQueue(-1, tf.int64, shapes=[()], shared_name='sync_token_q')
-            nothing = tf.zeros([len(member.trainers)], tf.int64)
-            release = tokens.enqueue_many(nothing)
-            with tf.control_dependencies([ended.assign(True)]):
-                end = tokens.enqueue_many(nothing)
-        report = tf.group(*(done_queue(server).enqueue(member.number)
-                            for server in range(len(member.addresses['ps']))))
-    # not `with tf.Session`, inside which its graph would be the default one
-    with contextlib.closing(tf.Session(member.target, graph, config=member.config)) as sess:
-        yield Board(sess, agreement, ended, known, release, end, report)
+def release(member):
+    """The operation that lets go whoever waits for a step.
+
+    Who has given a gradient waits for a token from this queue of SyncReplicasOptimizer's. More
+    tokens than steps do no harm, see `iterations`.
+    """
+    with tf.device(FIRST_PS):
+        tokens = tf.FIFOQueue(-1, tf.int64, shapes=[()], shared_name='sync_token_q')
+        return tokens.enqueue_many(tf.zeros([len(member.trainers)], tf.int64))
 
 
 def done_queue(server):
@@ -305,10 +299,33 @@ def done_queue(server):
         return tf.FIFOQueue(-1, tf.int32, shapes=[()], shared_name='cluster/done')
 
 
-def run_soon(shared, op):
-    """Run an operation of a Board; where a parameter server is gone, do without."""
-    with contextlib.suppress(tf.errors.OpError):
-        shared.sess.run(op, options=tf.RunOptions(timeout_in_ms=1000 * GRACE))
+def ask(member, build):
+    """Run what `build()` builds in a graph and a session of its own, on any thread.
+
+    Returns: its value; None if a parameter server is gone.
+    """
+    if absent(member, ['ps']):
+        return None
+    with tf.Graph().as_default() as graph:
+        fetched = build()
+    with contextlib.suppress(tf.errors.OpError), tf.Session(
+            member.target, graph, config=member.config) as sess:
+        return sess.run(fetched, options=tf.RunOptions(timeout_in_ms=1000 * GRACE))
+    return None
+
+
+def end(member):
+    """The chief's word that the training has ended; lets go whoever waits for a step."""
+    def build():
+        with tf.control_dependencies([board().ended.assign(True)]):
+            return release(member)
+    ask(member, build)
+
+
+def report(member):
+    """Tell all parameter servers that this process is done."""
+    ask(member, lambda: [done_queue(server).enqueue(member.number)
+                         for server in range(len(member.addresses['ps']))])
 
 
 def dismiss(member):
@@ -316,10 +333,9 @@ def dismiss(member):
     if member is None or not member.chief:
         return
     wait_for(member, 'ps')
-    with board(member) as shared:
-        run_soon(shared, shared.end)
-        run_soon(shared, shared.agreement.initializer)  # '', which nobody will read
-        run_soon(shared, shared.report)
+    end(member)
+    ask(member, lambda: board().agreement.initializer)  # '', which nobody will read
+    report(member)
 
 
 def serve(member):
@@ -330,8 +346,9 @@ def serve(member):
     with tf.Graph().as_default() as graph:
         queue = done_queue(member.index)
         size, number = queue.size(), queue.dequeue()
+    alone = tf.ConfigProto(device_filters=[f'/job:ps/task:{member.index}'])
     done, deadline = set(), math.inf
-    with tf.Session(member.target, graph, config=member.config) as sess:
+    with tf.Session(member.target, graph, config=alone) as sess:
         while len(done) < len(member.trainers) and time.monotonic() < deadline:
             time.sleep(0.2)  # not in TensorFlow, where no signal would be heard
             done.update(int(sess.run(number)) for _ in range(sess.run(size)))
@@ -355,6 +372,16 @@ def wait_for(member, *jobs):
         time.sleep(0.5)
 
 
+def wait_until(member, build):
+    """Wait until what `build()` builds, see `ask`, is true; the chief is named after a minute."""
+    since = time.monotonic()
+    while not ask(member, build):
+        if time.monotonic() - since > PATIENCE:
+            since = time.monotonic()
+            say(member, f'waiting for the chief at {member.addresses["chief"][0]} to begin')
+        time.sleep(0.5)
+
+
 def agree(member, agreement):
     """Wait for the chief, and compare what all must agree on with what it has.
 
@@ -363,25 +390,24 @@ def agree(member, agreement):
     """
     if is_chief(member):
         return True
-    wait_for(member, 'ps')
-    with board(member) as shared:
-        wait_until(member, lambda: shared.sess.run(shared.known)[0])
-        if shared.sess.run(shared.ended):
-            say(member, 'the training has ended already')
-            run_soon(shared, shared.report)
-            return False
-        check_agreement(json.loads(shared.sess.run(shared.agreement)), agreement)
+    published = None
+    while published is None:  # again, if a parameter server goes away in between
+        wait_for(member, 'ps')
+        wait_until(member, lambda: tf.is_variable_initialized(board().agreement))
+        published = ask(member, what_is_published)
+    ended, text = published
+    if ended:
+        say(member, 'the training has ended already')
+        report(member)
+        return False
+    check_agreement(json.loads(text), agreement)
     return True
 
 
-def wait_until(member, begun):
-    """Wait until `begun()`, for which the chief is named after a minute."""
-    since = time.monotonic()
-    while not begun():
-        if time.monotonic() - since > PATIENCE:
-            since = time.monotonic()
-            say(member, f'waiting for the chief at {member.addresses["chief"][0]} to begin')
-        time.sleep(0.2)
+def what_is_published():
+    """Whether the training has ended, and the agreement, as tensors."""
+    shared = board()
+    return shared.ended.read_value(), shared.agreement.read_value()
 
 
 def check_agreement(published, found):
@@ -394,7 +420,7 @@ def check_agreement(published, found):
 
 
 @contextlib.contextmanager
-def watch(member, shared):
+def watch(member):
     """A thread that says whom a step waits for, and ends a step that waits when a signal comes.
 
     Python's signal handlers run only between two steps, and a step waits in TensorFlow for the
@@ -403,6 +429,7 @@ def watch(member, shared):
     awake, sleeper = socket.socketpair()
     sleeper.setblocking(False)
     finished = threading.Event()
+    pulse = member.pulse
 
     def keep_watch():
         named, stopped = -math.inf, None
@@ -410,22 +437,27 @@ def watch(member, shared):
             ready, _, _ = select.select([awake], [], [], 1)
             signals = [number for number in (awake.recv(16) if ready else b'')
                        if number in (signal.SIGINT, signal.SIGTERM)]
-            if signals and stopped and not finished.is_set():
-                leave(signals[-1])
             now = time.monotonic()
+            if signals and stopped and pulse.waiting:
+                leave(signals[-1])
             stopped = stopped or (signals and (now, signals[0]))
-            if stopped and member.pulse.beat < stopped[0]:
-                run_soon(shared, shared.release)
-                if now - stopped[0] > GRACE:
-                    leave(stopped[1])
-            elif now - member.pulse.beat > IMPATIENCE and now - named > PATIENCE:
+            if not pulse.waiting:
+                continue
+            if stopped and now - max(stopped[0], pulse.beat) > GRACE:
+                leave(stopped[1])
+            elif stopped and now - max(stopped[0], pulse.beat) > LAST_STEP:
+                pulse.released = True
+                ask(member, lambda: release(member))
+            elif now - pulse.beat > IMPATIENCE and now - named > PATIENCE:
+                named = now
                 if missing := absent(member, JOBS):
                     say(member, f'waiting for {", ".join(missing)}')
-                    named = now
+                else:  # all are there again; a step that lost its gradients begins anew
+                    ask(member, lambda: release(member))
 
     def leave(number):
-        say(member, f'stopped in a step that waited for others: {", ".join(absent(member, JOBS))}; '
-                    'what was saved before is kept')
+        waited = ', '.join(absent(member, JOBS)) or 'the others'
+        say(member, f'stopped in a step that waited for {waited}; what was saved before is kept')
         os._exit(128 + number)
 
     thread = threading.Thread(target=keep_watch, daemon=True)
@@ -442,6 +474,13 @@ def watch(member, shared):
 
 
 # --- the session and its steps
+class AtEachSession(tf.train.SessionRunHook):
+    """What TensorFlow calls when a session has begun, the first one and those after a fault."""
+
+    def __init__(self, function):
+        self.after_create_session = lambda session, coord: function(session)
+
+
 @contextlib.contextmanager
 def session(member, config, begin, agreement):
     """A session in which the training begins, or goes on.
@@ -459,37 +498,62 @@ def session(member, config, begin, agreement):
             yield sess
         return
     wait_for(member, 'ps')
-    with board(member) as shared:
-        wait_until(member, lambda: member.chief or shared.sess.run(shared.known)[1])
-        optimizer, = tf.get_collection(OPTIMIZERS)
-        published, ended = shared_variables()
-        tf.add_to_collection(ENDED, ended)
-        step = tf.train.get_global_step()
-        missing = tf.report_uninitialized_variables(tf.global_variables())
+    if not member.chief:
+        wait_until(member, step_has_value)
+    optimizer, = tf.get_collection(OPTIMIZERS)
+    shared, step = board(), tf.train.get_global_step()
+    tf.add_to_collection(BOARDS, shared)
+    whole = tf.reduce_all([tf.is_variable_initialized(v) for v in tf.global_variables()])
+    new_generation, let_go = shared.generation.assign(shared.now), release(member)
+    runners = tf.get_collection_ref(tf.GraphKeys.QUEUE_RUNNERS)
+    own_runners = runners[:]
+    runners.clear()  # a fault in the records must not end the thread that adds the gradients up
 
-        def begin_all(_, sess):
-            if member.pulse.begun and not sess.run(missing).size:  # no more than a connection broke
-                say(member, f'joined again at step {sess.run(step)}')
-                return
+    def begin_all(_, sess):
+        if member.pulse.begun and sess.run(whole):  # no more than a connection broke
+            say(member, f'joined again at step {sess.run(step)}')
+            return
+        shared.ended.load(False, sess)  # before what the workers wait for
+        shared.agreement.load(json.dumps(agreement), sess)
+        sess.run(new_generation)
+        step.load(begin(sess), sess)
+
+    def at_each_session(sess):
+        for runner in own_runners:
+            runner.create_threads(sess, tf.train.Coordinator(), daemon=True, start=True)
+        if member.chief:
+            # What was given to the session before may be lost in part: let everybody give again.
+            sess.run(new_generation)
+            if member.pulse.begun or resumed:
+                sess.run(let_go)
             member.pulse.begun = True
-            ended.load(False, sess)  # before what the workers wait for
-            published.load(json.dumps(agreement), sess)
-            step.load(begin(sess), sess)
 
-        config.MergeFrom(member.config)
-        scaffold = tf.train.Scaffold(init_op=tf.no_op(), init_fn=begin_all)
-        with watch(member, shared), quiet_threads(), tf.train.MonitoredTrainingSession(
-                member.target, member.chief, scaffold=scaffold, config=config,
-                hooks=[optimizer.make_session_run_hook(member.chief, num_tokens=0)],
+    resumed = member.chief and ask(member, step_has_value)  # of a chief that was killed
+    config.MergeFrom(member.config)
+    hooks = [optimizer.make_session_run_hook(member.chief, num_tokens=0),
+             AtEachSession(at_each_session)]
+    scaffold = tf.train.Scaffold(init_op=tf.no_op(), init_fn=begin_all)
+    try:
+        with watch(member), quiet_threads(), tf.train.MonitoredTrainingSession(
+                member.target, member.chief, scaffold=scaffold, config=config, hooks=hooks,
                 save_checkpoint_secs=None, save_summaries_steps=None, log_step_count_steps=None,
                 stop_grace_period_secs=1) as sess:
             try:
                 yield sess
             finally:
+                member.pulse.waiting = False
                 if member.chief:
-                    run_soon(shared, shared.end)
+                    end(member)
+    finally:
         if member.chief or member.pulse.over:
-            run_soon(shared, shared.report)
+            report(member)
+
+
+def step_has_value():
+    """A tensor: whether the step, the last variable to get one, has a value."""
+    with tf.device(FIRST_PS):
+        return tf.is_variable_initialized(
+            tf.get_variable(STEP_KEY, [], tf.int64, collections=[]))
 
 
 @contextlib.contextmanager
@@ -498,8 +562,7 @@ def quiet_threads():
     usual = threading.excepthook
 
     def hook(arguments):
-        if not issubclass(arguments.exc_type, (tf.errors.CancelledError, tf.errors.AbortedError,
-                                               tf.errors.UnavailableError)):
+        if not issubclass(arguments.exc_type, (tf.errors.CancelledError, *BROKEN)):
             usual(arguments)
     threading.excepthook = hook
     try:
@@ -514,51 +577,60 @@ def raw(sess):
         lambda step_context: step_context.session)
 
 
-def iterations(member, sess, first, total):
+def iterations(member, sess, first, total, stop=types.SimpleNamespace(signal=None)):
     """Yield the number of each iteration to be done: a range, in a cluster as the step says.
 
-    No process takes part in one step twice: it waits until the step counts on.
-    """
-    if member is None:
-        yield from range(first, total)
-        return
-    number = last = None
-    while True:
-        number, over = member.pulse.seen or look(member, sess)
-        member.pulse.seen = None
-        if over or number >= total:
-            member.pulse.over = True
-            return
-        if number == last:
-            time.sleep(POLL)
-            continue
-        member.pulse.beat = time.monotonic()
-        last = number
-        yield number
-
-
-def look(member, sess):
-    """The step, and whether the training has ended; see `last_done` for what that saves.
-
-    From here on this process's gradient counts for that step, whatever token it has seen before.
-    """
-    optimizer, = tf.get_collection(OPTIMIZERS)
-    ended, = tf.get_collection(ENDED)
-    number, over, _ = sess.run([tf.train.get_global_step(), ended, optimizer.local_step_init_op])
-    member.pulse.seen = int(number), bool(over)
-    return member.pulse.seen
-
-
-def last_done(member, sess, i, stop):
-    """The number of the last iteration that all have done: `i`, unless a fault or `stop` came.
-
-    `iterations` uses what was seen here: each look costs the parameter server's answer.
+    No process takes part in one step twice, unless the chief's session is another one since: it
+    waits until the step counts on.
 
     Args: stop: as console.stop_signals yields it.
     """
     if member is None:
+        yield from range(first, total)
+        return
+    last = None
+    while True:
+        number, over, generation = member.pulse.seen or look(member, sess)
+        member.pulse.seen = None
+        if over or number >= total:
+            member.pulse.over = True
+            return
+        if (number, generation) == last:
+            if stop.signal and not member.chief:
+                raise KeyboardInterrupt(stop.signal)
+            time.sleep(POLL)
+            continue
+        last = number, generation
+        member.pulse.beat, member.pulse.waiting = time.monotonic(), True
+        yield number
+
+
+def look(member, sess):
+    """The step, whether the training has ended, and the generation; see `last_done`.
+
+    From here on this process's gradient counts for that step, whatever token it has seen before.
+    """
+    optimizer, = tf.get_collection(OPTIMIZERS)
+    shared, = tf.get_collection(BOARDS)
+    number, over, generation = sess.run([optimizer.local_step_init_op, shared.ended,
+                                         shared.generation])
+    member.pulse.seen = int(number), bool(over), int(generation)
+    return member.pulse.seen
+
+
+def last_done(member, sess, i):
+    """The number of the last iteration that all have done: `i`, unless a fault or a stop came.
+
+    `iterations` uses what was seen here: each look costs the parameter server's answer.
+    """
+    if member is None:
         return i
-    member.pulse.beat = time.monotonic()
-    while look(member, sess)[0] == i and not stop.signal:
+    while look(member, sess)[0] == i and not member.pulse.released:
         time.sleep(POLL)
+    rest(member)
     return member.pulse.seen[0] - 1
+
+
+def rest(member):
+    """Note that this process is not in a step, so that a signal need not end one."""
+    member.pulse.waiting = False

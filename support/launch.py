@@ -134,7 +134,7 @@ def wait(processes):
     """
     chief = processes['chief', 0]
     with console.stop_signals(None) as stop:
-        told, deadline = False, None
+        told, deadline, first = False, None, 0
         while any(process.poll() is None for process in processes.values()):
             time.sleep(0.1)
             if stop.signal and not told:
@@ -143,6 +143,7 @@ def wait(processes):
             failed = [task for task, process in processes.items() if process.poll()]
             if deadline is None and (failed or chief.poll() is not None):
                 deadline = time.monotonic() + (PARTING if chief.poll() == 0 or told else 0)
+                first = processes[failed[0]].returncode if failed and not told else 0
                 if failed and failed[0][0] != 'chief':  # the chief saves what is done so far
                     console.say(f'{name_of(*failed[0])} ended with status '
                                 f'{processes[failed[0]].returncode}; stopping the others')
@@ -150,9 +151,9 @@ def wait(processes):
                     deadline = time.monotonic() + PARTING
             if deadline is not None and time.monotonic() > deadline:
                 break
-    codes = [chief.poll(), *(process.poll() for process in processes.values())]
-    status = next((code for code in codes if code), 0)
-    return 128 - status if status < 0 else status
+    codes = [first, chief.poll(), *(process.poll() for process in processes.values())]
+    status = next((code for code in codes if code or code is None), 0)
+    return 1 if status is None else 128 - status if status < 0 else status
 
 
 def main():

@@ -169,8 +169,8 @@ def survey_with_chance(place):
     digits and capitals.
 
     Args: place: as for `read_records`.
-    Returns: their record count, their Facts, and the loss of a network that guesses: ln(classes), or
-      where some classes are rarer than others (no letters but capitals, lengths that vary) the
+    Returns: their record count, their Facts, and the loss of a network that guesses: ln(classes),
+      or where some classes are rarer than others (no letters but capitals, lengths that vary) the
       mean entropy of the labels.
     """
     count, classes = 0, collections.defaultdict(collections.Counter)  # of each head

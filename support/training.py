@@ -229,14 +229,17 @@ def supervised(sess, tensors, recipe, run, start):
                 f'{start.facts}; loss at chance: {start.chance_name}'
                 if cluster.is_chief(run.member) else f'{run.member.name}: {start.pictures} training'
                 f' pictures of its own in {len(start.train_files)} files')
-    numbers = cluster.iterations(run.member, sess, start.iteration, recipe.steps)
     try:
         with console.stop_signals() as stop:
+            numbers = cluster.iterations(run.member, sess, start.iteration, recipe.steps, stop)
             if cluster.is_chief(run.member):
                 with _saved(sess, tensors, recipe, run, start, stop) as (after_iteration, writer):
                     yield numbers, after_iteration, writer
             else:
-                yield numbers, lambda *_: 128 + stop.signal if stop.signal else None, None
+                def after_iteration(*_):
+                    cluster.rest(run.member)
+                    return 128 + stop.signal if stop.signal else None
+                yield numbers, after_iteration, None
     except tf.errors.OutOfRangeError as error:  # the reader's thread failed, closed the queue
         raise UserError(f'{run.train_file}: was whole when the training began, cannot be read '
                         f'now; make it again, then resume with the same command') from error
@@ -256,7 +259,7 @@ def _saved(sess, tensors, recipe, run, start, stop):
 
     def after_iteration(number, loss, feed):
         nonlocal again, warned
-        i = cluster.last_done(run.member, sess, number, stop)
+        i = cluster.last_done(run.member, sess, number)
         if i < number and not stop.signal:  # a fault took the cluster back
             return None
         if i < 0:
@@ -277,7 +280,10 @@ def _saved(sess, tensors, recipe, run, start, stop):
 
         # once more, because what is saved comes after the step that `loss` led to
         check_finite(sess.run(tensors.total_loss, feed), i, recipe, run)
-        checkpoint = checkpoints.save(saver, cluster.raw(sess), prefix, i, again)
+        try:
+            checkpoint = checkpoints.save(saver, cluster.raw(sess), prefix, i, again)
+        except cluster.BROKEN:  # a parameter server is gone: the next step begins all anew
+            return None
         again = 'the same command' + ', without --restart' * run.restart
         if done or not stop.signal:
             report_held_out(sess, tensors, run.test_file, i, writer)

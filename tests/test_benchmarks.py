@@ -209,8 +209,8 @@ AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
 
 @pytest.mark.parametrize('command, trained, rows', [
     ('networks --networks small_cnn', [dataclasses.replace(SMALL, steps=3001)],
-     ['| small_cnn, seed 0 | 1,292,334 | 60 million | 100 | 2.0 | 2.0 | never | never | 97.5 % | 2.0 '
-      '| 7.0 MB |']),
+     ['| small_cnn, seed 0 | 1,292,334 | 60 million | 100 | 2.0 | 2.0 | never | never | 97.5 % '
+      '| 2.0 | 7.0 MB |']),
     ('methods', [dataclasses.replace(AS_THEY_ARE, method=method) for method in METHODS],
      [f'| {method} | 97.5 % | 97.5 % |' for method in METHODS]),
     ('methods --distort --steps 7',

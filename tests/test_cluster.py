@@ -44,7 +44,8 @@ def test_a_member():
 
 @pytest.mark.parametrize('text, found', [
     ('no', "JSON, found 'no'"), ('[]', '"cluster", and "task"'),
-    ('{"cluster": {}}', 'with "type" and "index"'), (config(evaluator=['f:1']), 'found also evaluator'),
+    ('{"cluster": {}}', 'with "type" and "index"'),
+    (config(evaluator=['f:1']), 'found also evaluator'),
     (config(ps=[]), 'list of host:port for ps, found'), (config(ps=['d']), "found ['d']"),
     (config(chief=['a:1', 'f:1']), 'one chief and at least one ps, found 2 chief'),
     (config(worker=['a:1']), 'found a:1 more than once'),
@@ -197,6 +198,12 @@ def test_faults(shards, tmp_path):
         team.wait_for('chief', 'waiting for worker 0 at 127.0.0.1')
         team.start('worker')
         team.wait_for('worker', '(?s)training pictures of its own.*training pictures of its own')
+        shown = team.text('chief').count('Iter:')
+        team.wait_for('chief', f'(?s)(Iter:.*){{{shown + 2}}}')
+
+        team.running['chief'].kill()
+        team.wait_for('worker', 'waiting for chief at 127.0.0.1')
+        team.start('chief')
         shown = team.text('chief').count('Iter:')
         team.wait_for('chief', f'(?s)(Iter:.*){{{shown + 2}}}')
 
