@@ -37,7 +37,7 @@ from support import checkpoints, cluster, dataset, launch, models, recipes, trai
 
 STEPS, BATCH = 5, 24  # of `exact`
 SAVE_EVERY = 50  # iterations, of `faults`
-HANGS = 120  # seconds after which what has not ended is taken for stuck
+HANGS = 300  # seconds after which what has not ended is taken for stuck
 TRAIN = os.path.join(ROOT, 'captcha_train.py')
 PARAMETERS = {'small_cnn': 1_292_334, 'alexnet_v2': 46_355_304}
 LARGEST = {'small_cnn': 393_216, 'alexnet_v2': 26_214_400}  # of one variable: columns, fc6

@@ -19,6 +19,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 import types
@@ -38,6 +39,8 @@ SCOPE = 'sync_replicas/'  # before the names of Adam's two powers in a cluster's
 POLL = 0.01  # seconds between two looks at the step
 PATIENCE = 60  # seconds at the start after which who is waited for is named
 IMPATIENCE = 10  # the same, once steps are done
+STUCK = 60  # seconds, and STUCK_STEPS of its longest steps, after which a process begins again
+STUCK_STEPS = 20
 LAST_STEP = 3  # seconds after a signal in which a step may end by itself; then it is let go ...
 GRACE = 10  # ... and after these the process ends
 PARTING = 60  # seconds that a parameter server waits for the workers after the chief's end
@@ -50,12 +53,13 @@ class Member:
     job: str  # one of JOBS
     index: int  # in its job
     target: str = ''  # of sessions, once its server runs: 'grpc://host:port'
-    # beat: when the last step began; waiting: it has not ended yet; released: a signal let it go;
-    # begun: the chief's session is not the first; seen: what the last `look` gave; over: the end
+    # beat: when the last step began; waiting: it has not ended yet; longest: of all, in seconds;
+    # released: a signal let it go; begun: the chief's session is not the first; seen: what the last
+    # `look` gave; over: the training has ended; saved: the chief has saved
     pulse: types.SimpleNamespace = dataclasses.field(
         default_factory=lambda: types.SimpleNamespace(
-            beat=time.monotonic(), waiting=False, released=False, begun=False, seen=None,
-            over=False),
+            beat=time.monotonic(), waiting=False, longest=0, released=False, begun=False,
+            seen=None, over=False, saved=False),
         compare=False)
 
     @property
@@ -419,6 +423,21 @@ def check_agreement(published, found):
                             'all processes with the same command and the same records')
 
 
+def begin_again(member):
+    """Become a new process of the same command: the answer to a call has been lost.
+
+    TensorFlow's runtime was seen to lose one in some thousand steps on two busy cores, all
+    processes alive and none computing, and it has no limit of time for them. The others take this
+    for a process that was killed and started again; the chief is the last to do it.
+    """
+    say(member, 'an answer in this step seems to be lost: beginning again from what was saved')
+    sys.stdout.flush()
+    command = [*sys.orig_argv]
+    if member.pulse.saved:
+        command = [word for word in command if word != '--restart']
+    os.execv(sys.executable, command)
+
+
 @contextlib.contextmanager
 def watch(member):
     """A thread that says whom a step waits for, and ends a step that waits when a signal comes.
@@ -441,19 +460,26 @@ def watch(member):
             if signals and stopped and pulse.waiting:
                 leave(signals[-1])
             stopped = stopped or (signals and (now, signals[0]))
-            if not pulse.waiting:
-                continue
-            if stopped and now - max(stopped[0], pulse.beat) > GRACE:
+            if stopped and pulse.waiting and now - max(stopped[0], pulse.beat) > GRACE:
                 leave(stopped[1])
-            elif stopped and now - max(stopped[0], pulse.beat) > LAST_STEP:
+            elif stopped and pulse.waiting and now - max(stopped[0], pulse.beat) > LAST_STEP:
                 pulse.released = True
                 ask(member, lambda: release(member))
-            elif now - pulse.beat > IMPATIENCE and now - named > PATIENCE:
-                named = now
-                if missing := absent(member, JOBS):
+            elif not stopped and now - pulse.beat > IMPATIENCE and (
+                    pulse.waiting or not member.chief):  # the chief may be saving
+                missing = absent(member, JOBS)
+                if missing and now - named > PATIENCE:
                     say(member, f'waiting for {", ".join(missing)}')
-                else:  # all are there again; a step that lost its gradients begins anew
-                    ask(member, lambda: release(member))
+                    named = now
+                if not missing and pulse.waiting:
+                    give_again(now)
+
+    def give_again(now):
+        # All answer: a step that lost its gradients with a parameter server begins anew ...
+        ask(member, lambda: release(member))
+        patience = max(STUCK, STUCK_STEPS * pulse.longest) * (2 if member.chief else 1)
+        if now - pulse.beat > patience and pulse.waiting:  # ... or it was the answer that got lost
+            begin_again(member)
 
     def leave(number):
         waited = ', '.join(absent(member, JOBS)) or 'the others'
@@ -633,4 +659,11 @@ def last_done(member, sess, i):
 
 def rest(member):
     """Note that this process is not in a step, so that a signal need not end one."""
+    member.pulse.longest = max(member.pulse.longest, time.monotonic() - member.pulse.beat)
     member.pulse.waiting = False
+
+
+def note_saved(member):
+    """Note that a new process would have to resume, whatever the command says."""
+    if member is not None:
+        member.pulse.saved = True

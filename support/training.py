@@ -284,6 +284,7 @@ def _saved(sess, tensors, recipe, run, start, stop):
             checkpoint = checkpoints.save(saver, cluster.raw(sess), prefix, i, again)
         except cluster.BROKEN:  # a parameter server is gone: the next step begins all anew
             return None
+        cluster.note_saved(run.member)
         again = 'the same command' + ', without --restart' * run.restart
         if done or not stop.signal:
             report_held_out(sess, tensors, run.test_file, i, writer)
