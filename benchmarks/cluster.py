@@ -195,7 +195,7 @@ def faults(args):
     print('| killed | times | all ended with status 0, the last checkpoint there | '
           'steps done again, mean | most | seconds until the next step, mean | most |')
     print('|---|---:|---:|---:|---:|---:|---:|', flush=True)
-    for job in 'worker', 'chief', 'ps':
+    for job in args.jobs:
         ended, lost, waited = 0, [], []
         for _ in range(args.kills):
             with tempfile.TemporaryDirectory() as folder:
@@ -301,6 +301,8 @@ def main():
     parser.add_argument('--test', default='captcha/shards/test.tfrecords', metavar='FILE')
     parser.add_argument('--steps', type=console.positive_int, default=201)
     parser.add_argument('--kills', type=console.positive_int, default=10)
+    parser.add_argument('--jobs', nargs='+', default=['worker', 'chief', 'ps'],
+                        choices=['worker', 'chief', 'ps'], help='rows of `faults`')
     parser.add_argument('--seconds', type=console.positive_float, default=0.15)
     parser.add_argument('--seed', type=console.seed_number, default=0)
     parser.add_argument('--out', help=argparse.SUPPRESS)  # of `member` and `trainer`, which

@@ -41,6 +41,7 @@ PATIENCE = 60  # seconds at the start after which who is waited for is named
 IMPATIENCE = 10  # the same, once steps are done
 STUCK = 60  # seconds, and STUCK_STEPS of its longest steps, after which a process begins again
 STUCK_STEPS = 20
+CONNECTION = 'the connection to a parameter server broke'
 LAST_STEP = 3  # seconds after a signal in which a step may end by itself; then it is let go ...
 GRACE = 10  # ... and after these the process ends
 PARTING = 60  # seconds that a parameter server waits for the workers after the chief's end
@@ -54,7 +55,7 @@ class Member:
     index: int  # in its job
     target: str = ''  # of sessions, once its server runs: 'grpc://host:port'
     # beat: when the last step began; waiting: it has not ended yet; longest: of all, in seconds;
-    # released: a signal let it go; begun: the chief's session is not the first; seen: what the last
+    # released: a signal let it go; begun: its session is there; seen: what the last
     # `look` gave; over: the training has ended; saved: the chief has saved
     pulse: types.SimpleNamespace = dataclasses.field(
         default_factory=lambda: types.SimpleNamespace(
@@ -423,14 +424,15 @@ def check_agreement(published, found):
                             'all processes with the same command and the same records')
 
 
-def begin_again(member):
-    """Become a new process of the same command: the answer to a call has been lost.
+def begin_again(member, why):
+    """Become a new process of the same command, which the others take for one started again.
 
-    TensorFlow's runtime was seen to lose one in some thousand steps on two busy cores, all
-    processes alive and none computing, and it has no limit of time for them. The others take this
-    for a process that was killed and started again; the chief is the last to do it.
+    After a fault TensorFlow would begin another session in this process, whose queues of pictures
+    the end of the last one has closed for good. And it was seen to lose the answer to a call, once
+    in some thousand steps on two busy cores, all processes alive and none computing; it has no
+    limit of time for them. Of two that wait the chief is the last to do this.
     """
-    say(member, 'an answer in this step seems to be lost: beginning again from what was saved')
+    say(member, f'{why}: beginning again from what was saved')
     sys.stdout.flush()
     command = [*sys.orig_argv]
     if member.pulse.saved:
@@ -479,7 +481,7 @@ def watch(member):
         ask(member, lambda: release(member))
         patience = max(STUCK, STUCK_STEPS * pulse.longest) * (2 if member.chief else 1)
         if now - pulse.beat > patience and pulse.waiting:  # ... or it was the answer that got lost
-            begin_again(member)
+            begin_again(member, 'the answer in this step seems to be lost')
 
     def leave(number):
         waited = ', '.join(absent(member, JOBS)) or 'the others'
@@ -529,30 +531,30 @@ def session(member, config, begin, agreement):
     optimizer, = tf.get_collection(OPTIMIZERS)
     shared, step = board(), tf.train.get_global_step()
     tf.add_to_collection(BOARDS, shared)
-    whole = tf.reduce_all([tf.is_variable_initialized(v) for v in tf.global_variables()])
     new_generation, let_go = shared.generation.assign(shared.now), release(member)
     runners = tf.get_collection_ref(tf.GraphKeys.QUEUE_RUNNERS)
     own_runners = runners[:]
     runners.clear()  # a fault in the records must not end the thread that adds the gradients up
 
     def begin_all(_, sess):
-        if member.pulse.begun and sess.run(whole):  # no more than a connection broke
-            say(member, f'joined again at step {sess.run(step)}')
-            return
+        if member.pulse.begun:
+            begin_again(member, CONNECTION)
         shared.ended.load(False, sess)  # before what the workers wait for
         shared.agreement.load(json.dumps(agreement), sess)
         sess.run(new_generation)
         step.load(begin(sess), sess)
 
     def at_each_session(sess):
+        if member.pulse.begun:
+            begin_again(member, CONNECTION)
+        member.pulse.begun = True
         for runner in own_runners:
             runner.create_threads(sess, tf.train.Coordinator(), daemon=True, start=True)
         if member.chief:
             # What was given to the session before may be lost in part: let everybody give again.
             sess.run(new_generation)
-            if member.pulse.begun or resumed:
+            if resumed:
                 sess.run(let_go)
-            member.pulse.begun = True
 
     resumed = member.chief and ask(member, step_has_value)  # of a chief that was killed
     config.MergeFrom(member.config)
