@@ -32,14 +32,21 @@ def test_the_default_recipes():
     assert small.distortion == default.distortion and small.keep_prob is None
 
 
-@pytest.mark.parametrize('network', recipes.NETWORKS)
-def test_the_recipes_for_pictures_of_ones_own(network):
+@pytest.mark.parametrize('network, method', [('alexnet_v2', 'heads'),
+                                             ('small_cnn', 'fine_attention')])
+def test_the_recipes_for_pictures_of_ones_own(network, method):
     default, own, fine_tune = (recipes.RECIPES[network, name]
                                for name in ('default', 'own', 'fine_tune'))
-    assert own == dataclasses.replace(default, distortion=own.distortion)
+    assert own == dataclasses.replace(default, distortion=own.distortion, method=method)
     assert own.distortion.invert == 0.5
     assert fine_tune == dataclasses.replace(own, steps=2001,
                                             learning_rate=default.learning_rate / 3)
+
+
+def test_a_method_that_the_network_lacks_is_refused():
+    with pytest.raises(UserError, match='--method attention: expected one of heads, vector for '
+                                        'alexnet_v2'):
+        recipes.make('alexnet_v2', method='attention')
 
 
 def rate_by_the_loop(first, steps, divided_after):
