@@ -104,7 +104,8 @@ def open_reader(model_dir=models.MODEL_DIR):
     if about.fields['network'] not in nets_factory.names():
         raise console.UserError(f'{checkpoint}: expected one of the networks '
                                 f'{", ".join(nets_factory.names())}, found '
-                                f'{about.fields["network"]}; train one of them with: {train} --restart')
+                                f'{about.fields["network"]}; train one of them with: {train} '
+                                '--restart')
     with tf.Graph().as_default():
         x, predictions, confidence = build_reader(about)
         sess = tf.Session()

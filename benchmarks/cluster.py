@@ -14,7 +14,6 @@ import argparse
 import itertools
 import os
 import random
-import re
 import signal
 import subprocess
 import sys

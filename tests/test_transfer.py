@@ -58,7 +58,8 @@ def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsy
                                atol=1e-7)
     average = 'small_cnn/conv2/BatchNorm/moving_variance'
     assert np.abs(first[average] - 1).max() > 0.003  # it has moved since it began at 1
-    np.testing.assert_allclose(begun[average], 0.99 * first[average], rtol=1e-4)  # blank: variance 0
+    # the pictures are blank: their variance is 0
+    np.testing.assert_allclose(begun[average], 0.99 * first[average], rtol=1e-4)
 
 
 def test_a_resumed_training_does_not_begin_again(captchas, tmp_path, capsys):
