@@ -111,7 +111,7 @@ def exact(args):
                            '--out', path] for name, path in paths.items()}
         subprocess.run([sys.executable, *commands['one']], check=True)
         subprocess.run([sys.executable, *commands['other'], '--backwards'], check=True)
-        status = launch.launch(commands['two'], local_cluster())
+        status = launch.launch(commands['two'], launch.local_cluster())
         if status:
             raise console.UserError(f'a process of the cluster ended with status {status}')
         print('| network | weights | largest difference after five steps | more than 1e-5 apart |')
@@ -122,12 +122,6 @@ def exact(args):
                     apart = np.concatenate([np.abs(one[key] - found[key]).ravel() for key in one])
                 print(f'| {args.network}, {row} | {apart.size:,} | {apart.max():.1e} | '
                       f'{(apart > 1e-5).mean():.5%} |')
-
-
-def local_cluster(workers=1):
-    """A parameter server, a chief and workers on free ports."""
-    return launch.cluster_of(workers, 1, [f'127.0.0.1:{port}'
-                                          for port in launch.free_ports(2 + workers)])
 
 
 # --- speed
@@ -158,7 +152,7 @@ def speed(args):
             model_dir = os.path.join(folder, name)
             command = train_command(args, size, model_dir, args.steps)
             status = (subprocess.run([sys.executable, *command], check=False).returncode
-                      if name == 'one' else launch.launch(command, local_cluster()))
+                      if name == 'one' else launch.launch(command, launch.local_cluster()))
             if status:
                 raise console.UserError(f'a training ended with status {status}')
             rates.append(pictures_a_second(os.path.join(model_dir, 'log'), 2 * half, first, last))
@@ -212,7 +206,7 @@ def one_fault(args, job, chance, folder):
     Returns: whether all ended with status 0 and the last checkpoint is there; steps done again;
       seconds from the kill to the next step.
     """
-    addresses, notes = local_cluster(), os.path.join(folder, 'steps.txt')
+    addresses, notes = launch.local_cluster(), os.path.join(folder, 'steps.txt')
     command = [os.path.abspath(__file__), 'trainer', '--network', args.network, '--train',
                args.train, '--test', args.test, '--steps', str(args.steps), '--out', notes]
 

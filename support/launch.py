@@ -48,6 +48,12 @@ def cluster_of(workers, servers, addresses):
             'worker': addresses[servers + 1:servers + 1 + workers]}
 
 
+def local_cluster(workers=1, servers=1):
+    """The same on free ports of this machine."""
+    return cluster_of(workers, servers, [
+        f'127.0.0.1:{port}' for port in free_ports(servers + 1 + workers)])
+
+
 def tasks(cluster):
     """[(job, index), ...] in the order in which they are started."""
     return [(job, index) for job, addresses in cluster.items() for index in range(len(addresses))]
@@ -184,8 +190,7 @@ def main():
     if args.hosts:
         return 0
     print()
-    return launch(command, cluster_of(
-        args.workers, args.ps, [f'127.0.0.1:{port}' for port in free_ports(count)]))
+    return launch(command, local_cluster(args.workers, args.ps))
 
 
 if __name__ == '__main__':

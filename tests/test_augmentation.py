@@ -66,6 +66,15 @@ def mnist():
     return input_data.read_data_sets(DATA, one_hot=True, seed=3)
 
 
+def test_the_pens_share_is_its_limit(digit):
+    digits = np.tile(digit, [50, 1])
+    widest = augmentation.other_pens(digits, np.full([50, 1, 1], 0.3))
+    assert np.array_equal(augmentation.other_pens(digits, np.zeros([50, 1, 1])), digits)
+    pens = np.random.default_rng(1).uniform(-0.3, 0.3, [50, 1, 1])
+    some = augmentation.other_pens(digits, pens)
+    assert (some <= widest + 1e-6).all() and len(np.unique(some.sum(1))) == 50
+
+
 def test_skipped_batches_are_those_that_would_have_come(mnist):
     strength = augmentation.Strength(stock=5)
     first, second = (augmentation.distorted(mnist, 4, strength).train for _ in range(2))

@@ -161,8 +161,7 @@ class Processes:
 
     def __init__(self, command, folder):
         self.command, self.folder, self.running = command, folder, {}
-        self.addresses = launch.cluster_of(
-            1, 1, [f'127.0.0.1:{port}' for port in launch.free_ports(3)])
+        self.addresses = launch.local_cluster()
 
     def start(self, job, *options):
         with open(self.folder / f'{job}.txt', 'ab') as output:

@@ -212,7 +212,8 @@ def test_factory(graph):
     assert fn.default_image_size == alexnet.alexnet_v2.default_image_size == 224
     with pytest.raises(ValueError, match='alexnet_v2'):
         nets_factory.get_network_fn('alexnet_v3', 10)
-    with pytest.raises(ValueError, match="unknown method 'vectors' of alexnet_v2; known: heads"):
+    with pytest.raises(ValueError, match="unknown method 'vectors' of alexnet_v2; "
+                                         "known: heads, vector"):
         nets_factory.get_network_fn('alexnet_v2', 10, method='vectors')
 
 
