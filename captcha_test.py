@@ -78,7 +78,7 @@ def build_reader(about):
     network_fn = nets_factory.get_network_fn(
         about.fields['network'], num_classes=about.facts.num_classes, is_training=False,
         method=about.fields['method'], num_heads=about.facts.heads)
-    *logits, _ = network_fn(inputs.network_input(x, about.fields['standardize']))
+    *logits, _ = network_fn(inputs.network_input(x, about.fields['standardize'], about.fields['dark_ink']))
     logits = tf.stack(logits, axis=1)  # [batch, heads, num_classes]
     predictions = tf.argmax(logits, axis=2)
     confidence = tf.reduce_prod(tf.reduce_max(tf.nn.softmax(logits), axis=2), axis=1)

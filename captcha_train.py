@@ -101,15 +101,19 @@ def build_network(x, recipe, facts, is_training):
     """The network as it is trained, or as it is used.
 
     Args: x: float32 [batch, 224, 224], -1 ... 1; the batch may be None if not `is_training`.
-    Returns: the heads' logits, float32 [batch, num_classes] each: four in the post.
+    Returns: the heads' logits, float32 [batch, num_classes] each: four in the post; and the
+      pictures as the network sees them, float32 [batch, height, width, 1].
     """
     network_fn = nets_factory.get_network_fn(
         recipe.network, num_classes=facts.num_classes, is_training=is_training,
         weight_decay=recipe.weight_decay if is_training else 0.0,
         initialization=recipe.initialization, method=recipe.method, num_heads=facts.heads)
+    images = inputs.network_input(x, recipe.standardize, recipe.dark_ink)
+    if is_training:  # ours: no picture is seen twice
+        images = inputs.distort(images, recipe.distortion, network_fn.training_size)
     dropout = {'dropout_keep_prob': recipe.keep_prob} if is_training and recipe.keep_prob else {}
-    *logits, _ = network_fn(inputs.network_input(x, recipe.standardize), **dropout)
-    return logits
+    *logits, _ = network_fn(images, **dropout)
+    return logits, images
 
 
 # --- the post's losses: one for each task, and their mean, the joint loss
@@ -191,11 +195,10 @@ def train(recipe, run):
 
         # network
         image = tf.reshape(x, [recipe.batch_size, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
-        distorted = inputs.distort(image, recipe.batch_size, recipe.distortion)
-        logits = build_network(distorted, recipe, facts, is_training=True)
+        logits, seen = build_network(image, recipe, facts, is_training=True)
         # ours: the same network with the same variables, without dropout, to be measured
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            test_logits = build_network(x, recipe, facts, is_training=False)
+            test_logits, _ = build_network(x, recipe, facts, is_training=False)
         predictions = tf.stack([tf.argmax(head, 1) for head in test_logits], 1)  # [batch, heads]
 
         # losses, Adam, accuracies
@@ -203,8 +206,8 @@ def train(recipe, run):
         lr, optimizer = build_train_op(total_loss, recipe.learning_rate, run.member)
         accuracies = build_accuracies(logits, y)
         # ours: for TensorBoard, and so that a checkpoint says what it is
-        input_summary = tf.summary.image('input', tf.image.resize(
-            (distorted[..., tf.newaxis] + 1) / 2, [IMAGE_HEIGHT, IMAGE_WIDTH]), max_outputs=5)
+        input_summary = tf.summary.image(
+            'input', tf.image.resize(seen, [IMAGE_HEIGHT, IMAGE_WIDTH]), max_outputs=5)
         models.note_about(recipe, facts)
         tensors = training.tensors(x, total_loss, predictions, lr, input_summary, run.member)
 

@@ -22,7 +22,7 @@ import signal
 from captcha.image import DEFAULT_FONTS, ImageCaptcha
 from PIL import ImageFont
 
-from support import console, dataset, files, labels
+from support import console, dataset, files, labels, styles
 
 # --- files
 OUT = dataset.IMAGE_FOLDER
@@ -30,6 +30,7 @@ OUT = dataset.IMAGE_FOLDER
 # --- data
 NUM = 40000  # pictures: a network learns a few thousand by heart (docs/captcha.md has the figures)
 CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a lively progress bar
+VARIED = 0.8  # share of the pictures of --varied that are not in the package's own style
 UNLIKELY = 0.001  # probability below which a folder is taken for one of another alphabet
 NOT_IN_NAMES = re.compile(labels.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
 
@@ -41,6 +42,7 @@ class Drawing:
     width: int = dataset.IMAGE_WIDTH  # pixels
     height: int = dataset.IMAGE_HEIGHT
     fonts: tuple[str, ...] = tuple(DEFAULT_FONTS)  # each character takes one of them
+    varied: bool = False  # in many styles and sizes, see support/styles.py
 
 
 def draw(job):
@@ -53,10 +55,10 @@ def draw(job):
     image = ImageCaptcha(drawing.width, drawing.height, list(drawing.fonts))  # RGB
     for number, text in numbered_texts:
         # The series called write(), which puts PNG bytes into a file named .jpg.
-        jpeg = image.generate(text, format='jpeg').getvalue()
+        ours = drawing.varied and random.random() < VARIED
+        picture = styles.varied(text, drawing.fonts) if ours else image.generate_image(text)
         with files.whole_file(os.path.join(folder, f'{text}_{number:06d}.jpg')) as part:
-            with open(part, 'wb') as file:
-                file.write(jpeg)
+            picture.save(part, 'jpeg')
     return len(numbered_texts)
 
 
@@ -172,6 +174,9 @@ def main():
                         help='folder for the pictures (default: %(default)s)')
     parser.add_argument('--fonts', metavar='FOLDER',
                         help="draw with every font found there, too (default: the package's own)")
+    parser.add_argument('--varied', action='store_true',
+                        help='draw in many styles, light on dark as well as dark on light, of any '
+                             'size, for a network to begin with; best with many --fonts')
     parser.add_argument('--width', type=console.positive_int, default=dataset.IMAGE_WIDTH,
                         help='pixels (default: %(default)s)')
     parser.add_argument('--height', type=console.positive_int, default=dataset.IMAGE_HEIGHT,
@@ -185,8 +190,8 @@ def main():
         raise console.UserError('--alphabet: expected characters that a file name can hold, found '
                                 f'{NOT_IN_NAMES.search(alphabet)[0]!r}; leave it out')
     gen_captcha(args.out, args.num, Drawing(dataset.Facts(alphabet, *args.length), args.width,
-                                            args.height, find_fonts(args.fonts, alphabet)),
-                args.seed)
+                                            args.height, find_fonts(args.fonts, alphabet),
+                                            args.varied), args.seed)
 
 
 if __name__ == '__main__':

@@ -80,7 +80,7 @@ def train_exactly(network, out, backwards):
     with tf.Graph().as_default(), cluster.placement(member):
         tf.set_random_seed(0)
         x, y = captcha_train.build_placeholders()
-        logits = captcha_train.build_network(x, recipe, facts, is_training=True)
+        logits, _ = captcha_train.build_network(x, recipe, facts, is_training=True)
         loss = captcha_train.build_loss(logits, y)
         _, train_op = captcha_train.build_train_op(loss, recipe.learning_rate, member)
         initializer, weights = cluster.initializer(member), tf.trainable_variables()

@@ -50,7 +50,6 @@ def main():
                         help='training pictures (default: %(default)s)')
     parser.add_argument('--steps', type=console.positive_int,
                         help="iterations (default: the recipes' own)")
-    parser.add_argument('--bfloat16', action='store_true', help='as of captcha_train.py')
     args = parser.parse_args()
     print('| whole captchas read | training pictures: 0 | '
           + ' | '.join(f'{count:,}' for count in args.counts) + ' |')
@@ -60,7 +59,7 @@ def main():
                        for name in (dataset.TRAIN_FILE, dataset.TEST_FILE))
         for how, name, init_from in [('from nothing', 'own', None),
                                      ('by transfer learning', 'fine_tune', args.init_from)]:
-            run = training.Run(train, test, init_from=init_from, bfloat16=args.bfloat16)
+            run = training.Run(train, test, init_from=init_from)
             at_first = captcha_accuracy.percents([untrained(init_from, test)]) if init_from else ''
             shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
                          recipes.make('small_cnn', name, steps=args.steps))

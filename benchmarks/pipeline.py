@@ -170,7 +170,7 @@ def wait(folder, amounts):
                                            recipe.batch_size, seed=0)
         x, y = captcha_train.build_placeholders()
         image = tf.reshape(x, [recipe.batch_size, *x.shape[1:]])
-        logits = captcha_train.build_network(image, recipe, dataset.Facts(), is_training=True)
+        logits, _ = captcha_train.build_network(image, recipe, dataset.Facts(), is_training=True)
         loss = captcha_train.build_loss(logits, y, captcha_train.CHAR_SET_LEN)
         _, optimizer = captcha_train.build_train_op(loss, 0.0003)
         sess.run(tf.global_variables_initializer())

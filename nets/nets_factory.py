@@ -18,7 +18,9 @@ def register(name, network, network_arg_scope):
       network: a function of images float32 [batch, height, width, channels], num_classes and the
         keywords is_training and num_heads that returns the heads' logits, [batch, num_classes]
         each, and end_points last; its `default_image_size` is the height and width. If it takes
-        a keyword `attention` as well, it can be built by these methods.
+        a keyword `attention` as well, it can be built by these methods. A network that shrinks
+        its input first may have a function `training_size` of num_heads and attention: the
+        smallest (height, width) that loses nothing.
       network_arg_scope: a function of weight_decay and initialization that makes the scope.
     """
     _NETWORKS[name] = network, network_arg_scope
@@ -55,7 +57,8 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
         'fine_attention': heads that share their weights, see small_cnn.heads_that_look.
       num_heads: characters.
     Returns: a function of float32 [batch, height, width, channels] that returns
-      net0, net1, net2, net3, end_points; its `default_image_size` is the height and width.
+      net0, net1, net2, net3, end_points; its `default_image_size` is the height and width, its
+      `training_size` the (height, width) that training pictures need.
     Raises: ValueError for an unknown name, method or initialization.
     """
     if name not in _NETWORKS:
@@ -65,15 +68,18 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
     network, network_arg_scope = _NETWORKS[name]
     arg_scope = network_arg_scope(weight_decay=weight_decay, initialization=initialization)
 
+    attention = {'attention': method} if 'attention' in method else {}
+
     @functools.wraps(network)
     def network_fn(images, **kwargs):
-        kwargs = dict(is_training=is_training, **kwargs)
+        kwargs = dict(is_training=is_training, **attention, **kwargs)
         with slim.arg_scope(arg_scope):
-            if 'attention' in method:
-                kwargs['attention'] = method
             if method != 'vector':
                 return network(images, num_classes, num_heads=num_heads, **kwargs)
             vector, end_points = network(images, num_heads * num_classes, num_heads=1, **kwargs)
             return *tf.split(vector, num_heads, axis=1), end_points  # each [batch, num_classes]
-    network_fn.default_image_size = network.default_image_size
+    size = network.default_image_size
+    network_fn.default_image_size = size
+    network_fn.training_size = (network.training_size(num_heads, **attention)
+                                if hasattr(network, 'training_size') else (size, size))
     return network_fn

@@ -27,6 +27,7 @@ import tensorflow.compat.v1 as tf
 
 from nets import slim
 
+ROWS = 56  # the height to which a picture is shrunk first
 MOST_HEADS = 6  # characters that may have 14 columns and connected heads; more have 28 columns
 CONTEXT = 9  # columns that a layer of context sees
 CONTEXT_LAYERS = 3  # together they see 25 columns, all of 14 and nearly all of 28
@@ -50,7 +51,7 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
     """Build the network.
 
     Args:
-      inputs: float32 [batch, 224, 224, channels].
+      inputs: float32 [batch, 224, 224, channels]; `training_size` is enough for training.
       num_classes: classes of each head: 10 for digits, 36 for digits and letters.
       is_training: whether batch norm uses the batch's own mean and variance (and collects the
         operations that average them, in tf.GraphKeys.UPDATE_OPS).
@@ -69,9 +70,9 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
         with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d],
                             outputs_collections=end_points_collection), \
              slim.arg_scope([slim.batch_norm], is_training=is_training):
-            fine = attention == 'fine_attention' or num_heads > MOST_HEADS
-            looking = fine or attention
-            shrink = [4, 1] if fine else [4, 2]
+            looking = attention or num_heads > MOST_HEADS
+            height, width = inputs.shape.as_list()[1:3]
+            shrink = [height // ROWS, width // columns(num_heads, attention)]  # 4x2 of 224x224
             net = slim.avg_pool2d(inputs, shrink, stride=shrink, scope='pool0')  # [b, 56, 112, 1]
             net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 56, 32]
             net = slim.conv2d(net, 64, 3, stride=2, scope='conv2')  # [batch, 14, 28, 64]
@@ -89,6 +90,16 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
                          for scope in slim.head_scopes(num_heads)]
         end_points = slim.convert_collection_to_dict(end_points_collection)
     return *heads, end_points
+
+
+def columns(num_heads, attention):
+    """The width to which the network shrinks a picture first, in pixels."""
+    return 224 if attention == 'fine_attention' or num_heads > MOST_HEADS else 112
+
+
+def training_size(num_heads, attention=None):
+    """(height, width) in pixels of a picture that has all the network needs of it."""
+    return 2 * ROWS, columns(num_heads, attention)
 
 
 def heads_that_look(net, num_classes, num_heads):
@@ -122,3 +133,4 @@ def heads_that_look(net, num_classes, num_heads):
 
 
 small_cnn.default_image_size = 224
+small_cnn.training_size = training_size

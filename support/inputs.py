@@ -1,33 +1,50 @@
 """What happens to captcha pictures in the graph, between the record and the network."""
 import tensorflow.compat.v1 as tf
 
-from support import dataset
+
+EVERY = 4  # rows and columns from one pixel to the next of those that tell ink from paper
 
 
-def network_input(x, standardize):
+def network_input(x, standardize, dark_ink=False):
     """x float32 [batch, 224, 224], -1 ... 1 -> the network's input, float32 [batch, 224, 224, 1].
 
-    The post feeds x as it is. With `standardize` each picture is brought to mean 0, deviation 1.
+    The post feeds x as it is.
+
+    Args:
+      standardize: bring each picture to mean 0, deviation 1.
+      dark_ink: show pictures whose ink is light as negatives, so that the network need not learn
+        both. Ink covers less than paper, so it is on the longer side of the values (skewness).
     """
     image = tf.expand_dims(x, -1)  # [batch, 224, 224, 1]
-    return tf.image.per_image_standardization(image) if standardize else image
+    if standardize:
+        image = tf.image.per_image_standardization(image)
+    if dark_ink:
+        some = image[:, ::EVERY, ::EVERY]  # [batch, 56, 56, 1]
+        some -= tf.reduce_mean(some, [1, 2, 3], keepdims=True)
+        skewed = tf.reduce_mean(some ** 3, [1, 2, 3], keepdims=True)  # above 0: light ink
+        image *= tf.where(skewed > 0, -tf.ones_like(skewed), tf.ones_like(skewed))
+    return image
 
 
-def distort(images, batch_size, distortion):
+def distort(images, distortion, size=None):
     """Change each picture at random, so that none is ever seen twice.
 
     Args:
-      images: float32 [batch_size, 224, 224], -1 ... 1.
+      images: float32 [batch, height, width, 1].
       distortion: a recipes.Distortion, how much at most; None: leave them as they are.
-    Returns: the same shape; what comes in from outside repeats the border. What the distortion
-      has as 0 adds no operation.
+      size: (height, width) of the results, for a network that shrinks what it gets: the fewer
+        pixels, the faster; None: as they are.
+    Returns: float32 [batch, *size, 1]; what comes in from outside repeats the border. What
+      the distortion has as 0 adds no operation.
     """
     if distortion is None:
         return images
 
+    batch = tf.shape(images)[0]
+
     def up_to(limit, low=-1):
-        return tf.random.uniform([batch_size, 1, 1, 1], low * limit, limit)
-    net = move(tf.expand_dims(images, -1), batch_size, distortion)  # [batch_size, 224, 224, 1]
+        return tf.random.uniform([batch, 1, 1, 1], low * limit, limit)
+    net = move(images, distortion, size or images.shape[1:3].as_list())
     if distortion.stroke:
         amount = up_to(distortion.stroke)
         sign = tf.where(amount < 0, -tf.ones_like(amount), tf.ones_like(amount))
@@ -38,25 +55,34 @@ def distort(images, batch_size, distortion):
     if distortion.noise:
         net += up_to(distortion.noise, 0) * tf.random.normal(tf.shape(net))
     if distortion.invert:
-        net *= tf.where(up_to(1.0, 0) < distortion.invert, -tf.ones([batch_size, 1, 1, 1]),
-                        tf.ones([batch_size, 1, 1, 1]))
-    return tf.squeeze(net, -1)
+        ones = tf.ones([batch, 1, 1, 1])
+        net *= tf.where(up_to(1.0, 0) < distortion.invert, -ones, ones)
+    return net
 
 
-def move(images, batch_size, distortion):
-    """Move, stretch and slant each picture: float32 [batch_size, 224, 224, 1] in and out."""
+def move(images, distortion, size):
+    """Move, stretch and slant each picture: float32 [batch, height, width, 1] -> [.., *size].
+
+    Half as high or wide, each pixel lies between two of the old ones, so that it is their mean.
+    """
+    batch = tf.shape(images)[0]
+
     def up_to(limit):
-        return tf.random.uniform([batch_size], -limit, limit)
+        return tf.random.uniform([batch], -limit, limit)
 
     # Seen from the centre, the new pixel (x, y) is the old (width x + slant y + dx,
     # lean x + height y + dy).
     width, height = 1 + up_to(distortion.scale), 1 + up_to(distortion.scale)
     slant, lean = up_to(distortion.shear), up_to(distortion.lean)
-    dx, dy, zeros = up_to(distortion.shift), up_to(distortion.shift), tf.zeros([batch_size])
-    centre = (dataset.IMAGE_SIZE - 1) / 2
-    transforms = tf.stack([width, slant, centre * (1 - width - slant) + dx,
-                           lean, height, centre * (1 - height - lean) + dy,
-                           zeros, zeros], axis=1)  # [batch_size, 8]
+    dx, dy, zeros = up_to(distortion.shift), up_to(distortion.shift), tf.zeros([batch])
+    old_size = images.shape[1:3].as_list()
+    rows, columns = (old / new for old, new in zip(old_size, size))  # old pixels in a new one
+    middle_y, middle_x = ((old - 1) / 2 for old in old_size)
+    first_y, first_x = (rows - 1) / 2 - middle_y, (columns - 1) / 2 - middle_x  # of the new pixels
+    transforms = tf.stack(
+        [width * columns, slant * rows, width * first_x + slant * first_y + middle_x + dx,
+         lean * columns, height * rows, lean * first_x + height * first_y + middle_y + dy,
+         zeros, zeros], axis=1)  # [batch, 8]
     return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images, transforms=transforms, output_shape=images.shape[1:3],
+        images=images, transforms=transforms, output_shape=size,
         fill_value=0.0, interpolation='BILINEAR', fill_mode='NEAREST')

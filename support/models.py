@@ -16,6 +16,7 @@ from support.console import UserError
 MODEL_DIR = './captcha'
 MODEL_NAME = 'crack_captcha.model'
 OLD_KEYS = ('network', 'charset', 'recipe', 'method')  # about/network ...
+OLDER = {'dark_ink': False}  # of checkpoints older than these fields of a recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,8 @@ def about(checkpoint):
     try:
         if checkpoints.ABOUT in shapes:
             found = json.loads(value_of(checkpoints.ABOUT))
-            return About(checkpoint, dict(found['recipe']), dataset.from_json(found['dataset']))
+            return About(checkpoint, {**OLDER, **found['recipe']},
+                         dataset.from_json(found['dataset']))
         old = {key: value_of(f'about/{key}').decode() for key in OLD_KEYS
                if f'about/{key}' in shapes}
         if not old:
@@ -86,7 +88,7 @@ def about(checkpoint):
                         ) from error
     named = recipes.RECIPES['alexnet_v2', old['recipe']]
     return About(checkpoint, {
-        'network': old['network'], 'method': old.get('method', 'heads'),  # older than the choice
+        **OLDER, 'network': old['network'], 'method': old.get('method', 'heads'),  # older than the choice
         'standardize': named.standardize, 'initialization': named.initialization}, facts)
 
 

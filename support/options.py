@@ -36,21 +36,20 @@ def parse(doc):
                         help=f'pictures an iteration (default: {named_values("batch_size")})')
     parser.add_argument('--learning-rate', type=console.positive_float,
                         help=f'rate of iteration 0 (default: {named_values("learning_rate")}); '
-                             'small_cnn lets it fall to 0 along a cosine, alexnet_v2 divides it '
-                             f'by {recipes.DIVIDE_BY} after iteration 0 and after two thirds of '
-                             f'the run, --recipe post after every {post.divide_every} from 0 on')
+                             'it falls to 0 along a cosine, with --recipe post it is divided by '
+                             f'{recipes.DIVIDE_BY} after every {post.divide_every} iterations, 0 '
+                             'included')
     parser.add_argument('--divide-at', nargs='+', type=console.positive_int, metavar='ITERATION',
-                        help='divide the rate after these and after 0, instead of as '
-                             '--learning-rate says')
+                        help='divide the rate after these and after 0, instead of a cosine')
     parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
                         help='move, stretch and slant each training picture a little, each time '
                              'in another way (default: yes, with --recipe post no)')
     parser.add_argument('--keep-prob', type=console.share, metavar='SHARE',
                         help="share of the values of fc6 and fc7 that AlexNet's dropout keeps in "
                              f'training; 1: no dropout (default: {default.keep_prob})')
-    parser.add_argument('--bfloat16', action='store_true',
-                        help='multiply in 16 bits, for processors with AVX512-BF16 or AMX (lscpu '
-                             'lists them); on others it is refused, or slower')
+    parser.add_argument('--bfloat16', action=argparse.BooleanOptionalAction,
+                        help='multiply in 16 bits: a third faster where lscpu lists avx512_bf16 '
+                             'or amx_bf16, refused or slower elsewhere (default: on these)')
     parser.add_argument('--train', default=run.train_file, metavar='FILE',
                         help='training records (default: %(default)s)')
     parser.add_argument('--test', default=run.test_file, metavar='FILE',
@@ -68,18 +67,19 @@ def parse(doc):
     parser.add_argument('--restart', action='store_true',
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()
-    network, method, standardize = args.network, args.method, None
+    network, method, as_trained = args.network, args.method, {}
     name = args.recipe or ('default' if args.init_from is None else 'fine_tune')
     resumed = None if args.restart else models.newest(args.model_dir)
     if resumed or args.init_from is not None:
         fields = models.about(resumed or models.find(args.init_from)).fields
         if args.init_from is not None:  # the input stays what those weights were trained with
-            network, standardize = network or fields['network'], fields['standardize']
+            network = network or fields['network']
+            as_trained = {field: fields[field] for field in recipes.INPUT}
         if (network or default.network) == fields['network']:
             method = method or fields['method']
     recipe = recipes.make(
         network or default.network, name, args.distort, method=method,
-        standardize=standardize, steps=args.steps,
+        **as_trained, steps=args.steps,
         batch_size=args.batch_size, learning_rate=args.learning_rate, keep_prob=args.keep_prob,
         divide_at=args.divide_at and tuple(args.divide_at))
     return recipe, training.Run(

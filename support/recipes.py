@@ -12,6 +12,7 @@ from support.console import UserError
 
 SCHEDULES = ('divided', 'cosine', 'constant')
 DIVIDE_BY = 3
+INPUT = ('standardize', 'dark_ink')  # what a network's weights expect of the pictures
 CHANGEABLE = ('steps', 'batch_size', 'learning_rate', 'schedule', 'divide_at', 'divide_every')
 
 
@@ -38,6 +39,7 @@ class Recipe:
     method: str = 'heads'  # one of nets_factory.METHODS; Method 2 of the post
     initialization: str = 'post'  # a key of slim.INITIALIZERS
     standardize: bool = False  # bring each picture to mean 0 and deviation 1
+    dark_ink: bool = False  # show pictures with light ink as negatives
     distortion: Distortion | None = None  # None: pictures as they are
     keep_prob: float | None = 0.5  # what dropout keeps in training; None: a network without dropout
     batch_size: int = 25
@@ -45,7 +47,7 @@ class Recipe:
     learning_rate: float = 0.003  # of iteration 0
     schedule: str = 'divided'  # one of SCHEDULES: see `rate_at`
     divide_at: tuple[int, ...] | None = None  # iterations; None: as divide_every says
-    divide_every: int | None = 2000  # iterations; None: once, after two thirds of the run
+    divide_every: int = 2000  # iterations
     weight_decay: float = 0.0005  # of the L2 losses: collected and, like the post, not added
 
     def __post_init__(self):
@@ -54,13 +56,14 @@ class Recipe:
 
 
 _POST = Recipe()
+# The rate falls to 0 along a cosine; with pictures that are never the same, dropout only slows.
 _DEFAULT = dataclasses.replace(_POST, initialization='he', standardize=True,
-                               distortion=Distortion(), learning_rate=0.0003, divide_every=None)
+                               distortion=Distortion(), keep_prob=1.0, learning_rate=0.0002,
+                               schedule='cosine')
 _SMALL_POST = dataclasses.replace(_POST, network='small_cnn', keep_prob=None)
-# A small network learns fast enough to let the rate fall to 0 along a cosine.
 _SMALL_DEFAULT = dataclasses.replace(_DEFAULT, network='small_cnn', method='attention',
                                      keep_prob=None, batch_size=64, steps=3001,
-                                     learning_rate=0.003, schedule='cosine')
+                                     learning_rate=0.003)
 
 
 def _own(recipe):
@@ -69,8 +72,8 @@ def _own(recipe):
     Thin strokes among lines and dots need a small network's finer map, at twice the time a step.
     """
     method = 'fine_attention' if recipe.network == 'small_cnn' else recipe.method
-    return dataclasses.replace(recipe, method=method, distortion=Distortion(
-        shift=16, scale=0.15, shear=0.15, lean=0.05, invert=0.5))
+    return dataclasses.replace(recipe, method=method, dark_ink=True, distortion=Distortion(
+        shift=16, scale=0.15, shear=0.15, lean=0.05))
 
 
 def _fine_tune(recipe):
@@ -108,6 +111,8 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     changes = {field: value for field, value in changes.items() if value is not None}
     if distort is not None:
         changes['distortion'] = (named.distortion or Distortion()) if distort else None
+    if changes.get('divide_at'):
+        changes['schedule'] = 'divided'
     recipe = dataclasses.replace(named, **changes)
     if recipe.keep_prob is not None and named.keep_prob is None:
         raise UserError(f'--keep-prob: expected a network with dropout, found {network}, which '
@@ -116,9 +121,6 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
         raise UserError(f'--method {recipe.method}: expected one of '
                         f'{", ".join(nets_factory.methods(network))} for {network}; '
                         'choose one of these, or use --network small_cnn')
-    if recipe.divide_at and recipe.schedule != 'divided':
-        raise UserError(f'--divide-at: expected a network whose rate is divided, found {network}, '
-                        f'whose rate falls along a {recipe.schedule}; leave it out')
     if recipe.divide_at and max(recipe.divide_at) >= recipe.steps:
         raise UserError(f'--divide-at: expected iterations before the end, {recipe.steps}, found '
                         f'{max(recipe.divide_at)}; give it another value or --steps a larger one')
@@ -129,9 +131,7 @@ def divisions(recipe):
     """The iterations after which a divided rate is divided by 3, in order, iteration 0 first."""
     if recipe.divide_at is not None:
         return (0, *sorted(recipe.divide_at))
-    if recipe.divide_every:
-        return tuple(range(0, recipe.steps, recipe.divide_every))
-    return (0, recipe.steps * 2 // 3) if recipe.steps > 1 else (0,)
+    return tuple(range(0, recipe.steps, recipe.divide_every))
 
 
 def rate_at(recipe, iteration):

@@ -36,7 +36,7 @@ class Run:
     seed: int = 0  # of initial values, dropout, distortion and shuffling
     restart: bool = False  # begin at iteration 0 whatever is there
     init_from: str | None = None  # folder or checkpoint whose weights a new training begins with
-    bfloat16: bool = False  # see `session_config`
+    bfloat16: bool | None = None  # see `session_config`; None: where the processor can
     save_every: int = 1000  # iterations; then it is measured on the held-out captchas, too
     plateau: int = 1500  # iterations at chance after which to warn
     member: cluster.Member | None = None  # of a cluster; None: one process
@@ -136,7 +136,7 @@ def written(checkpoint):
 
 def check_initial(about, recipe):
     """Raise a UserError unless a checkpoint's network is the one to be trained."""
-    for field in 'network', 'standardize':
+    for field in 'network', *recipes.INPUT:
         found, wanted = about.fields[field], getattr(recipe, field)
         if found != wanted:
             raise UserError(f'{about.checkpoint}: expected a checkpoint of {field} {wanted}, found '
@@ -177,13 +177,22 @@ def session_config(bfloat16):
     """Settings of the training session.
 
     Args: bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
-      float32's range) where the processor has instructions for it; variables stay float32.
+      float32's range); variables stay float32. None: if the processor has instructions for it.
     """
     config = tf.ConfigProto(allow_soft_placement=True)
-    if bfloat16:
+    if has_bfloat16() if bfloat16 is None else bfloat16:
         rewrites = config.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
     return config
+
+
+def has_bfloat16():
+    """Whether Linux lists instructions for bfloat16; elsewhere False, because nothing tells."""
+    with contextlib.suppress(OSError), open('/proc/cpuinfo', encoding='ascii',
+                                            errors='replace') as file:
+        flags = next((line for line in file if line.startswith('flags')), '').split()
+        return 'avx512_bf16' in flags or 'amx_bf16' in flags
+    return False
 
 
 def summary(values):

@@ -92,7 +92,7 @@ def build(member):
     recipe, facts = recipes.RECIPES['small_cnn', 'default'], dataset.Facts()
     with tf.Graph().as_default(), cluster.placement(member):
         x, y = captcha_train.build_placeholders()
-        logits = captcha_train.build_network(x, recipe, facts, is_training=True)
+        logits, _ = captcha_train.build_network(x, recipe, facts, is_training=True)
         captcha_train.build_train_op(captcha_train.build_loss(logits, y), 0.1, member)
         return tf.global_variables(), cluster.keys(tf.global_variables())
 

@@ -16,12 +16,12 @@ def test_network_input():
         np.testing.assert_allclose(ours[k, ..., 0], wanted, atol=1e-4)
 
 
-def distorted(images, shift=0, scale=0, shear=0, **others):
+def distorted(images, shift=0, scale=0, shear=0, size=None, **others):
     """inputs.distort with every limit 0 but those given."""
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(0)
-        return sess.run(inputs.distort(tf.constant(images), len(images), recipes.Distortion(
-            shift, scale, shear, **others)))
+        return sess.run(inputs.distort(tf.constant(images[..., np.newaxis]), recipes.Distortion(
+            shift, scale, shear, **others), size))[..., 0]
 
 
 def test_a_distorted_picture_is_the_picture_moved_stretched_slanted():
@@ -80,5 +80,37 @@ def test_what_pictures_of_ones_own_need():
 
 def test_without_distortion_the_pictures_are_the_same_tensor():
     with tf.Graph().as_default():
-        x = tf.placeholder(tf.float32, [2, 224, 224])
-        assert inputs.distort(x, 2, None) is x
+        x = tf.placeholder(tf.float32, [2, 224, 224, 1])
+        assert inputs.distort(x, None, (112, 112)) is x
+
+
+def test_a_smaller_result_is_the_mean_of_the_pixels_that_it_replaces():
+    images = np.random.default_rng(0).uniform(-1, 1, [3, 224, 224]).astype(np.float32)
+    means = images.reshape(3, 112, 2, 224).mean(2)
+    np.testing.assert_allclose(distorted(images, size=(112, 224)), means, atol=1e-5)
+    means = means.reshape(3, 112, 112, 2).mean(3)
+    np.testing.assert_allclose(distorted(images, size=(112, 112)), means, atol=1e-5)
+
+
+def test_a_smaller_result_is_distorted_alike():
+    """Smooth pictures, distorted at full size and then shrunk, or the other way."""
+    rows, columns = np.mgrid[:224, :224].astype(np.float32)
+    images = np.stack([columns, rows] * 4)
+    limits = dict(shift=10, scale=0.08, shear=0.1, lean=0.05)
+    full = distorted(images, **limits).reshape(8, 112, 2, 112, 2).mean((2, 4))
+    half = distorted(images, **limits, size=(112, 112))
+    assert abs(full - images[:, ::2, ::2]).max() > 5
+    np.testing.assert_allclose(half[:, 30:-30, 30:-30], full[:, 30:-30, 30:-30], atol=1e-2)
+
+
+def test_light_ink_becomes_dark():
+    dark = np.full([224, 224], 0.8, np.float32)
+    dark[60:160, 50:80] = -0.6  # a stroke
+    pictures = np.stack([dark, -dark, 0.3 * dark, np.zeros_like(dark)])
+    with tf.Graph().as_default(), tf.Session() as sess:
+        turned = sess.run(inputs.network_input(tf.constant(pictures), True, True))[..., 0]
+        plain = sess.run(inputs.network_input(tf.constant(pictures), False, True))[..., 0]
+    np.testing.assert_allclose(turned[1], turned[0], atol=1e-5)
+    np.testing.assert_allclose(turned[2], turned[0], atol=1e-4)
+    assert turned[0][100, 60] < 0 < turned[0][0, 0]
+    np.testing.assert_array_equal(plain, np.stack([dark, dark, 0.3 * dark, 0 * dark]))
