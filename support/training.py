@@ -17,7 +17,8 @@ from typing import Callable
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from support import checkpoints, cluster, console, dataset, files, models, recipes, records
+from support import (checkpoints, cluster, console, dataset, files, models, recipes, records,
+                     transfer)
 from support.console import UserError
 
 KEEP = 2  # checkpoints
@@ -219,7 +220,7 @@ def begin(sess, tensors, recipe, run, start):
         tensors.lr.load(recipes.rate_at(recipe, iteration), sess)
         console.say(f'resuming from {resumed} at the learning rate {sess.run(tensors.lr):.3g}')
     elif start.init_from:
-        begin_with(sess, start.init_from.checkpoint)
+        transfer.begin_with(sess, start.init_from, start.facts)
     return iteration
 
 
@@ -314,26 +315,6 @@ def _saved(sess, tensors, recipe, run, start, stop):
             recipe.steps, 'training', 'it', initial=start.iteration) as bar:
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), start.iteration)
         yield after_iteration, writer
-
-
-def begin_with(sess, checkpoint):
-    """Transfer learning: load all weights of a checkpoint whose name and shape fit, say the rest.
-
-    Adam's moments and the rate begin as in any new training.
-    """
-    shapes, value_of = checkpoints.contents(checkpoint, 'name another one with --init-from')
-    weights = {v.op.name: v for v in [*tf.trainable_variables(),
-                                      *tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)]}
-    new = {name: tuple(v.shape) for name, v in weights.items()
-           if shapes.get(name) != v.shape.as_list()}
-    if len(new) == len(weights):
-        raise UserError(f'{checkpoint}: expected weights of this network, found none that fit; '
-                        'name another one with --init-from')
-    for name, variable in weights.items():
-        if name not in new:
-            variable.load(value_of(name), sess)
-    print(f'beginning with {len(weights) - len(new)} of {len(weights)} weights from {checkpoint}'
-          + ''.join(f'; new: {name} {list(shape)}' for name, shape in new.items()), flush=True)
 
 
 def check_bfloat16(sess, tensors):

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-PICTURES, STEPS = 8000, 500
+PICTURES, STEPS = 8000, 400
 GOAL = 0.70  # of 500 held-out captchas; measured: 90.0 %, and these few pictures differ each time
 
 
@@ -20,7 +20,7 @@ def chain(tmp_path_factory, run_script):
         ('gen_captcha.py', '--num', PICTURES, '--seed', 0, '--out', folder / 'images'),
         ('to_tfrecord.py', '--images', folder / 'images', '--out', folder),
         ('captcha_train.py', *records, '--model-dir', folder, '--network', 'small_cnn',
-         '--steps', STEPS),
+         '--steps', STEPS, '--no-bfloat16'),  # as exact as the reading
         ('captcha_test.py', *records[2:], '--model-dir', folder, '--sheet', folder / 's.png')]
     printed = []
     for command in commands:

@@ -9,7 +9,7 @@ import pytest
 import captcha_test
 import captcha_train
 from helpers import read_arrays, record, run_in, tiny_recipe, write_arrays, write_records
-from support import dataset, export, models, options, recipes
+from support import dataset, export, models, options, recipes, transfer
 from support.console import UserError
 
 
@@ -52,7 +52,10 @@ def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsy
     line, = [line for line in capsys.readouterr().out.splitlines() if 'beginning with' in line]
     assert line.startswith(f'beginning with 24 of 34 weights from {tmp_path}/first/crack_captcha')
     assert line.count('new: ') == 10
+    assert '; new: small_cnn/fc8_0/weights [3584, 36] but for 10 of 36' in line
     assert '; new: small_cnn/fc8_4/weights [3584, 36]' in line
+    np.testing.assert_allclose(begun['small_cnn/fc8_0/weights'][:, :10],
+                               first['small_cnn/fc8_0/weights'], atol=1e-7)
     assert begun['small_cnn/fc8_0/weights'].shape == (3584, 36)
     np.testing.assert_allclose(begun['small_cnn/conv3/weights'], first['small_cnn/conv3/weights'],
                                atol=1e-7)
@@ -60,6 +63,33 @@ def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsy
     assert np.abs(first[average] - 1).max() > 0.003  # it has moved since it began at 1
     # the pictures are blank: their variance is 0
     np.testing.assert_allclose(begun[average], 0.99 * first[average], rtol=1e-4)
+
+
+def test_the_characters_that_both_alphabets_have_are_begun_with(captchas, five, tmp_path):
+    recipe = recipes.make('small_cnn', steps=1, batch_size=8, learning_rate=1e-9)
+    first = train(five, tmp_path / 'first', recipe=recipe)
+    begun = train(captchas, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
+    for key, many in ('small_cnn/fc8/weights', 10), ('small_cnn/fc8/biases', 10), (
+            'small_cnn/attention/weights', 4):
+        assert begun[key].shape[-1] == many < first[key].shape[-1]
+        np.testing.assert_allclose(begun[key], first[key][..., :many], atol=1e-7)
+
+
+@pytest.mark.parametrize('found, wanted, old, new, expected', [
+    ([9, 3], [9, 4], ('ABC',), ('CxAB',), [(0, 2), (2, 0), (3, 1)]),
+    ([9, 3], [9, 3], ('ABC',), ('CBA',), [(0, 2), (1, 1), (2, 0)]),
+    ([9, 4], [9, 3], ('ABC', 2, 3), ('AB', 1, 3), [(0, 0), (1, 1), (2, 3)]),  # 'no character' too
+    ([9, 4], [9, 2], ('ABC', 2, 3), ('AB', 3, 3), [(0, 0), (1, 1)]),
+    ([9, 5], [9, 6], ('ABC', 5, 5), ('ABC', 6, 6), [(k, k) for k in range(5)]),
+    ([8, 3], [9, 4], ('ABC',), ('ABCx',), []), ([9, 7], [9, 8], ('ABC',), ('ABCx',), [])])
+def test_what_two_heads_share(found, wanted, old, new, expected):
+    assert transfer.shared(found, wanted, dataset.Facts(*old), dataset.Facts(*new)) == expected
+
+
+def test_other_characters_of_the_same_number_are_no_fit():
+    assert transfer.renumbered(3, dataset.Facts('ABC'), dataset.Facts('CBA'))
+    assert not transfer.renumbered(3, dataset.Facts('ABC'), dataset.Facts('ABC', 5, 5))
+    assert not transfer.renumbered(4, dataset.Facts('ABC'), dataset.Facts('CBA'))
 
 
 def test_a_resumed_training_does_not_begin_again(captchas, tmp_path, capsys):
@@ -144,8 +174,10 @@ def test_heads_that_look_are_begun_with_whatever_the_length(captchas, five, tmp_
     train(five, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
     line, = [line for line in capsys.readouterr().out.splitlines() if 'beginning with' in line]
     assert line.startswith('beginning with 44 of 48 weights') and line.endswith(
-        '; new: small_cnn/attention/weights [1, 1, 128, 5]; new: small_cnn/attention/biases [5]; '
-        'new: small_cnn/fc8/weights [384, 36]; new: small_cnn/fc8/biases [36]')
+        '; new: small_cnn/attention/weights [1, 1, 128, 5] but for 4 of 5; '
+        'new: small_cnn/attention/biases [5] but for 4 of 5; '
+        'new: small_cnn/fc8/weights [384, 36] but for 10 of 36; '
+        'new: small_cnn/fc8/biases [36] but for 10 of 36')
 
 
 def test_the_command_takes_network_and_input_from_what_it_begins_with(captchas, tmp_path,
@@ -154,7 +186,7 @@ def test_the_command_takes_network_and_input_from_what_it_begins_with(captchas, 
     train(captchas, tmp_path / 'first', recipe=recipe)
     for name, arguments, expected in [
             ('a', [], dataclasses.replace(recipes.RECIPES['small_cnn', 'fine_tune'],
-                                          standardize=False, method='heads')),
+                                          standardize=False, dark_ink=False, method='heads')),
             ('b', ['--recipe', 'default', '--method', 'attention'], dataclasses.replace(
                 recipes.RECIPES['small_cnn', 'default'], standardize=False))]:
         monkeypatch.setattr(sys, 'argv', ['captcha_train.py', '--init-from',

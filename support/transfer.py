@@ -1,0 +1,67 @@
+"""Transfer learning: what a new training takes from the checkpoint of another network."""
+import tensorflow.compat.v1 as tf
+
+from support import checkpoints
+from support.console import UserError
+
+ADVICE = 'name another one with --init-from'
+
+
+def begin_with(sess, about, facts):
+    """Load all weights of a checkpoint whose name and shape fit, say which are new.
+
+    Of a head that has other classes or of other lengths, what both have is taken: the weights of
+    the characters that are in both alphabets, and of the first places. Adam's moments and the rate
+    begin as in any new training.
+
+    Args: about: models.About, of the checkpoint. facts: dataset.Facts of the new training.
+    Raises: UserError if nothing fits.
+    """
+    shapes, value_of = checkpoints.contents(about.checkpoint, ADVICE)
+    weights = {v.op.name: v for v in [*tf.trainable_variables(),
+                                      *tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)]}
+    new = []
+    for name, variable in weights.items():
+        shape, found = variable.shape.as_list(), shapes.get(name)
+        if found == shape and not renumbered(shape[-1], about.facts, facts):
+            variable.load(value_of(name), sess)
+            continue
+        both = shared(found, shape, about.facts, facts) if found else []
+        new.append((name, shape, len(both)))
+        if both:
+            ours, theirs = zip(*both)
+            value = sess.run(variable)
+            value[..., list(ours)] = value_of(name)[..., list(theirs)]
+            variable.load(value, sess)
+    if len(new) == len(weights) and not any(both for _, _, both in new):
+        raise UserError(f'{about.checkpoint}: expected weights of this network, found none that '
+                        f'fit; {ADVICE}')
+    print(f'beginning with {len(weights) - len(new)} of {len(weights)} weights from '
+          f'{about.checkpoint}' + ''.join(
+              f'; new: {name} {shape}' + f' but for {both} of {shape[-1]}' * bool(both)
+              for name, shape, both in new), flush=True)
+
+
+def renumbered(size, old, new):
+    """Whether an axis of `size` is one of classes that mean other characters than before."""
+    return (size == old.num_classes == new.num_classes
+            and (old.alphabet, old.num_classes) != (new.alphabet, new.num_classes))
+
+
+def shared(found, wanted, old, new):
+    """Which places of a head's last axis mean the same before and now.
+
+    Args: found, wanted: shapes. old, new: dataset.Facts.
+    Returns: [(place now, place before), ...]; empty if the rest of the shape differs.
+    """
+    if found[:-1] != wanted[:-1]:
+        return []
+    if (found[-1], wanted[-1]) == (old.num_classes, new.num_classes):
+        both = [(new.alphabet.index(c), old.alphabet.index(c))
+                for c in new.alphabet if c in old.alphabet]
+        blanks = [facts.num_classes - 1 for facts in (new, old)
+                  if facts.num_classes > len(facts.alphabet)]  # 'no character'
+        return both + [tuple(blanks)] * (len(blanks) == 2)
+    if (found[-1], wanted[-1]) == (old.heads, new.heads):
+        return [(place, place) for place in range(min(old.heads, new.heads))]
+    return []
