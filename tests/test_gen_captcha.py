@@ -114,3 +114,16 @@ def test_bad_options_are_one_line(one_line_error, tmp_path, arguments, words):
 def test_a_folder_that_cannot_be_made_is_one_line(one_line_error, tmp_path):
     (tmp_path / 'file').write_text('in the way')
     assert 'file' in one_line_error('gen_captcha.py', '--num', 1, '--out', tmp_path / 'file' / 'x')
+
+
+def test_varied_captchas_are_jpegs_of_many_sizes(run_script, tmp_path):
+    made = run_script('gen_captcha.py', '--num', 30, '--seed', 5, '--varied', '--length', '3-5',
+                      '--out', tmp_path)
+    assert made.returncode == 0, made.stderr
+    sizes = set()
+    for name in os.listdir(tmp_path):
+        assert re.fullmatch(r'[0-9]{3,5}_(\d{6})\.jpg', name)
+        with Image.open(tmp_path / name) as image:
+            assert (image.format, image.mode) == ('JPEG', 'RGB')
+            sizes.add(image.size)
+    assert len(sizes) > 10
