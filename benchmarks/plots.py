@@ -1,0 +1,363 @@
+"""Draw a training from TensorBoard's own event files, and what a network sees or mistakes.
+
+Command:  python benchmarks/plots.py loss post=FOLDER default=FOLDER    loss, first iterations
+          python benchmarks/plots.py held_out NAME=FOLDER ...           captchas read over minutes
+          python benchmarks/plots.py pictures NAME=N:FOLDER ...         read over training pictures
+          python benchmarks/plots.py confusions --model-dir models/alnum --test FILE
+          python benchmarks/plots.py distortion                         ten captchas, distorted
+          python benchmarks/plots.py digits                             ten digits of samples/
+Reads:    the event files in each FOLDER, a --model-dir or its folder `log`; a network and record
+          files, as captcha_test.py does; samples/
+Writes:   a PNG, --out (default: <subcommand>.png), 800 pixels wide
+Takes:    seconds; confusions as long as captcha_test.py
+
+NAME stands in the legend; runs of one NAME are one line in `pictures`. A run that was stopped and
+resumed is one curve; an iteration that was done twice counts as it was done last. Needs
+matplotlib: pip install -r benchmarks/requirements.txt
+"""
+import collections
+import dataclasses
+import glob
+import itertools
+import math
+import os
+import re
+import sys
+
+import numpy as np
+from PIL import Image
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from support import console  # noqa: E402  (after the path to it)
+
+with console.quiet_start():
+    import tensorflow.compat.v1 as tf
+
+try:
+    from matplotlib.figure import Figure  # without pyplot: no window, no global state
+except ImportError as error:
+    raise SystemExit('plots.py: expected matplotlib, found none; install it with: '
+                     'pip install -r benchmarks/requirements.txt') from error
+
+import captcha_test  # noqa: E402
+from support import dataset, files, inputs, photographs, pictures, recipes, records  # noqa: E402
+
+DPI = 100
+WIDTH = 8.0  # inches, 800 pixels
+FIRST = 1000  # iterations, of `loss`
+RECENT = 20  # losses, whose mean is drawn
+SHOWN = 10  # captchas or digits in a picture of pictures
+# Okabe and Ito's colours, which colour-blind people tell apart, with a line style each.
+COLOURS = '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9'
+STYLES = '-', '--', '-.', ':', '-', '--'
+MARKERS = 'o', 's', '^', 'D', 'v', 'P'
+
+
+# --- curves from event files
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """One number over a training, by rising iteration."""
+    steps: np.ndarray  # int [n]
+    values: np.ndarray  # float [n]
+    minutes: np.ndarray  # float [n], of training; the time between two sessions does not count
+
+
+def read_curve(folder, tag):
+    """Read a number from all event files of a run.
+
+    Args:
+      folder: the run's --model-dir, or its folder for TensorBoard.
+      tag: as training.py writes them: loss, held_out/whole_captchas ...
+    Returns: Curve.
+    Raises: UserError if there are no event files, or they have no such number.
+    """
+    points = {}  # iteration: (value, minutes)
+    before = 0.0  # minutes of the sessions before this
+    paths = event_files(folder)
+    for path in paths:
+        begin, minutes = None, 0.0
+        for event in events(path):
+            if event.HasField('session_log'):  # all is built and read: training begins
+                begin = event.wall_time
+                points = {step: point for step, point in points.items() if step < event.step}
+            begin = event.wall_time if begin is None else begin
+            minutes = (event.wall_time - begin) / 60
+            for value in event.summary.value:
+                if value.tag == tag:
+                    points[event.step] = value.simple_value, before + minutes
+        before += minutes
+    if not points:
+        raise console.UserError(f'{paths[0]}: expected the number {tag}, found none; name the '
+                                '--model-dir of a training that came so far')
+    steps = sorted(points)
+    values, minutes = zip(*(points[step] for step in steps))
+    return Curve(np.array(steps), np.array(values), np.array(minutes))
+
+
+def event_files(folder):
+    """The event files of a run, the oldest first. Raises UserError if there are none."""
+    for place in folder, os.path.join(folder, 'log'):
+        found = glob.glob(os.path.join(glob.escape(place), 'events.out.tfevents.*'))
+        if found:
+            return sorted(found)  # their names go on with the time in seconds
+    raise console.UserError(f'{folder}: expected event files of TensorBoard, found none; name the '
+                            '--model-dir or the --log-dir of a training by captcha_train.py')
+
+
+def events(path):
+    """Yield the events of a file; one that a running training is just writing is the last."""
+    try:
+        yield from tf.train.summary_iterator(path)
+    except tf.errors.DataLossError:
+        print(f'{path}: its last event is not whole, as while a training runs; drawn up to it',
+              file=sys.stderr)
+
+
+def means(values, count):
+    """The mean of each value and up to `count - 1` before it: float [n]."""
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    last = np.arange(1, len(values) + 1)
+    first = np.maximum(0, last - count)
+    return (sums[last] - sums[first]) / (last - first)
+
+
+# --- the command line's runs
+
+def named_folder(text):
+    """argparse type: 'NAME=FOLDER' -> (name, folder)."""
+    name, _, folder = text.partition('=')
+    if not (name and folder):
+        raise console.UserError(f'{text}: expected NAME=FOLDER, such as post=captcha/post')
+    return name, folder
+
+
+def counted_folder(text):
+    """argparse type: 'NAME=N:FOLDER' -> (name, pictures, folder)."""
+    match = re.fullmatch(r'([^=]+)=([1-9]\d*):(.+)', text)
+    if not match:
+        raise console.UserError(f'{text}: expected NAME=PICTURES:FOLDER, such as '
+                                'own=300:captcha/own300')
+    return match[1], int(match[2]), match[3]
+
+
+# --- the pictures
+
+def axes(height, x_label, y_label):
+    """A figure with one plot: WIDTH x height inches."""
+    figure = Figure((WIDTH, height), DPI, layout='constrained')
+    plot = figure.add_subplot(xlabel=x_label, ylabel=y_label)
+    plot.spines[['top', 'right']].set_visible(False)
+    plot.grid(color='0.9')
+    plot.set_axisbelow(True)
+    return figure, plot
+
+
+def looks():
+    """Colour and line style of one curve after the other."""
+    return ({'color': colour, 'linestyle': style, 'linewidth': 2}
+            for colour, style in itertools.cycle(zip(COLOURS, STYLES)))
+
+
+def loss(args):
+    """The loss over the first iterations, with that of a network that guesses."""
+    figure, plot = axes(3.8, 'iteration', f'loss (mean of the last {RECENT})')
+    lowest, highest = [0.0], [0.0]
+    for (name, folder), look in zip(args.runs, looks()):
+        curve = read_curve(folder, 'loss')
+        shown = curve.steps <= args.steps
+        steps, values = curve.steps[shown], means(curve.values[shown], RECENT)
+        plot.plot(steps, values, label=name, **look)
+        highest.append(values[steps >= min(RECENT, steps[-1])].max())
+    chance = math.log(args.classes)
+    plot.axhline(chance, color='0.3', linewidth=1)
+    plot.annotate(f'guessing: ln {args.classes} = {chance:.3f}', (1, chance), (0, 4),
+                  xycoords=('axes fraction', 'data'), textcoords='offset points', ha='right')
+    # What the first step of the post's recipe does would flatten everything else.
+    plot.set(xlim=(0, args.steps), ylim=(0, 2 * chance))
+    plot.legend(loc='upper right', frameon=False)
+    return figure
+
+
+def held_out(args):
+    """The share of held-out captchas read whole, over the minutes of training."""
+    figure, plot = axes(3.8, 'minutes of training', 'held-out captchas read whole, %')
+    for (name, folder), look, marker in zip(args.runs, looks(), itertools.cycle(MARKERS)):
+        curve = read_curve(folder, 'held_out/whole_captchas')
+        plot.plot(curve.minutes, 100 * curve.values, label=name, marker=marker, **look)
+    plot.set(xlim=(0, None), ylim=(args.lowest, 100.5))
+    plot.legend(loc='lower right', frameon=False)
+    return figure
+
+
+def by_pictures(args):
+    """The share of held-out captchas read whole at the end, over the training pictures."""
+    figure, plot = axes(3.8, 'training pictures', 'held-out captchas read whole, %')
+    lines = collections.defaultdict(list)
+    for name, count, folder in args.runs:
+        lines[name].append((count, 100 * read_curve(folder, 'held_out/whole_captchas').values[-1]))
+    for (name, points), look, marker in zip(lines.items(), looks(), itertools.cycle(MARKERS)):
+        plot.plot(*zip(*sorted(points)), label=name, marker=marker, **look)
+    counts = sorted({count for points in lines.values() for count, _ in points})
+    plot.set(xscale='log', ylim=(0, 101))
+    plot.set_xticks(counts, [f'{count:,}' for count in counts])
+    plot.minorticks_off()
+    plot.legend(loc='lower right', frameon=False)
+    return figure
+
+
+def count_confusions(reader, test_file):
+    """How often each character is read as each: int [characters, characters], rows the true ones.
+
+    "No character", where lengths vary, is left out.
+    """
+    alphabet = reader.facts.alphabet
+    counts = np.zeros([len(alphabet)] * 2, int)
+    for images, labels in records.read_batches(test_file, captcha_test.BATCH_SIZE):
+        predictions, _ = reader.classify(images)
+        both = (labels < len(alphabet)) & (predictions < len(alphabet))
+        np.add.at(counts, (labels[both], predictions[both]), 1)
+    return counts
+
+
+def confusions(args):
+    """Which characters are taken for which: a square for each pair, darker the more often."""
+    reader = captcha_test.open_reader(args.model_dir)
+    captcha_test.check_records(reader, args.test)
+    counts = count_confusions(reader, args.test)
+    alphabet = reader.facts.alphabet
+    errors = counts * (1 - np.eye(len(alphabet), dtype=int))
+    shares = 100 * errors / np.maximum(1, counts.sum(axis=1, keepdims=True))  # of the true ones
+    figure = Figure((WIDTH, 7.4), DPI, layout='constrained')
+    plot = figure.add_subplot(xlabel='read as', ylabel='character in the picture')
+    image = plot.imshow(shares, cmap='Blues', vmin=0, vmax=max(1.0, shares.max()))
+    places = np.arange(len(alphabet))
+    plot.set_xticks(places, alphabet)
+    plot.set_yticks(places, alphabet)
+    plot.tick_params(length=0, top=True, labeltop=True, right=True, labelright=True)
+    plot.set_xticks(places[:-1] + 0.5, minor=True)
+    plot.set_yticks(places[:-1] + 0.5, minor=True)
+    plot.grid(which='minor', color='0.92', linewidth=0.5)
+    plot.tick_params(which='minor', length=0)
+    for row, column in zip(*np.nonzero(errors)):
+        plot.text(column, row, errors[row, column], ha='center', va='center', fontsize=7,
+                  color='white' if shares[row, column] > 0.6 * shares.max() else 'black')
+    figure.colorbar(image, label='% of the character; in the square: times', shrink=0.6, pad=0.02)
+    return figure
+
+
+def rows_of_pictures(above, below, names):
+    """Two rows of grey pictures, uint8 or float [n][height, width], named at the left."""
+    shapes = [np.shape(row[0]) for row in (above, below)]
+    size = WIDTH / (len(above) + 0.6)  # inches, of a picture with its gap
+    heights = [height / width for height, width in shapes]
+    figure = Figure((WIDTH, size * (sum(heights) + 0.15)), DPI, layout='constrained')
+    plots = figure.subplots(2, len(above), height_ratios=heights)
+    for row, images, name in zip(plots, (above, below), names):
+        for plot, image in zip(row, images):
+            plot.imshow(image, cmap='gray', aspect='auto', interpolation='nearest')
+            plot.set(xticks=[], yticks=[])
+            plot.spines[:].set_color('0.8')
+        row[0].set_ylabel(name)
+    return figure
+
+
+def distortion(args):
+    """Captchas as they are, and below as a training may show them."""
+    recipe = recipes.make('small_cnn', args.recipe)
+    if recipe.distortion is None:
+        raise console.UserError(f'--recipe {args.recipe}: expected one that distorts its pictures, '
+                                'found one that does not; name another')
+    images = np.stack([image for image, _ in itertools.islice(
+        records.read_records(args.test), SHOWN // 2)])  # uint8 [5, 224, 224]
+    with tf.Graph().as_default(), tf.Session() as sess:
+        tf.set_random_seed(args.seed)
+        x = tf.constant(records.scale(images)[..., np.newaxis])  # [5, 224, 224, 1]
+        net = inputs.distort(tf.concat([x, x], 0), recipe.distortion)
+        distorted = sess.run(net)[..., 0]  # float32 [10, 224, 224]
+    return captcha_sheet(images, distorted.reshape(2, len(images), *images.shape[1:]))
+
+
+def captcha_sheet(originals, distorted):
+    """A row of captchas, uint8, and below it rows of what became of them, float -1 ... 1."""
+    size = dataset.IMAGE_WIDTH, dataset.IMAGE_HEIGHT
+    rows = [originals, *((np.clip(row, -1, 1) + 1) * 127.5 for row in distorted)]
+    figure = Figure((WIDTH, 2.1), DPI, layout='constrained')
+    plots = figure.subplots(len(rows), len(originals), squeeze=False)
+    for row, images in zip(plots, rows):
+        for plot, image in zip(row, images):
+            picture = Image.fromarray(np.asarray(image, np.uint8)).resize(size)
+            plot.imshow(picture, cmap='gray', vmin=0, vmax=255)
+            plot.set(xticks=[], yticks=[])
+            plot.spines[:].set_color('0.8')
+    for row, name in zip(plots, ['as drawn', *['distorted'] * len(distorted)]):
+        row[0].set_ylabel(name, fontsize=8)
+    return figure
+
+
+def digits(args):
+    """Photographed digits, and below what the network gets of them."""
+    above = [np.asarray(pictures.open_picture(path).convert('L').resize(
+        (100, 100), Image.Resampling.LANCZOS)) for path in args.files]
+    below = [photographs.pre_photo(path).reshape(photographs.SIDE, photographs.SIDE)
+             for path in args.files]
+    return rows_of_pictures(above, below, ('picture', 'network'))
+
+
+def save(figure, path):
+    """Write a figure as PNG, whole or not at all."""
+    with files.whole_file(path) as part:
+        figure.savefig(part, format='png')
+    print(path)
+
+
+def parse(arguments=None):
+    """The command line's arguments; `.draw` is the function that draws."""
+    parser = console.parser(__doc__)
+    commands = parser.add_subparsers(dest='command', required=True, metavar='SUBCOMMAND')
+
+    def command(name, draw):
+        made = commands.add_parser(name, help=draw.__doc__, description=draw.__doc__)
+        made.error = parser.error
+        made.add_argument('--out', default=f'{name}.png', metavar='FILE',
+                          help='picture to write (default: %(default)s)')
+        made.set_defaults(draw=draw)
+        return made
+
+    one = command('loss', loss)
+    one.add_argument('runs', nargs='+', type=named_folder, metavar='NAME=FOLDER')
+    one.add_argument('--steps', type=console.positive_int, default=FIRST,
+                     help='iterations to show (default: %(default)s)')
+    one.add_argument('--classes', type=console.positive_int, default=10,
+                     help='characters among which a network guesses (default: %(default)s)')
+    one = command('held_out', held_out)
+    one.add_argument('runs', nargs='+', type=named_folder, metavar='NAME=FOLDER')
+    one.add_argument('--lowest', type=float, default=0.0, metavar='PERCENT',
+                     help='where the upright axis begins (default: %(default)s)')
+    one = command('pictures', by_pictures)
+    one.add_argument('runs', nargs='+', type=counted_folder, metavar='NAME=N:FOLDER')
+    one = command('confusions', confusions)
+    one.add_argument('--model-dir', required=True, metavar='FOLDER')
+    one.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
+                     help='records (default: %(default)s)')
+    one = command('distortion', distortion)
+    one.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
+                     help='records (default: %(default)s)')
+    one.add_argument('--recipe', choices=recipes.NAMES, default='default',
+                     help="of the small network (default: %(default)s)")
+    one.add_argument('--seed', type=console.seed_number, default=0)
+    one = command('digits', digits)
+    one.add_argument('files', nargs='*', metavar='FILE', help='(default: samples/0.jpg ... 9.jpg)',
+                     default=[os.path.join(ROOT, 'samples', f'{n}.jpg') for n in range(SHOWN)])
+    return parser.parse_args(arguments)
+
+
+def main():
+    args = parse()
+    save(args.draw(args), args.out)
+
+
+if __name__ == '__main__':
+    console.run(main)
