@@ -18,6 +18,7 @@ matplotlib: pip install -r benchmarks/requirements.txt
 import collections
 import dataclasses
 import glob
+import io
 import itertools
 import math
 import os
@@ -47,7 +48,7 @@ from support import dataset, files, inputs, photographs, pictures, recipes, reco
 DPI = 100
 WIDTH = 8.0  # inches, 800 pixels
 FIRST = 1000  # iterations, of `loss`
-RECENT = 20  # losses, whose mean is drawn
+RECENT = 20  # losses, whose median is drawn
 SHOWN = 10  # captchas or digits in a picture of pictures
 # Okabe and Ito's colours, which colour-blind people tell apart, with a line style each.
 COLOURS = '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9'
@@ -116,12 +117,13 @@ def events(path):
               file=sys.stderr)
 
 
-def means(values, count):
-    """The mean of each value and up to `count - 1` before it: float [n]."""
-    sums = np.cumsum(np.concatenate([[0.0], values]))
-    last = np.arange(1, len(values) + 1)
-    first = np.maximum(0, last - count)
-    return (sums[last] - sums[first]) / (last - first)
+def medians(values, count):
+    """The median of each value and up to `count - 1` before it: float [n].
+
+    A median, because the first step of the post's recipe throws the loss up a thousandfold.
+    """
+    return np.array([np.median(values[max(0, end - count):end])
+                     for end in range(1, len(values) + 1)])
 
 
 # --- the command line's runs
@@ -163,19 +165,15 @@ def looks():
 
 def loss(args):
     """The loss over the first iterations, with that of a network that guesses."""
-    figure, plot = axes(3.8, 'iteration', f'loss (mean of the last {RECENT})')
-    lowest, highest = [0.0], [0.0]
+    figure, plot = axes(3.8, 'iteration', f'loss (median of the last {RECENT})')
     for (name, folder), look in zip(args.runs, looks()):
         curve = read_curve(folder, 'loss')
         shown = curve.steps <= args.steps
-        steps, values = curve.steps[shown], means(curve.values[shown], RECENT)
-        plot.plot(steps, values, label=name, **look)
-        highest.append(values[steps >= min(RECENT, steps[-1])].max())
+        plot.plot(curve.steps[shown], medians(curve.values[shown], RECENT), label=name, **look)
     chance = math.log(args.classes)
     plot.axhline(chance, color='0.3', linewidth=1)
     plot.annotate(f'guessing: ln {args.classes} = {chance:.3f}', (1, chance), (0, 4),
                   xycoords=('axes fraction', 'data'), textcoords='offset points', ha='right')
-    # What the first step of the post's recipe does would flatten everything else.
     plot.set(xlim=(0, args.steps), ylim=(0, 2 * chance))
     plot.legend(loc='upper right', frameon=False)
     return figure
@@ -186,8 +184,8 @@ def held_out(args):
     figure, plot = axes(3.8, 'minutes of training', 'held-out captchas read whole, %')
     for (name, folder), look, marker in zip(args.runs, looks(), itertools.cycle(MARKERS)):
         curve = read_curve(folder, 'held_out/whole_captchas')
-        plot.plot(curve.minutes, 100 * curve.values, label=name, marker=marker, **look)
-    plot.set(xlim=(0, None), ylim=(args.lowest, 100.5))
+        plot.plot(curve.minutes, 100 * curve.values, label=name, marker=marker, clip_on=False, **look)
+    plot.set(xlim=(0, None), ylim=(args.lowest, 100))
     plot.legend(loc='lower right', frameon=False)
     return figure
 
@@ -199,9 +197,9 @@ def by_pictures(args):
     for name, count, folder in args.runs:
         lines[name].append((count, 100 * read_curve(folder, 'held_out/whole_captchas').values[-1]))
     for (name, points), look, marker in zip(lines.items(), looks(), itertools.cycle(MARKERS)):
-        plot.plot(*zip(*sorted(points)), label=name, marker=marker, **look)
+        plot.plot(*zip(*sorted(points)), label=name, marker=marker, clip_on=False, **look)
     counts = sorted({count for points in lines.values() for count, _ in points})
-    plot.set(xscale='log', ylim=(0, 101))
+    plot.set(xscale='log', ylim=(0, 100))
     plot.set_xticks(counts, [f'{count:,}' for count in counts])
     plot.minorticks_off()
     plot.legend(loc='lower right', frameon=False)
@@ -248,19 +246,24 @@ def confusions(args):
     return figure
 
 
-def rows_of_pictures(above, below, names):
-    """Two rows of grey pictures, uint8 or float [n][height, width], named at the left."""
-    shapes = [np.shape(row[0]) for row in (above, below)]
-    size = WIDTH / (len(above) + 0.6)  # inches, of a picture with its gap
-    heights = [height / width for height, width in shapes]
-    figure = Figure((WIDTH, size * (sum(heights) + 0.15)), DPI, layout='constrained')
-    plots = figure.subplots(2, len(above), height_ratios=heights)
-    for row, images, name in zip(plots, (above, below), names):
-        for plot, image in zip(row, images):
-            plot.imshow(image, cmap='gray', aspect='auto', interpolation='nearest')
+def rows_of_pictures(above, below, names, columns):
+    """Grey pictures in pairs of rows, named at the left: what was, and below what became of it."""
+    blocks = math.ceil(len(above) / columns)
+    height, width = np.shape(above[0])
+    size = (WIDTH - 0.3) / columns * height / width + 0.05  # inches, a row
+    figure = Figure((WIDTH, 2 * blocks * size), DPI, layout='constrained')
+    plots = figure.subplots(2 * blocks, columns, squeeze=False)
+    for plot in plots.flat:
+        plot.axis('off')  # until it has a picture
+    for part, (images, name) in enumerate(zip((above, below), names)):
+        for number, image in enumerate(images):
+            plot = plots[2 * (number // columns) + part, number % columns]
+            plot.axis('on')
+            plot.imshow(image, cmap='gray', interpolation='nearest')
             plot.set(xticks=[], yticks=[])
             plot.spines[:].set_color('0.8')
-        row[0].set_ylabel(name)
+            if number % columns == 0:
+                plot.set_ylabel(name, fontsize=8)
     return figure
 
 
@@ -271,30 +274,15 @@ def distortion(args):
         raise console.UserError(f'--recipe {args.recipe}: expected one that distorts its pictures, '
                                 'found one that does not; name another')
     images = np.stack([image for image, _ in itertools.islice(
-        records.read_records(args.test), SHOWN // 2)])  # uint8 [5, 224, 224]
+        records.read_records(args.test), SHOWN)])  # uint8 [10, 224, 224]
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(args.seed)
-        x = tf.constant(records.scale(images)[..., np.newaxis])  # [5, 224, 224, 1]
-        net = inputs.distort(tf.concat([x, x], 0), recipe.distortion)
-        distorted = sess.run(net)[..., 0]  # float32 [10, 224, 224]
-    return captcha_sheet(images, distorted.reshape(2, len(images), *images.shape[1:]))
-
-
-def captcha_sheet(originals, distorted):
-    """A row of captchas, uint8, and below it rows of what became of them, float -1 ... 1."""
-    size = dataset.IMAGE_WIDTH, dataset.IMAGE_HEIGHT
-    rows = [originals, *((np.clip(row, -1, 1) + 1) * 127.5 for row in distorted)]
-    figure = Figure((WIDTH, 2.1), DPI, layout='constrained')
-    plots = figure.subplots(len(rows), len(originals), squeeze=False)
-    for row, images in zip(plots, rows):
-        for plot, image in zip(row, images):
-            picture = Image.fromarray(np.asarray(image, np.uint8)).resize(size)
-            plot.imshow(picture, cmap='gray', vmin=0, vmax=255)
-            plot.set(xticks=[], yticks=[])
-            plot.spines[:].set_color('0.8')
-    for row, name in zip(plots, ['as drawn', *['distorted'] * len(distorted)]):
-        row[0].set_ylabel(name, fontsize=8)
-    return figure
+        x = tf.constant(records.scale(images)[..., np.newaxis])  # float32 [10, 224, 224, 1]
+        distorted = sess.run(inputs.distort(x, recipe.distortion))[..., 0]
+    distorted = np.uint8((np.clip(distorted, -1, 1) + 1) * 127.5)  # uint8 [10, 224, 224]
+    size = dataset.IMAGE_WIDTH, dataset.IMAGE_HEIGHT  # what 224x224 was made of
+    return rows_of_pictures(*([np.asarray(Image.fromarray(image).resize(size)) for image in row]
+                              for row in (images, distorted)), ('as drawn', 'distorted'), 5)
 
 
 def digits(args):
@@ -303,13 +291,15 @@ def digits(args):
         (100, 100), Image.Resampling.LANCZOS)) for path in args.files]
     below = [photographs.pre_photo(path).reshape(photographs.SIDE, photographs.SIDE)
              for path in args.files]
-    return rows_of_pictures(above, below, ('picture', 'network'))
+    return rows_of_pictures(above, below, ('picture', 'network'), SHOWN)
 
 
 def save(figure, path):
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, whole or not at all; 64 colours are enough and half the bytes."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format='png')
     with files.whole_file(path) as part:
-        figure.savefig(part, format='png')
+        Image.open(drawn).convert('RGB').quantize(64).save(part, 'PNG', optimize=True)
     print(path)
 
 
