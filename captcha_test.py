@@ -38,9 +38,6 @@ from support import (captcha_report, checkpoints, dataset, files, inputs, models
 
 BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
 SHOWN = 10  # captchas printed one by one
-# Where the views of a picture lie, pixels of 224 to the right and down: less than what the
-# distortion in training moves pictures by.
-SHIFTS = (0, 0), (4, 0), (-4, 0), (0, 6), (0, -6)
 SHEET_NAME = 'test_sheet.png'  # in the folder of the model
 
 
@@ -68,13 +65,10 @@ class Reader:
         return found
 
 
-def build_reader(about, views=1):
+def build_reader(about):
     """The graph that reads captchas.
 
-    Args:
-      about: of the checkpoint, see models.About.
-      views: how often each picture is read, moved by the first of SHIFTS; the softmax values are
-        averaged.
+    Args: about: of the checkpoint, see models.About.
     Returns:
       x: placeholder float32 [None, 224, 224], -1 ... 1.
       predictions: int64 [batch, heads], classes.
@@ -84,38 +78,19 @@ def build_reader(about, views=1):
     network_fn = nets_factory.get_network_fn(
         about.fields['network'], num_classes=about.facts.num_classes, is_training=False,
         method=about.fields['method'], num_heads=about.facts.heads)
-    *logits, _ = network_fn(inputs.network_input(
-        moved(x, SHIFTS[:views]), about.fields['standardize'], about.fields['dark_ink']))
-    softmax = tf.nn.softmax(tf.stack(logits, axis=1))  # [views * batch, heads, num_classes]
-    softmax = tf.add_n(tf.split(softmax, views)) / views  # [batch, heads, num_classes]
-    predictions = tf.argmax(softmax, axis=2)
-    confidence = tf.reduce_prod(tf.reduce_max(softmax, axis=2), axis=1)
+    *logits, _ = network_fn(inputs.network_input(x, about.fields['standardize'], about.fields['dark_ink']))
+    logits = tf.stack(logits, axis=1)  # [batch, heads, num_classes]
+    predictions = tf.argmax(logits, axis=2)
+    confidence = tf.reduce_prod(tf.reduce_max(tf.nn.softmax(logits), axis=2), axis=1)
     return x, predictions, confidence
 
 
-def moved(x, shifts):
-    """Pictures moved by each of (right, down) in pixels, one shift after the other.
-
-    x float32 [batch, height, width] -> [len(shifts) * batch, height, width]. What comes in from
-    outside mirrors the border.
-    """
-    height, width = x.shape[1:].as_list()
-    most = max(abs(pixels) for shift in shifts for pixels in shift)
-    around = tf.pad(x, [[0, 0], [most, most], [most, most]], 'SYMMETRIC')
-    return tf.concat([around[:, most - down:most - down + height, most - right:most - right + width]
-                      for right, down in shifts], axis=0)
-
-
-def open_reader(model_dir=models.MODEL_DIR, views=1):
+def open_reader(model_dir=models.MODEL_DIR):
     """Restore the newest checkpoint of a folder.
 
-    Args: views: how often each picture is read, a little moved, 1 ... 5; the softmax values are
-      averaged. It costs so many times the network's time.
     Returns: Reader.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """
-    if not 1 <= views <= len(SHIFTS):
-        raise ValueError(f'expected 1 to {len(SHIFTS)} views, found {views}')
     train = models.command('captcha_train.py', model_dir)
     checkpoint = models.newest(model_dir)
     if checkpoint is None:
@@ -132,7 +107,7 @@ def open_reader(model_dir=models.MODEL_DIR, views=1):
                                 f'{about.fields["network"]}; train one of them with: {train} '
                                 '--restart')
     with tf.Graph().as_default():
-        x, predictions, confidence = build_reader(about, views)
+        x, predictions, confidence = build_reader(about)
         sess = tf.Session()
         checkpoints.restore(tf.train.Saver(), sess, checkpoint,
                             models.train_again_command(model_dir))
@@ -160,8 +135,9 @@ def brackets(text):
     return ' '.join(f'[{character}]' for character in text)
 
 
-def test(reader, test_file, sheet):
+def test(model_dir, test_file, sheet):
     """Read the whole test set, print how well that went and save the sheet of pictures."""
+    reader = open_reader(model_dir)
     facts = reader.facts
     check_records(reader, test_file)
     results = []  # (label, predicted text)
@@ -199,17 +175,15 @@ def check_records(reader, test_file):
                                 '--model-dir FOLDER')
 
 
-def read_files(model_dir, paths, csv_file=None, views=1):
+def read_files(model_dir, paths, csv_file=None):
     """Print `<file> <text> <confidence>` for each picture; a bad one does not stop the others.
 
-    Args:
-      csv_file: write it there as a table instead; a bad picture has an empty text.
-      views: see `open_reader`.
+    Args: csv_file: write it there as a table instead; a bad picture has an empty text.
     Returns: exit status, 2 if any file could not be read.
     """
     if csv_file:
         files.writable_folder(os.path.dirname(csv_file) or '.')
-    reader = open_reader(model_dir, views)
+    reader = open_reader(model_dir)
     rows, status = [], 0
     with contextlib.ExitStack() as stack:
         if csv_file:
@@ -243,9 +217,6 @@ def main():
                         help=f'where to save the sheet (default: {SHEET_NAME} beside the model)')
     parser.add_argument('--csv', metavar='FILE',
                         help='write file, text and confidence of each FILE there')
-    parser.add_argument('--views', type=int, choices=range(1, len(SHIFTS) + 1), default=1,
-                        help='read each picture so often, a little moved, and take the mean; '
-                        'as many times slower (default: %(default)s)')
     args = parser.parse_args()
     if args.csv is not None and not args.files:
         raise console.UserError('--csv: expected picture files to read, found none; name them')
@@ -256,8 +227,8 @@ def main():
         paths = args.files
         if os.name == 'nt':  # its shells leave my/*.png to the program
             paths = [path for name in paths for path in sorted(glob.glob(name)) or [name]]
-        return read_files(args.model_dir, paths, args.csv, args.views)
-    return test(open_reader(args.model_dir, args.views), args.test,
+        return read_files(args.model_dir, paths, args.csv)
+    return test(args.model_dir, args.test,
                 args.sheet or os.path.join(args.model_dir, SHEET_NAME))
 
 

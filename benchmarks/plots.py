@@ -13,7 +13,7 @@ Takes:    seconds; confusions as long as captcha_test.py
 
 NAME stands in the legend; runs of one NAME are one line in `pictures`. A run that was stopped and
 resumed is one curve; an iteration that was done twice counts as it was done last. Needs
-matplotlib: pip install -r benchmarks/requirements.txt
+matplotlib: pip install 'matplotlib>=3.8'
 """
 import collections
 import dataclasses
@@ -40,7 +40,7 @@ try:
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
 except ImportError as error:
     raise SystemExit('plots.py: expected matplotlib, found none; install it with: '
-                     'pip install -r benchmarks/requirements.txt') from error
+                     'pip install matplotlib') from error
 
 import captcha_test  # noqa: E402
 from support import dataset, files, inputs, photographs, pictures, recipes, records  # noqa: E402
@@ -184,7 +184,8 @@ def held_out(args):
     figure, plot = axes(3.8, 'minutes of training', 'held-out captchas read whole, %')
     for (name, folder), look, marker in zip(args.runs, looks(), itertools.cycle(MARKERS)):
         curve = read_curve(folder, 'held_out/whole_captchas')
-        plot.plot(curve.minutes, 100 * curve.values, label=name, marker=marker, clip_on=False, **look)
+        plot.plot(curve.minutes, 100 * curve.values, label=name, marker=marker, clip_on=False,
+                  **look)
     plot.set(xlim=(0, None), ylim=(args.lowest, 100))
     plot.legend(loc='lower right', frameon=False)
     return figure
@@ -247,7 +248,10 @@ def confusions(args):
 
 
 def rows_of_pictures(above, below, names, columns):
-    """Grey pictures in pairs of rows, named at the left: what was, and below what became of it."""
+    """Pairs of rows, named at the left: pictures, and below them what became of each.
+
+    Args: above, below: [grey picture, uint8 or float 0 ... 1 [height, width], ...].
+    """
     blocks = math.ceil(len(above) / columns)
     height, width = np.shape(above[0])
     size = (WIDTH - 0.3) / columns * height / width + 0.05  # inches, a row
@@ -259,7 +263,8 @@ def rows_of_pictures(above, below, names, columns):
         for number, image in enumerate(images):
             plot = plots[2 * (number // columns) + part, number % columns]
             plot.axis('on')
-            plot.imshow(image, cmap='gray', interpolation='nearest')
+            white = 255 if image.dtype == np.uint8 else 1
+            plot.imshow(image, cmap='gray', vmin=0, vmax=white, interpolation='nearest')
             plot.set(xticks=[], yticks=[])
             plot.spines[:].set_color('0.8')
             if number % columns == 0:
@@ -295,11 +300,11 @@ def digits(args):
 
 
 def save(figure, path):
-    """Write a figure as PNG, whole or not at all; 64 colours are enough and half the bytes."""
+    """Write a figure as PNG, whole or not at all; 48 colours are enough and half the bytes."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format='png')
     with files.whole_file(path) as part:
-        Image.open(drawn).convert('RGB').quantize(64).save(part, 'PNG', optimize=True)
+        Image.open(drawn).convert('RGB').quantize(48).save(part, 'PNG', optimize=True)
     print(path)
 
 
