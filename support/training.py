@@ -174,14 +174,16 @@ def log_dir(run):
     return run.log_dir or os.path.join(run.model_dir, 'log')
 
 
-def session_config(bfloat16):
-    """Settings of the training session.
+def session_config(run):
+    """Settings of the training session of a Run.
 
-    Args: bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
-      float32's range); variables stay float32. None: if the processor has instructions for it.
+    Its bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
+      float32's range); variables stay float32. None: if the processor has instructions for it;
+      not in a cluster, whose sessions lack some of these operations in 16 bits.
     """
     config = tf.ConfigProto(allow_soft_placement=True)
-    if has_bfloat16() if bfloat16 is None else bfloat16:
+    bfloat16 = run.bfloat16
+    if bfloat16 or bfloat16 is None and run.member is None and has_bfloat16():
         rewrites = config.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
     return config
@@ -323,7 +325,8 @@ def check_bfloat16(sess, tensors):
         sess.run(tensors.predictions, {tensors.x: np.zeros([1, *tensors.x.shape[1:]])})
     except tf.errors.OpError as error:
         raise UserError('--bfloat16: expected a processor with AVX512-BF16 or AMX, found one '
-                        'on which TensorFlow cannot multiply in 16 bits; leave it out') from error
+                        'on which TensorFlow cannot multiply in 16 bits, or a cluster; leave it '
+                        'out') from error
 
 
 def check_finite(loss, i, recipe, run):

@@ -76,7 +76,7 @@ def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
     folder, arrays = original
     about = models.about(models.newest(str(folder)))
     assert about.fields == {'network': 'alexnet_v2', 'method': 'heads', 'initialization': 'post',
-                            'standardize': False}
+                            'standardize': False, 'dark_ink': False}
     assert (about.facts, about.iteration) == (dataset.Facts(), 6000)
     images = np.random.default_rng(1).integers(0, 256, [3, 224, 224], np.uint8)
     expected = reference_logits(arrays, records.scale(images))
