@@ -46,6 +46,9 @@ class Run:
     steps: int = steps
     batch_size: int = batch_size
     learning_rate_base: float = learning_rate_base
+    falls_to_zero: bool = False  # the learning rate falls along a line to 0 at the last step
+    momentum: float = 0          # share of the last step that the next one repeats
+    regularizer: float = regularizer
     seed: int = 0                # of the first weights, the order of the pictures, the distortions
     augmented: bool = False      # the training digits are distorted
     model_save_path: str = model_save_path
@@ -58,8 +61,10 @@ class Run:
         return f'python mnist_backward.py{" --augment" * self.augmented}{seed} --steps {until}'
 
 
-# More to see takes longer to learn, and cannot be learnt by heart, so larger steps do no harm.
-augmented_run = Run(steps=120000, learning_rate_base=0.5, augmented=True)
+# More to see takes longer to learn, and cannot be learnt by heart: larger steps and next to no
+# penalty do no harm, and a rate that ends at 0 lets the weights come to rest.
+augmented_run = Run(steps=150000, learning_rate_base=0.1, falls_to_zero=True, momentum=0.9,
+                    regularizer=0.00001, augmented=True)
 
 
 def backward(mnist, run=Run()):
@@ -80,20 +85,20 @@ def backward(mnist, run=Run()):
         x = tf.placeholder(tf.float32, [None, mnist_forward.INPUT_NODE])    # pixels, 0 ... 1
         y_ = tf.placeholder(tf.float32, [None, mnist_forward.OUTPUT_NODE])  # one-hot digits
         # forward pass
-        y = mnist_forward.forward(x, regularizer)                           # logits [batch, 10]
+        y = mnist_forward.forward(x, run.regularizer)                       # logits [batch, 10]
         global_step = tf.Variable(0, trainable=False)                       # int32 []
         # loss: cross-entropy and the penalty on the weights
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(
             logits=y, labels=tf.argmax(y_, 1))                              # float32 [batch], 0 ...
         loss = tf.reduce_mean(ce) + tf.add_n(tf.get_collection('losses'))   # float32 []
         # learning rate
-        learning_rate = tf.train.exponential_decay(
-            run.learning_rate_base, global_step,
-            mnist.train.num_examples / run.batch_size,  # steps in an epoch: 275
-            learning_rate_decay, staircase=True)
-        # gradient descent; for Momentum or Adam change this line: docs/mnist.md
-        train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(
-            loss, global_step=global_step)
+        learning_rate = learning_rate_of(run, global_step,
+                                         mnist.train.num_examples / run.batch_size)
+        # gradient descent; for Adam change this line: docs/mnist.md
+        optimizer = tf.train.GradientDescentOptimizer(learning_rate)
+        if run.momentum:
+            optimizer = tf.train.MomentumOptimizer(learning_rate, run.momentum)
+        train_step = optimizer.minimize(loss, global_step=global_step)
         # moving averages
         ema = tf.train.ExponentialMovingAverage(moving_average_decay, global_step)
         # They follow the step: without this order they might take the old weights.
@@ -109,7 +114,7 @@ def backward(mnist, run=Run()):
             # the latest checkpoint, if there is one
             checkpoint = checkpoints.newest(run.model_save_path, model_name)
             if checkpoint:
-                checkpoints.restore(saver, sess, checkpoint, retrain)
+                restore(saver, sess, checkpoint, run)
             step = saved_step = int(sess.run(global_step))
             if step >= run.steps:
                 console.say(f'{checkpoint} is trained: {step} steps of {run.steps} are done. '
@@ -153,6 +158,41 @@ def backward(mnist, run=Run()):
                 return 128 + stop.signal
             checkpoints.mark_finished(checkpoint)
             return 0
+
+
+def learning_rate_of(run, global_step, steps_in_epoch):
+    """The learning rate of the step after `global_step`, float32 [].
+
+    Nothing but the step decides on it, so a resumed training has the rates of an unbroken one.
+    Args: global_step: int32 []. steps_in_epoch: float, 275 with MNIST.
+    """
+    if run.falls_to_zero:
+        return tf.train.polynomial_decay(run.learning_rate_base, global_step, run.steps,
+                                         end_learning_rate=0.)
+    return tf.train.exponential_decay(run.learning_rate_base, global_step, steps_in_epoch,
+                                      learning_rate_decay, staircase=True)
+
+
+def restore(saver, sess, checkpoint, run):
+    """Restore `checkpoint`, whose keys say whether it was made with momentum.
+
+    One made without, by the default run or by --augment before it had momentum, is taken further
+    with it, from none; the screen says so.
+    Raises: UserError if it is unusable, or made with momentum and `run` has none.
+    """
+    shapes, _ = checkpoints.contents(checkpoint, retrain)
+    has_momentum = any(key.endswith('/Momentum') for key in shapes)
+    if has_momentum and not run.momentum:
+        raise console.UserError(f'{checkpoint}: expected a checkpoint of the default training, '
+                                'found one of --augment; to resume it run: '
+                                'python mnist_backward.py --augment; to train anew move its '
+                                'folder away')
+    if run.momentum and not has_momentum:
+        console.say(f'{checkpoint} has no momentum, so the default training made it, or an older '
+                    '--augment: it goes on with --augment. To train anew, move its folder away.')
+        saver = tf.train.Saver([variable for variable in tf.global_variables()
+                                if not variable.op.name.endswith('/Momentum')])
+    checkpoints.restore(saver, sess, checkpoint, retrain)
 
 
 def session_config():
