@@ -94,7 +94,7 @@ def backward(mnist, run=Run()):
         # learning rate
         learning_rate = learning_rate_of(run, global_step,
                                          mnist.train.num_examples / run.batch_size)
-        # gradient descent; for Adam change this line: docs/mnist.md
+        # gradient descent; for Momentum or Adam change this line: docs/mnist.md
         optimizer = tf.train.GradientDescentOptimizer(learning_rate)
         if run.momentum:
             optimizer = tf.train.MomentumOptimizer(learning_rate, run.momentum)
@@ -114,7 +114,7 @@ def backward(mnist, run=Run()):
             # the latest checkpoint, if there is one
             checkpoint = checkpoints.newest(run.model_save_path, model_name)
             if checkpoint:
-                restore(saver, sess, checkpoint, run)
+                restore(saver, sess, checkpoint)
             step = saved_step = int(sess.run(global_step))
             if step >= run.steps:
                 console.say(f'{checkpoint} is trained: {step} steps of {run.steps} are done. '
@@ -173,26 +173,31 @@ def learning_rate_of(run, global_step, steps_in_epoch):
                                       learning_rate_decay, staircase=True)
 
 
-def restore(saver, sess, checkpoint, run):
+def restore(saver, sess, checkpoint):
     """Restore `checkpoint`, whose keys say whether it was made with momentum.
 
-    One made without, by the default run or by --augment before it had momentum, is taken further
-    with it, from none; the screen says so.
-    Raises: UserError if it is unusable, or made with momentum and `run` has none.
+    One made without, by the default training or by --augment before that had momentum, is taken
+    further with it, from none, and the screen says so.
+    Raises: UserError if it is unusable, or made with momentum where the graph has none.
     """
     shapes, _ = checkpoints.contents(checkpoint, retrain)
-    has_momentum = any(key.endswith('/Momentum') for key in shapes)
-    if has_momentum and not run.momentum:
+    plain = [variable for variable in tf.global_variables() if not is_momentum(variable.op.name)]
+    momentum_wanted = len(plain) < len(tf.global_variables())
+    momentum_found = any(map(is_momentum, shapes))
+    if momentum_found and not momentum_wanted:
         raise console.UserError(f'{checkpoint}: expected a checkpoint of the default training, '
-                                'found one of --augment; to resume it run: '
-                                'python mnist_backward.py --augment; to train anew move its '
-                                'folder away')
-    if run.momentum and not has_momentum:
-        console.say(f'{checkpoint} has no momentum, so the default training made it, or an older '
-                    '--augment: it goes on with --augment. To train anew, move its folder away.')
-        saver = tf.train.Saver([variable for variable in tf.global_variables()
-                                if not variable.op.name.endswith('/Momentum')])
+                                'found one of --augment; resume it with: python mnist_backward.py '
+                                '--augment, or move its folder away to train anew')
+    if momentum_wanted and not momentum_found:
+        console.say(f'{checkpoint} has no momentum: the default training made it, or an older '
+                    '--augment. It goes on with momentum; to train anew, move its folder away.')
+        saver = tf.train.Saver(plain)
     checkpoints.restore(saver, sess, checkpoint, retrain)
+
+
+def is_momentum(key):
+    """Whether a key is of a variable that MomentumOptimizer adds, such as Variable_1/Momentum."""
+    return key.endswith('/Momentum')
 
 
 def session_config():
