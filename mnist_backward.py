@@ -46,6 +46,9 @@ class Run:
     steps: int = steps
     batch_size: int = batch_size
     learning_rate_base: float = learning_rate_base
+    falls_to_zero: bool = False  # the learning rate falls along a line to 0 at the last step
+    momentum: float = 0          # share of the last step that the next one repeats
+    regularizer: float = regularizer
     seed: int = 0                # of the first weights, the order of the pictures, the distortions
     augmented: bool = False      # the training digits are distorted
     model_save_path: str = model_save_path
@@ -58,8 +61,10 @@ class Run:
         return f'python mnist_backward.py{" --augment" * self.augmented}{seed} --steps {until}'
 
 
-# More to see takes longer to learn, and cannot be learnt by heart, so larger steps do no harm.
-augmented_run = Run(steps=120000, learning_rate_base=0.5, augmented=True)
+# More to see takes longer to learn, and cannot be learnt by heart: larger steps and next to no
+# penalty do no harm, and a rate that ends at 0 lets the weights come to rest.
+augmented_run = Run(steps=150000, learning_rate_base=0.1, falls_to_zero=True, momentum=0.9,
+                    regularizer=0.00001, augmented=True)
 
 
 def backward(mnist, run=Run()):
@@ -80,20 +85,20 @@ def backward(mnist, run=Run()):
         x = tf.placeholder(tf.float32, [None, mnist_forward.INPUT_NODE])    # pixels, 0 ... 1
         y_ = tf.placeholder(tf.float32, [None, mnist_forward.OUTPUT_NODE])  # one-hot digits
         # forward pass
-        y = mnist_forward.forward(x, regularizer)                           # logits [batch, 10]
+        y = mnist_forward.forward(x, run.regularizer)                       # logits [batch, 10]
         global_step = tf.Variable(0, trainable=False)                       # int32 []
         # loss: cross-entropy and the penalty on the weights
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(
             logits=y, labels=tf.argmax(y_, 1))                              # float32 [batch], 0 ...
         loss = tf.reduce_mean(ce) + tf.add_n(tf.get_collection('losses'))   # float32 []
         # learning rate
-        learning_rate = tf.train.exponential_decay(
-            run.learning_rate_base, global_step,
-            mnist.train.num_examples / run.batch_size,  # steps in an epoch: 275
-            learning_rate_decay, staircase=True)
+        learning_rate = learning_rate_of(run, global_step,
+                                         mnist.train.num_examples / run.batch_size)
         # gradient descent; for Momentum or Adam change this line: docs/mnist.md
-        train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(
-            loss, global_step=global_step)
+        optimizer = tf.train.GradientDescentOptimizer(learning_rate)
+        if run.momentum:
+            optimizer = tf.train.MomentumOptimizer(learning_rate, run.momentum)
+        train_step = optimizer.minimize(loss, global_step=global_step)
         # moving averages
         ema = tf.train.ExponentialMovingAverage(moving_average_decay, global_step)
         # They follow the step: without this order they might take the old weights.
@@ -109,7 +114,7 @@ def backward(mnist, run=Run()):
             # the latest checkpoint, if there is one
             checkpoint = checkpoints.newest(run.model_save_path, model_name)
             if checkpoint:
-                checkpoints.restore(saver, sess, checkpoint, retrain)
+                restore(saver, sess, checkpoint)
             step = saved_step = int(sess.run(global_step))
             if step >= run.steps:
                 console.say(f'{checkpoint} is trained: {step} steps of {run.steps} are done. '
@@ -153,6 +158,46 @@ def backward(mnist, run=Run()):
                 return 128 + stop.signal
             checkpoints.mark_finished(checkpoint)
             return 0
+
+
+def learning_rate_of(run, global_step, steps_in_epoch):
+    """The learning rate of the step after `global_step`, float32 [].
+
+    Nothing but the step decides on it, so a resumed training has the rates of an unbroken one.
+    Args: global_step: int32 []. steps_in_epoch: float, 275 with MNIST.
+    """
+    if run.falls_to_zero:
+        return tf.train.polynomial_decay(run.learning_rate_base, global_step, run.steps,
+                                         end_learning_rate=0.)
+    return tf.train.exponential_decay(run.learning_rate_base, global_step, steps_in_epoch,
+                                      learning_rate_decay, staircase=True)
+
+
+def restore(saver, sess, checkpoint):
+    """Restore `checkpoint`, whose keys say whether it was made with momentum.
+
+    One made without, by the default training or by --augment before that had momentum, is taken
+    further with it, from none, and the screen says so.
+    Raises: UserError if it is unusable, or made with momentum where the graph has none.
+    """
+    shapes, _ = checkpoints.contents(checkpoint, retrain)
+    plain = [variable for variable in tf.global_variables() if not is_momentum(variable.op.name)]
+    momentum_wanted = len(plain) < len(tf.global_variables())
+    momentum_found = any(map(is_momentum, shapes))
+    if momentum_found and not momentum_wanted:
+        raise console.UserError(f'{checkpoint}: expected a checkpoint of the default training, '
+                                'found one of --augment; resume it with: python mnist_backward.py '
+                                '--augment, or move its folder away to train anew')
+    if momentum_wanted and not momentum_found:
+        console.say(f'{checkpoint} has no momentum: the default training made it, or an older '
+                    '--augment. It goes on with momentum; to train anew, move its folder away.')
+        saver = tf.train.Saver(plain)
+    checkpoints.restore(saver, sess, checkpoint, retrain)
+
+
+def is_momentum(key):
+    """Whether a key is of a variable that MomentumOptimizer adds, such as Variable_1/Momentum."""
+    return key.endswith('/Momentum')
 
 
 def session_config():

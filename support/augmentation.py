@@ -23,14 +23,14 @@ from support.input_data import SIDE
 class Strength:
     """How far and in how many ways digits are distorted."""
     # drawn evenly between minus this and this
-    turn: float = 12      # degrees
+    turn: float = 10      # degrees
     grow: float = 0.12    # share of the size, for height and width apart
     slant: float = 0.15   # pixels sideways for each pixel up
-    shift: float = 1.5    # pixels, down and sideways
-    pen: float = 0.5      # 1 would widen every stroke by a pixel on either side; below 0 narrows
+    shift: float = 0.75   # pixels, down and sideways
+    pen: float = 0.3      # 1 would widen every stroke by a pixel on either side; below 0 narrows
     # elastic distortion
     wave: float = 4       # pixels; standard deviation of the blur that makes a random field smooth
-    elastic: float = 1.2  # pixels; standard deviation of the displacement
+    elastic: float = 1.1  # pixels; standard deviation of the displacement
     # how many
     stock: int = 2000     # distortions to draw from
     alike: int = 10       # digits of a batch that are distorted alike

@@ -40,13 +40,14 @@ def newest(run):
 
 def test_the_posts_numbers():
     assert Run() == Run(steps=50000, batch_size=200, learning_rate_base=0.1, seed=0,
-                        augmented=False, model_save_path='./model/', report_interval=1000)
+                        augmented=False, falls_to_zero=False, momentum=0, regularizer=0.0001,
+                        model_save_path='./model/', report_interval=1000)
     assert mnist_backward.moving_average_decay == 0.99
     assert mnist_backward.learning_rate_decay == 0.99 and mnist_backward.regularizer == 0.0001
     assert mnist_backward.model_name == 'mnist_model'
 
 
-def step_by_numpy(arrays, images, labels, rate):
+def step_by_numpy(arrays, images, labels, rate, run=Run()):
     """One training step written down from the formulas; returns loss and arrays afterwards."""
     old = {key: value.astype(np.float64) for key, value in arrays.items()}
     w1, b1, w2 = old['Variable'], old['Variable_1'], old['Variable_2']
@@ -54,39 +55,101 @@ def step_by_numpy(arrays, images, labels, rate):
     out = mnist_logits(images, arrays)
     share = np.exp(out - out.max(1, keepdims=True))
     share /= share.sum(1, keepdims=True)
-    loss = -np.log((share * labels).sum(1)).mean() + 0.0001 / 2 * ((w1 ** 2).sum()
-                                                                   + (w2 ** 2).sum())
+    loss = (-np.log((share * labels).sum(1)).mean()
+            + run.regularizer / 2 * ((w1 ** 2).sum() + (w2 ** 2).sum()))
     d_out = (share - labels) / len(images)
     d_hidden = (d_out @ w2.T) * (hidden > 0)
+    steps = {'Variable': images.T @ d_hidden + run.regularizer * w1,
+             'Variable_1': d_hidden.sum(0),
+             'Variable_2': np.maximum(hidden, 0).T @ d_out + run.regularizer * w2,
+             'Variable_3': d_out.sum(0)}
     new = dict(old)
-    new['Variable'] = w1 - rate * (images.T @ d_hidden + 0.0001 * w1)
-    new['Variable_1'] = b1 - rate * d_hidden.sum(0)
-    new['Variable_2'] = w2 - rate * (np.maximum(hidden, 0).T @ d_out + 0.0001 * w2)
-    new['Variable_3'] = old['Variable_3'] - rate * d_out.sum(0)
     new['Variable_4'] = step = int(old['Variable_4']) + 1
     decay = min(0.99, (1 + step) / (10 + step))
-    for key in ('Variable', 'Variable_1', 'Variable_2', 'Variable_3'):
+    for key in steps:
+        if run.momentum:
+            steps[key] = steps[key] + run.momentum * old.get(f'{key}/Momentum', 0)
+            new[f'{key}/Momentum'] = steps[key]
+        new[key] = old[key] - rate * steps[key]
         average = key + '/ExponentialMovingAverage'
         new[average] = decay * old[average] + (1 - decay) * new[key]  # of the variable *after* it
     return loss, new
 
 
-@pytest.mark.parametrize('step', [0, 5, 100])
-def test_a_step_from_a_restored_checkpoint_is_numpys(run, capsys, step):
-    arrays = mnist_arrays(step)
+def assert_a_step_is_numpys(arrays, rate, run):
+    """Train from a checkpoint of `arrays` for one step and compare what is saved; returns loss."""
+    step = int(arrays['Variable_4'])
     write_mnist_checkpoint(run.model_save_path, arrays, step)
     images, labels = tiny_mnist().train.next_batch(200)  # the seed makes it the batch of the step
-    loss, expected = step_by_numpy(arrays, images, labels, 0.1 * 0.99 ** (step // 2))
-    assert backward(tiny_mnist(), until(step + 1, run)) == 0
+    loss, expected = step_by_numpy(arrays, images, labels, rate, run)
+    assert backward(tiny_mnist(), run) == 0
     found = read_arrays(path(run, step + 1))
-    assert set(found) == set(MNIST_KEYS)
+    assert set(found) == set(expected)
     for key, value in expected.items():
         assert np.allclose(found[key], value, atol=2e-6), key
         if key != 'Variable_4':
-            assert not np.allclose(arrays[key], value, atol=2e-6), key
+            assert not np.allclose(arrays.get(key, 0), value, atol=2e-6), key
+    return loss
+
+
+@pytest.mark.parametrize('step', [0, 5, 100])
+def test_a_step_from_a_restored_checkpoint_is_numpys(run, capsys, step):
+    arrays = mnist_arrays(step)
+    assert set(arrays) == set(MNIST_KEYS)
+    loss = assert_a_step_is_numpys(arrays, 0.1 * 0.99 ** (step // 2), until(step + 1, run))
     printed = re.search(rf'After {step + 1} training step\(s\),loss on training batch is (.*)\.\n',
                         capsys.readouterr().out)
     assert float(printed[1]) == pytest.approx(loss, rel=1e-4)
+
+
+# --- with --augment: momentum, and a rate that falls to 0
+
+def with_momentum(arrays):
+    """The arrays of a checkpoint of --augment."""
+    random = np.random.RandomState(9)
+    return {**arrays, **{f'{key}/Momentum': (random.randn(*shape) * 0.1).astype(dtype)
+                         for key, (dtype, shape) in MNIST_KEYS.items() if re.fullmatch(
+                             'Variable(_[123])?', key)}}
+
+
+@pytest.fixture
+def augmented(run):
+    """The training of --augment, in a folder of its own."""
+    return dataclasses.replace(mnist_backward.augmented_run, model_save_path=run.model_save_path)
+
+
+@pytest.mark.parametrize('step', [0, 30])
+def test_a_step_with_momentum_is_numpys(augmented, step):
+    arrays = with_momentum(mnist_arrays(step))
+    assert_a_step_is_numpys(arrays, 0.1 * (1 - step / (step + 1)), until(step + 1, augmented))
+
+
+def test_a_checkpoint_without_momentum_is_taken_further_from_none(augmented, capsys):
+    arrays = mnist_arrays(30)
+    assert_a_step_is_numpys(arrays, 0.1 / 31, until(31, augmented))
+    assert re.match(r'\S*mnist_model-30 has no momentum: the default training made it, or an older '
+                    r'--augment\. It goes on with momentum; .*\n', capsys.readouterr().out)
+
+
+@pytest.mark.parametrize('steps', [31, 20])
+def test_the_default_training_refuses_a_checkpoint_of_an_augmented_one(run, steps):
+    prefix = write_mnist_checkpoint(run.model_save_path, with_momentum(mnist_arrays(30)), 30)
+    with pytest.raises(UserError, match='mnist_model-30: expected a checkpoint of the default '
+                                        'training, found one of --augment'):
+        backward(tiny_mnist(), until(steps, run))
+    assert newest(run) == prefix
+
+
+@pytest.mark.parametrize('changes, rates', [
+    ({}, {0: 0.1, 274: 0.1, 275: 0.099, 549: 0.099, 550: 0.09801, 27500: 0.1 * 0.99 ** 100}),
+    ({'falls_to_zero': True, 'steps': 1000}, {0: 0.1, 1: 0.0999, 500: 0.05, 999: 0.0001}),
+    ({'falls_to_zero': True, 'steps': 50, 'learning_rate_base': 0.2}, {10: 0.16, 49: 0.004})])
+def test_the_learning_rate_of_a_step(changes, rates):
+    with tf.Graph().as_default(), tf.Session() as sess:
+        step = tf.placeholder(tf.int32, [])
+        rate = mnist_backward.learning_rate_of(Run(**changes), step, 275.)
+        found = {number: sess.run(rate, {step: number}) for number in rates}
+    assert found == pytest.approx(rates, rel=1e-4)
 
 
 def test_as_in_the_post_it_needs_nothing_but_the_data(tmp_path, monkeypatch, capsys):
@@ -247,10 +310,11 @@ def wait_for(awaited, process):
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
-@pytest.mark.parametrize('number, options, last', [
-    (signal.SIGINT, ['--seed', '3'], 50000),
-    (signal.SIGTERM, ['--augment', '--seed', '3'], 120000)])
-def test_a_stopped_run_saves_says_so_and_resumes(tmp_path, run, capsys, number, options, last):
+@pytest.mark.parametrize('number, options, kind', [
+    (signal.SIGINT, ['--seed', '3'], Run()),
+    (signal.SIGTERM, ['--augment', '--seed', '3'], mnist_backward.augmented_run)])
+def test_a_stopped_run_saves_says_so_and_resumes(tmp_path, capsys, number, options, kind):
+    run, last = dataclasses.replace(kind, model_save_path=str(tmp_path / 'model')), kind.steps
     link_data(tmp_path)
     process = subprocess.Popen(
         [sys.executable, os.path.join(ROOT, 'mnist_backward.py'), *options],
@@ -284,19 +348,40 @@ def test_a_resumed_training_sees_what_an_unbroken_one_would(run, augmented):
         assert np.array_equal(mine, other)
 
 
-def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path):
+@pytest.mark.parametrize('kind', [Run(), mnist_backward.augmented_run])
+def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind):
     ends = []
-    for name, stops in ('unbroken', [300]), ('stopped', [120, 290, 300]):
+    for name, stops in ('unbroken', []), ('stopped', [120, 290]):
+        run = dataclasses.replace(kind, steps=300, model_save_path=str(tmp_path / name))
         for stop in stops:
-            run = Run(steps=stop, model_save_path=str(tmp_path / name))
-            assert backward(mnist_backward.training_data(run, DATA), run) == 0
+            assert backward(stopping_at(stop, run), run) == 128 + signal.SIGINT
+            assert checkpoints.step_of(newest(run)) < 300
+        assert backward(mnist_backward.training_data(run, DATA), run) == 0
         ends.append(read_arrays(path(run, 300)))
+    assert set(ends[0]) == set(ends[1])
     for key in ends[0]:
         np.testing.assert_allclose(ends[1][key], ends[0][key], atol=1e-5)
 
 
-def test_an_augmented_run_learns_longer_and_faster_from_distorted_digits(run):
-    assert mnist_backward.augmented_run == Run(steps=120000, learning_rate_base=0.5, augmented=True)
+def stopping_at(step, run):
+    """The data of a run, with a Ctrl-C while the batch of `step` is made."""
+    mnist = mnist_backward.training_data(run, DATA)
+    made = checkpoints.step_of(newest(run) or '')
+
+    def next_batch(batch_size):
+        nonlocal made
+        made += 1
+        if made == step:
+            signal.raise_signal(signal.SIGINT)
+        return mnist.train.next_batch(batch_size)
+    train = types.SimpleNamespace(num_examples=mnist.train.num_examples, next_batch=next_batch)
+    return mnist._replace(train=train)
+
+
+def test_an_augmented_run_learns_longer_from_distorted_digits(run):
+    assert mnist_backward.augmented_run == Run(
+        steps=150000, learning_rate_base=0.1, falls_to_zero=True, momentum=0.9,
+        regularizer=0.00001, augmented=True)
     augmented = dataclasses.replace(run, augmented=True)
     images, labels = mnist_backward.training_data(augmented, DATA).train.next_batch(50)
     plain, right = mnist_backward.training_data(run, DATA).train.next_batch(50)
