@@ -55,8 +55,10 @@ def listed(folder, state_file=None):
         state = None
     if not state:
         return []
-    last = state.model_checkpoint_path
-    paths = [*(path for path in state.all_model_checkpoint_paths if path != last), last]
+    last, every = state.model_checkpoint_path, state.all_model_checkpoint_paths
+    if every and every[-1] != last:  # damaged: TensorFlow writes the newest into both
+        return []
+    paths = [*every[:-1], last]
     return [os.path.join(folder, re.split(r'[\\/]', path)[-1]) for path in paths]
 
 

@@ -3,6 +3,8 @@ import collections
 import concurrent.futures
 import io
 import os
+import stat
+import time
 import warnings
 
 import numpy as np
@@ -18,6 +20,8 @@ except ImportError:
 
 NOT_READ = {'EPS'}  # Pillow would start a program of its own, Ghostscript, on a stranger's file
 MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into memory
+MAX_BYTES = 400_000_000  # 50 million pixels of four channels of 16 bits
+MAX_SECONDS = 10  # of a processor's time, to decode one: some files hold a picture 10,000 times
 HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1'
 
 
@@ -33,26 +37,60 @@ def open_picture(source, turn=True):
     """
     if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
         raise TypeError(f'expected a path, bytes or a Pillow picture, found {type(source)}')
-    content = io.BytesIO(source) if isinstance(source, bytes) else None
-    name = f'{len(source)} bytes' if content else source
+    is_bytes = isinstance(source, bytes)
+    name = f'{len(source)} bytes' if is_bytes else source
     try:
         if isinstance(source, Image.Image):
             return as_seen(ImageOps.exif_transpose(source) if turn else source)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # our limit is lower
-            if pillow_heif and is_heic(io.BytesIO(source) if content else open(source, 'rb')):
+            if pillow_heif and is_heic(io.BytesIO(source) if is_bytes else opened(source)):
                 pillow_heif.register_heif_opener()
             Image.init()
             formats = [name for name in Image.ID if name not in NOT_READ]
-            with Image.open(content or source, formats=formats) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
+            with (Limited(io.BytesIO(source) if is_bytes else opened(source)) as file,
+                  Image.open(file, formats=formats) as picture):
+                check_size(picture)
+                picture.load()
+                check_size(picture)  # an icon has its true size in the picture inside it
                 if turn:
                     picture = ImageOps.exif_transpose(picture)
                 return as_seen(picture)
     except Exception as error:  # Pillow's decoders raise nearly every kind there is
         raise UserError(f'{name}: expected a picture file, such as JPEG or PNG, '
                         f'found {what_was_found(source, error)}') from error
+
+
+class Limited(io.BufferedReader):
+    """A picture file that fails to be read once its decoder has used up its time.
+
+    Pillow reads a file piece by piece between which it decodes, in the thread that opened it.
+    """
+
+    def __init__(self, raw):
+        super().__init__(raw)
+        self._end = time.thread_time() + MAX_SECONDS
+
+    def read(self, size=-1):
+        if time.thread_time() > self._end:
+            raise TimeoutError(f'it takes more than {MAX_SECONDS} s to decode')
+        return super().read(size)
+
+
+def opened(path):
+    """Open a file, unbuffered. Raises: OSError, also for a pipe, which might never end."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise OSError('it is a pipe or a device')
+    if status.st_size > MAX_BYTES:
+        raise OSError(f'it has {status.st_size} bytes, more than {MAX_BYTES}')
+    return open(path, 'rb', buffering=0)
+
+
+def check_size(picture):
+    """Raise Image.DecompressionBombError if a picture has too many pixels."""
+    if picture.width * picture.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
 
 
 def as_seen(picture):
