@@ -7,6 +7,8 @@ import os
 import numpy as np
 from PIL import Image
 
+from support import dataset
+
 FORMATS = ('bmp', 'gif', 'ico', 'jp2', 'jpg', 'pcx', 'png', 'ppm', 'sgi', 'tga', 'tif', 'webp')
 LABELS = {'a.png': '0782', 'b.png': '1234', 'c.png': '5555'}  # {file name: text}
 ARRAYS = {'weights': np.linspace(-1, 1, 6000, dtype=np.float32).reshape(60, 100),
@@ -85,8 +87,9 @@ def write_idx(folder, shapes):
     return arrays
 
 
-def write_facts(folder, facts):
+def write_facts(folder, known):
     """dataset.json of a dict. Returns: its path."""
+    facts = {**known, dataset.FACTS_SUM: dataset.checksum(known)}
     path = os.path.join(folder, 'dataset.json')
     with open(path, 'w', encoding='utf-8') as file:
         json.dump(facts, file, indent=2)

@@ -40,6 +40,7 @@ with console.quiet_start():
     from PIL import Image  # noqa: E402
 
 import damage  # noqa: E402
+import places as harsh  # noqa: E402
 import mnist_backward  # noqa: E402
 from support import checkpoints, dataset, files, input_data, labels  # noqa: E402
 from support import models, pictures, records  # noqa: E402
@@ -429,6 +430,22 @@ def inputs(number, seed, only):
              'failed'), *rows], failures
 
 
+# --- places
+def places(_number, _seed, only):
+    """Run scripts where they cannot write as they should. Returns: rows of the table, failures."""
+    rows, failures = [], []
+    with tempfile.TemporaryDirectory() as top:
+        prepared = os.path.join(top, 'prepared')
+        os.mkdir(prepared)
+        prepare(prepared)
+        for place, name, problem in harsh.measure(start, SCRIPTS, prepared, top, only):
+            rows.append((place, name, 'failed' if problem else 'as it should'))
+            if problem:
+                failures.append(f'{place}: {name}: {problem}')
+                print(failures[-1], file=sys.stderr, flush=True)
+    return [('place', 'script', 'ended'), *rows], failures
+
+
 def print_table(rows):
     """A Markdown table; the first row is its head."""
     print('| ' + ' | '.join(rows[0]) + ' |')
@@ -439,7 +456,7 @@ def print_table(rows):
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('part', choices=['kills', 'inputs'])
+    parser.add_argument('part', choices=['kills', 'inputs', 'places'])
     parser.add_argument('--number', type=console.positive_int, default=60,
                         help='stops or damaged files in all (default: %(default)s)')
     parser.add_argument('--seed', type=console.seed_number, default=0,
@@ -447,7 +464,8 @@ def main():
     parser.add_argument('--only', default='', metavar='WORD',
                         help='scripts, files or places with this word in their name')
     args = parser.parse_args()
-    rows, failures = {'kills': kills, 'inputs': inputs}[args.part](args.number, args.seed, args.only)
+    rows, failures = {'kills': kills, 'inputs': inputs, 'places': places}[args.part](
+        args.number, args.seed, args.only)
     print_table(rows)
     return 1 if failures else 0
 

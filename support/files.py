@@ -72,7 +72,9 @@ def alone(folder):
 def take(path):
     """Open the lock file `path` and lock it. Returns: the file; closing it gives the lock back."""
     while True:
-        file = open(path, 'a+b', buffering=0)
+        # A folder from a stranger may have a link of this name: what it leads to stays as it is.
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
+        file = open(os.open(path, flags, 0o666), 'r+b', buffering=0)
         try:
             lock(file)
         except (BlockingIOError, PermissionError) as error:
