@@ -21,13 +21,17 @@ import multiprocessing
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
@@ -48,7 +52,8 @@ from support import models, pictures, records  # noqa: E402
 HANGS = 300  # seconds after which a script is taken for stuck
 SLOW = 10  # seconds that one damaged file may take
 LARGE = 2 << 30  # bytes that reading it may take
-SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGKILL
+SIGKILL = 9  # Windows has no name for it
+SIGNALS = signal.SIGINT, signal.SIGTERM, SIGKILL
 LEFTOVERS = '.*.part', '.training.lock', '*.tempstate*', '*_temp'  # no run that ended well has any
 
 
@@ -135,7 +140,7 @@ def expected_status(number, status, err):
     """Whether a process that was sent a signal ended as it should; it may have been done before."""
     if status == 0:
         return True
-    if number == signal.SIGKILL:
+    if number == SIGKILL:
         return status == -number
     # Before Python runs the script's first lines, the system or Python itself ends it.
     early = status == -number and (not err or 'site' in err or 'KeyboardInterrupt' in err)
@@ -230,8 +235,9 @@ def kill_once(name, prepared, top, seconds, number, rng):
 
 
 def kills(number, seed, only):
-    """Stop scripts in turn, `number` times in all. Returns: rows of the table, failures."""
-    rng, rows, failures = random.Random(seed), [], []
+    """Stop scripts in turn, `number` times in all. Yields: the rows of the table."""
+    yield 'script', 'stops', 'of these after its end', 'failed'
+    rng = random.Random(seed)
     names = [name for name in SCRIPTS if not only or only in name]
     weights = [0.3 if SCRIPTS[name].heavy else 1 for name in names]
     counts = collections.Counter(names)  # at least one of each
@@ -256,10 +262,8 @@ def kills(number, seed, only):
                 ended['at its end' if status == 0 else status] += 1
                 if problem:
                     wrong += 1
-                    failures.append(f'{name}: {problem}')
-                    print(failures[-1], file=sys.stderr, flush=True)
-            rows.append((name, counts[name], ended['at its end'], wrong))
-    return [('script', 'stops', 'of these after its end', 'failed'), *rows], failures
+                    print(f'{name}: {problem}', file=sys.stderr, flush=True)
+            yield name, counts[name], ended['at its end'], wrong
 
 
 # --- damaged inputs
@@ -374,7 +378,7 @@ def judge_all(cases, folder, connection):
         connection.send((number, None))  # begun
         begun = time.monotonic()
         verdict = judge(kind, path, right[path])
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 if resource else 0
         if time.monotonic() - begun > SLOW:
             verdict = f'FAILED: {time.monotonic() - begun:.0f} s'
         if memory > LARGE:
@@ -386,7 +390,7 @@ def judge_all(cases, folder, connection):
 
 
 def inputs(number, seed, only):
-    """Damage files `number` times. Returns: rows of the table, failures."""
+    """Damage files `number` times. Yields: the rows of the table."""
     rng = random.Random(seed)
     ways = [way.__name__ for way in damage.WAYS] + ['swap']
     kinds = [kind for kind in KINDS if not only or only in kind]
@@ -415,43 +419,32 @@ def inputs(number, seed, only):
                 verdicts[last] = 'FAILED: the process ended'
             worker.kill()
             worker.join()
-    table, failures = collections.Counter(), []
+    table = collections.Counter()
     for k, (kind, which, way, case_seed) in enumerate(cases):
         outcome = 'failed' if verdicts[k].startswith('FAILED') else verdicts[k]
         table[kind, outcome] += 1
         if outcome == 'failed':
-            failures.append(f'{kind} {which}, {way}, seed {case_seed}: {verdicts[k]}')
-            print(failures[-1], file=sys.stderr, flush=True)
-    outcomes = 'refused', 'warned', 'right', 'another value', 'failed'
-    rows = [(kind, sum(table[kind, o] for o in outcomes), *(table[kind, o] for o in outcomes))
-            for kind in kinds]
+            print(f'{kind} {which}, {way}, seed {case_seed}: {verdicts[k]}', file=sys.stderr)
     print(f'peak memory of the reading process: {peak >> 20} MiB', file=sys.stderr)
-    return [('file', 'damaged copies', 'one line', 'warning', 'right value', 'other picture, text',
-             'failed'), *rows], failures
+    yield ('file', 'damaged copies', 'one line', 'warning', 'right value', 'other picture, text',
+           'failed')
+    outcomes = 'refused', 'warned', 'right', 'another value', 'failed'
+    for kind in kinds:
+        yield kind, sum(table[kind, o] for o in outcomes), *(table[kind, o] for o in outcomes)
 
 
 # --- places
 def places(_number, _seed, only):
-    """Run scripts where they cannot write as they should. Returns: rows of the table, failures."""
-    rows, failures = [], []
+    """Run scripts where they cannot write as they should. Yields: the rows of the table."""
+    yield 'place', 'script', 'failed'
     with tempfile.TemporaryDirectory() as top:
         prepared = os.path.join(top, 'prepared')
         os.mkdir(prepared)
         prepare(prepared)
         for place, name, problem in harsh.measure(start, SCRIPTS, prepared, top, only):
-            rows.append((place, name, 'failed' if problem else 'as it should'))
             if problem:
-                failures.append(f'{place}: {name}: {problem}')
-                print(failures[-1], file=sys.stderr, flush=True)
-    return [('place', 'script', 'ended'), *rows], failures
-
-
-def print_table(rows):
-    """A Markdown table; the first row is its head."""
-    print('| ' + ' | '.join(rows[0]) + ' |')
-    print('|---|' + '---:|' * (len(rows[0]) - 1))
-    for row in rows[1:]:
-        print('| ' + ' | '.join(map(str, row)) + ' |')
+                print(f'{place}: {name}: {problem}', file=sys.stderr, flush=True)
+            yield place, name, int(bool(problem))
 
 
 def main():
@@ -464,10 +457,14 @@ def main():
     parser.add_argument('--only', default='', metavar='WORD',
                         help='scripts, files or places with this word in their name')
     args = parser.parse_args()
-    rows, failures = {'kills': kills, 'inputs': inputs, 'places': places}[args.part](
-        args.number, args.seed, args.only)
-    print_table(rows)
-    return 1 if failures else 0
+    part = {'kills': kills, 'inputs': inputs, 'places': places}[args.part]
+    rows = part(args.number, args.seed, args.only)
+    head, failed = next(rows), 0
+    print('| ' + ' | '.join(head) + ' |\n|---|' + '---:|' * (len(head) - 1))
+    for row in rows:
+        print('| ' + ' | '.join(map(str, row)) + ' |', flush=True)
+        failed += row[-1]
+    return 1 if failed else 0
 
 
 if __name__ == '__main__':

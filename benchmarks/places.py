@@ -5,12 +5,16 @@ A full and a read-only disk are small tmpfs that are mounted, which takes root o
 import contextlib
 import functools
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 HANGS = 300  # seconds after which a script is taken for stuck
 DAY = 86_400  # seconds
