@@ -142,8 +142,9 @@ def expected_status(number, status, err):
         return True
     if number == SIGKILL:
         return status == -number
-    # Before Python runs the script's first lines, the system or Python itself ends it.
-    early = status == -number and (not err or 'site' in err or 'KeyboardInterrupt' in err)
+    # While Python and its own library load, the system or Python itself ends it.
+    early = (status == -number and (not err or 'KeyboardInterrupt' in err)
+             or number == signal.SIGINT and status == 1 and '<frozen site>' in err)
     return (status == 128 + number and 'Traceback' not in err) or early
 
 
