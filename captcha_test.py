@@ -25,11 +25,10 @@ import os
 import time
 from typing import Callable
 
-import numpy as np
-
 from support import console
 
 with console.quiet_start(__name__):
+    import numpy as np
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory

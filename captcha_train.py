@@ -35,7 +35,7 @@ with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory
-from support import cluster, dataset, inputs, models, options, recipes, training
+from support import cluster, dataset, files, inputs, models, options, recipes, training
 
 # --- the post's constants; what a run uses is its recipe, in support/recipes.py: --batch-size ...
 CHAR_SET_LEN = len(dataset.CHARSETS['digits'])  # 10 classes of each head; 36 with letters
@@ -252,7 +252,9 @@ def main():
     member = cluster.join()  # None unless TF_CONFIG says that this is one of several processes
     if member and member.job == 'ps':
         return cluster.serve(member)
-    return train(recipe, dataclasses.replace(run, member=member))
+    # A cluster's workers write nothing there.
+    with files.alone(run.model_dir) if cluster.is_chief(member) else contextlib.nullcontext():
+        return train(recipe, dataclasses.replace(run, member=member))
 
 
 if __name__ == '__main__':

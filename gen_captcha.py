@@ -18,11 +18,15 @@ import os
 import random
 import re
 import signal
+import threading
 
-from captcha.image import DEFAULT_FONTS, ImageCaptcha
-from PIL import ImageFont
+from support import console
 
-from support import console, dataset, files, labels, styles
+with console.quiet_start(__name__):
+    from captcha.image import DEFAULT_FONTS, ImageCaptcha
+    from PIL import ImageFont
+
+from support import dataset, files, labels, styles
 
 # --- files
 OUT = dataset.IMAGE_FOLDER
@@ -43,6 +47,15 @@ class Drawing:
     height: int = dataset.IMAGE_HEIGHT
     fonts: tuple[str, ...] = tuple(DEFAULT_FONTS)  # each character takes one of them
     varied: bool = False  # in many styles and sizes, see support/styles.py
+
+
+def begin_worker():
+    """Leave Ctrl-C to the process that started this one, and end with it, even after a kill -9."""
+    def end_with_parent():
+        multiprocessing.parent_process().join()
+        os._exit(1)  # it would wait for orders for ever; a picture half written has no name yet
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def draw(job):
@@ -108,7 +121,7 @@ def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
     with console.progress(num, '>> Creating image', 'image') as bar, \
             concurrent.futures.ProcessPoolExecutor(
                 workers, mp_context=multiprocessing.get_context('spawn'),
-                initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+                initializer=begin_worker) as pool:
         try:
             for done in pool.map(draw, jobs):
                 bar.update(done)

@@ -15,13 +15,12 @@ import argparse
 import functools
 import os
 
-import numpy as np
-from PIL import Image
-
 from support import console
 
 with console.quiet_start(__name__):
+    import numpy as np
     import tensorflow.compat.v1 as tf
+    from PIL import Image
 
 import mnist_backward
 import mnist_forward

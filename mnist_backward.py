@@ -254,7 +254,8 @@ def main():
     args = parser.parse_args()
     run = augmented_run if args.augment else Run()
     run = dataclasses.replace(run, steps=args.steps or run.steps, seed=args.seed)
-    return backward(training_data(run), run)
+    with files.alone(run.model_save_path):
+        return backward(training_data(run), run)
 
 
 if __name__ == '__main__':

@@ -108,11 +108,13 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
             written[split] += 1
         check_enough(folder, sum(written.values()), num_test, bad, wanted, written['train'])
         check_shards(shards, written['train'])
+        known = {**dataset.to_json(facts), 'train': written['train'],
+                 'test': written['test'], 'left_out_because_text_is_in_test': left_out,
+                 'unusable_files': len(bad), 'image_height': dataset.IMAGE_SIZE,
+                 'image_width': dataset.IMAGE_SIZE, 'seed': _RANDOM_SEED}
+        known[dataset.FACTS_SUM] = dataset.checksum(known)
         with open(facts_part, 'w', encoding='utf-8') as file:
-            json.dump({**dataset.to_json(facts), 'train': written['train'],
-                       'test': written['test'], 'left_out_because_text_is_in_test': left_out,
-                       'unusable_files': len(bad), 'image_height': dataset.IMAGE_SIZE,
-                       'image_width': dataset.IMAGE_SIZE, 'seed': _RANDOM_SEED}, file, indent=2)
+            json.dump(known, file, indent=2)
             file.write('\n')
     print(f'{out}: {written["test"]} test records, {written["train"]} training records, '
           f'{left_out} pictures left out because their text is in the test set')

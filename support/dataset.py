@@ -7,6 +7,7 @@ start at once.
 import dataclasses
 import json
 import os
+import zlib
 
 from support.console import UserError
 
@@ -33,6 +34,7 @@ IMAGE_FOLDER = './captcha/images'
 TRAIN_FILE = './captcha/train.tfrecords'
 TEST_FILE = './captcha/test.tfrecords'
 FACTS_NAME = 'dataset.json'  # beside the records
+FACTS_SUM = 'crc32'  # its key for a checksum of the rest: a changed letter would change a class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,11 +135,19 @@ def read_facts(records):
     try:
         with open(path, encoding='utf-8') as file:
             found = json.load(file)
+        expected = found.pop(FACTS_SUM, None)  # older files have none
+        if expected is not None and expected != checksum(found):
+            raise ValueError(f'values that do not fit their {FACTS_SUM}')
         return from_json(found)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f'{path}: expected the facts of a data set as to_tfrecord.py writes them, '
                         f'found {type(error).__name__}: {error}; make the records again with '
                         'python to_tfrecord.py and --overwrite') from error
+
+
+def checksum(found):
+    """CRC-32 of a dict that JSON can hold, as eight hexadecimal digits."""
+    return f'{zlib.crc32(json.dumps(found, sort_keys=True).encode()):08x}'
 
 
 def to_json(facts):

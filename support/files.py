@@ -1,7 +1,20 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders in which one process writes at a time."""
 import contextlib
 import os
+import sys
 import tempfile
+import time
+
+from support.console import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+    import msvcrt
+
+LOCK_NAME = '.training.lock'
+LOCKED_BYTE = 1 << 20  # Windows lets nobody read what is locked, so this lies behind the text
 
 
 def writable_folder(folder):
@@ -29,3 +42,72 @@ def whole_file(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
         raise
+
+
+@contextlib.contextmanager
+def alone(folder):
+    """Keep `folder` to this process while the block runs; what is made for that goes afterwards.
+
+    The system itself holds the lock, so it ends with the process, even by kill -9: a lock file
+    that is left behind stops nobody.
+    Raises: UserError that names the other process, OSError if the folder cannot be written.
+    """
+    is_new = not os.path.isdir(folder)
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, LOCK_NAME)
+    file = take(path)
+    try:
+        yield
+    finally:
+        if fcntl:
+            remove(path)  # while it is still ours
+        file.close()
+        if not fcntl:
+            remove(path)  # Windows removes no open file
+        if is_new:
+            with contextlib.suppress(OSError):  # something has been written there
+                os.rmdir(folder)
+
+
+def take(path):
+    """Open the lock file `path` and lock it. Returns: the file; closing it gives the lock back."""
+    while True:
+        # A folder from a stranger may have a link of this name: what it leads to stays as it is.
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
+        file = open(os.open(path, flags, 0o666), 'r+b', buffering=0)
+        try:
+            lock(file)
+        except (BlockingIOError, PermissionError) as error:
+            file.seek(0)
+            holder = file.read(100).decode(errors='replace').strip() or 'another process'
+            file.close()
+            folder = os.path.dirname(path)
+            raise UserError(f'{folder}: expected a folder into which nobody else trains, found a '
+                            f'training of {holder}; wait for it or stop it, or train into '
+                            'another folder') from error
+        except OSError as error:
+            print(f'warning: {path}: cannot be locked here ({error.strerror}); do not start a '
+                  'second training into this folder', file=sys.stderr)
+        # The one who held it may have removed it since it was opened; then it protects nothing.
+        if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+            break
+        file.close()
+    with contextlib.suppress(OSError):  # a full disk; the lock itself is not on it
+        file.truncate(0)
+        file.write(f'process {os.getpid()}, begun {time.strftime("%Y-%m-%d %H:%M:%S")}\n'.encode())
+    return file
+
+
+def lock(file):
+    """Lock an open file or raise BlockingIOError, on Windows PermissionError."""
+    if fcntl:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        file.seek(LOCKED_BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+
+def remove(path):
+    """Remove a file if it is there and can be."""
+    with contextlib.suppress(OSError):
+        os.remove(path)

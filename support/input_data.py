@@ -17,6 +17,7 @@ import gzip
 import hashlib
 import http.client
 import os
+import sys
 import urllib.request
 import zlib
 
@@ -124,6 +125,7 @@ def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=50
         check_one_set(train_dir)
         paths = {name: find(train_dir, name) or fetch(train_dir, name, mirrors)
                  for name in SHA256}
+        warn_of_mixture(paths)
         train_images, train_labels = read_pair(paths, 'train')
         if not 0 <= validation_size <= len(train_images):
             raise UserError(f'{train_dir}: expected at least {validation_size} training '
@@ -158,6 +160,25 @@ def check_one_set(folder):
             raise UserError(f'{path}: expected a file of MNIST, because {missing[0]} is '
                             'missing and MNIST\'s would be fetched, found another; put the '
                             'missing one beside it, or move it away') from error
+
+
+def warn_of_mixture(paths):
+    """Say on stderr which plain files are not MNIST's among others that are; `paths` are by name.
+
+    A gzip file has a checksum, a plain one has none: a changed pixel or label would pass unseen.
+    """
+    plain = [name for name, path in paths.items() if not path.endswith('.gz')]
+    others = []
+    for name in paths if plain else []:
+        try:
+            check(paths[name], name, opener(paths[name]))
+        except ValueError as error:
+            others.append((name, error))
+    for name, error in others if len(others) < len(paths) else []:
+        if name in plain:
+            print(f'warning: {paths[name]}: {error}, while other files here are MNIST\'s; it is '
+                  'damaged or of another set; delete it and run again to have MNIST\'s fetched',
+                  file=sys.stderr)
 
 
 def dense_to_one_hot(labels):

@@ -5,7 +5,9 @@ import glob
 import io
 import json
 import os
+import random
 import re
+import signal
 import subprocess
 import sys
 import types
@@ -37,6 +39,8 @@ import ink_on_paper  # noqa: E402
 import mnist_speed  # noqa: E402
 import own_pictures  # noqa: E402
 import pipeline  # noqa: E402
+import damage  # noqa: E402
+import faults  # noqa: E402
 import small_cnn_variants  # noqa: E402
 import step_timing  # noqa: E402
 import train_step  # noqa: E402
@@ -500,3 +504,29 @@ def test_a_part_without_its_network_is_refused_at_once(tmp_path):
     amounts = pipeline.Amounts(captcha_model=str(tmp_path))
     with pytest.raises(console.UserError, match='train it with: python captcha_train.py'):
         pipeline.measure(['memory', 'read'], amounts)
+
+
+# --- faults.py
+
+@pytest.mark.parametrize('way', damage.WAYS)
+def test_damage_is_drawn_from_its_seed(way):
+    content = bytes(range(1, 256)) * 30
+    once, again, other = (way(content, random.Random(seed)) for seed in (1, 1, 2))
+    assert once == again and content not in (once, other) and once != other
+
+
+@pytest.mark.parametrize('number, status, err, right', [
+    (signal.SIGINT, 130, 'x.py: stopped', True), (signal.SIGTERM, -15, '', True),
+    (signal.SIGTERM, 0, '', True), (signal.SIGINT, 130, 'Traceback', False),
+    (signal.SIGINT, 1, '', False), (signal.SIGINT, -6, 'Fatal Python error', False)])
+def test_how_a_stopped_script_should_end(number, status, err, right):
+    assert faults.expected_status(number, status, err) is right
+
+
+def test_a_damaged_file_is_judged(tmp_path):
+    path, = faults.make_inputs(str(tmp_path))['records']
+    right = faults.value_of('records', path)
+    assert len(right) == 8 and faults.judge('records', path, right) == 'right'
+    assert faults.judge('records', path, right[1:]) == 'FAILED: a wrong value in silence'
+    os.truncate(path, 60_000)
+    assert faults.judge('records', path, right) == 'refused'

@@ -1,5 +1,6 @@
 """A script's two ends, and files that are written whole or not at all."""
 import argparse
+import errno
 import os
 import signal
 import subprocess
@@ -134,6 +135,67 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
             raise KeyError
     assert open(path).read() == 'first'
     assert os.listdir(tmp_path / 'new') == ['file']
+
+
+# --- one training in a folder
+
+HOLD = (f'import sys, time; sys.path.insert(0, {ROOT!r})\n'
+        'from support import files\n'
+        'with files.alone(sys.argv[1]):\n'
+        '    print("held", flush=True)\n'
+        '    time.sleep(60)')
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds tmp_path/model."""
+    process = subprocess.Popen([sys.executable, '-c', HOLD, str(tmp_path / 'model')],
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == 'held\n'
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_training_in_a_folder_is_refused_and_told_of_the_first(holder, tmp_path):
+    model = str(tmp_path / 'model')
+    with pytest.raises(console.UserError, match=f'^{model}: expected .*, found a training of '
+                                                f'process {holder.pid}, begun 2'):
+        with files.alone(model):
+            pass
+    with files.alone(str(tmp_path / 'other')):  # another folder is free
+        assert os.listdir(tmp_path / 'other') == [files.LOCK_NAME]
+    assert sorted(os.listdir(tmp_path)) == ['model']  # what was made for the lock is gone
+
+
+def test_the_lock_of_a_killed_training_stops_nobody(holder, tmp_path):
+    holder.kill()
+    holder.wait()
+    model = tmp_path / 'model'
+    assert os.listdir(model) == [files.LOCK_NAME]
+    with files.alone(str(model)):
+        assert f'process {os.getpid()},' in (model / files.LOCK_NAME).read_text()
+        (model / 'saved').write_text('')
+    assert os.listdir(model) == ['saved']
+
+
+@pytest.mark.parametrize('script, folder', [
+    (['mnist_backward.py'], 'model'), (['captcha_train.py', '--network', 'small_cnn'], 'captcha')])
+def test_both_trainers_refuse_a_folder_that_is_trained_into(tmp_path, script, folder):
+    with files.alone(str(tmp_path / folder)):
+        ended = subprocess.run([sys.executable, os.path.join(ROOT, script[0]), *script[1:]],
+                               cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
+    assert f'found a training of process {os.getpid()}, begun ' in ended.stderr
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, capsys, monkeypatch):
+    def lock(_file):
+        raise OSError(errno.ENOLCK, 'No locks available')
+    monkeypatch.setattr(files, 'lock', lock)
+    with files.alone(str(tmp_path)):
+        pass
+    assert 'cannot be locked here (No locks available)' in capsys.readouterr().err
 
 
 def test_reason_finds_the_file_systems_words():

@@ -2,11 +2,15 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 from PIL import Image
 
 import gen_captcha
+from helpers import ROOT
 from support import dataset
 from support.console import UserError
 
@@ -127,3 +131,17 @@ def test_varied_captchas_are_jpegs_of_many_sizes(run_script, tmp_path):
             assert (image.format, image.mode) == ('JPEG', 'RGB')
             sizes.add(image.size)
     assert len(sizes) > 10
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='kill -9 is of POSIX systems')
+def test_no_worker_outlives_a_killed_generator(tmp_path):
+    """Each worker holds our end of the pipe open, so reading it ends when the last one has."""
+    process = subprocess.Popen([sys.executable, os.path.join(ROOT, 'gen_captcha.py'),
+                                '--num', '100000', '--out', str(tmp_path / 'images')],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob('images/*.jpg')):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.communicate(timeout=30)  # TimeoutExpired while a worker lives

@@ -183,6 +183,30 @@ def test_a_missing_file_of_another_set_is_not_replaced_by_mnists(small, zipped):
     assert len(os.listdir(folder)) == 3
 
 
+def test_a_plain_file_of_mnist_with_a_turned_bit_is_named(tmp_path, capsys):
+    for name in input_data.SHA256:
+        with gzip.open(os.path.join(DATA, f'{name}.gz'), 'rb') as opened:
+            (tmp_path / name).write_bytes(opened.read())
+    input_data.read_data_sets(str(tmp_path))
+    assert capsys.readouterr().err == ''
+    path = tmp_path / 't10k-labels-idx1-ubyte'
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    assert len(input_data.read_data_sets(str(tmp_path)).test.labels) == 10000
+    line, = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'warning: {path}: expected SHA-256 ff7bcfd4')
+
+
+def test_another_set_of_plain_files_is_read_without_a_warning(small, capsys):
+    folder, _ = small
+    for path in folder.glob('*.gz'):
+        path.with_suffix('').write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    input_data.read_data_sets(folder, validation_size=10)
+    assert capsys.readouterr().err == ''
+
+
 def test_fake_data_needs_no_files(tmp_path):
     mnist = input_data.read_data_sets(tmp_path / 'none', fake_data=True, one_hot=True)
     images, labels = mnist.train.next_batch(3)

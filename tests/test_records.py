@@ -94,3 +94,15 @@ def test_the_facts_beside_the_records_count(tmp_path):
         (tmp_path / 'dataset.json').write_text(damaged)
         with pytest.raises(UserError, match='dataset.json: expected the facts.*to_tfrecord.py'):
             records.survey(path)
+
+
+def test_facts_that_were_changed_since_are_refused(tmp_path):
+    """One turned bit would make another character of a class, and nothing else would tell."""
+    facts = dataset.to_json(dataset.Facts())
+    facts[dataset.FACTS_SUM] = dataset.checksum(facts)
+    path = tmp_path / 'dataset.json'
+    path.write_text(json.dumps(facts))
+    assert dataset.read_facts(str(tmp_path / 'test.tfrecords')) == dataset.Facts()
+    path.write_text(path.read_text().replace('"0123', '"p123'))
+    with pytest.raises(UserError, match='dataset.json: expected .*values that do not fit'):
+        dataset.read_facts(str(tmp_path / 'test.tfrecords'))

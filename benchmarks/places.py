@@ -1,0 +1,155 @@
+"""Places in which a script of benchmarks/faults.py cannot write as it should. Has no main.
+
+A full and a read-only disk are small tmpfs that are mounted, which takes root on Linux.
+"""
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+HANGS = 300  # seconds after which a script is taken for stuck
+DAY = 86_400  # seconds
+OPEN_FILES = 64
+SIZES = {  # KiB of the full disk: each script has begun to write when it is full
+    'gen_captcha.py': 600, 'to_tfrecord.py': 3000, 'captcha_train.py, small_cnn': 9000,
+    'mnist_backward.py': 8000, 'mnist_app.py --show': 8}
+
+
+def link_needs(prepared, needs, folder):
+    """Links to what a script reads, file by file, so that it can write beside them."""
+    for needed in needs:
+        source = os.path.realpath(os.path.join(prepared, needed))
+        for where, _, names in os.walk(source) if os.path.isdir(source) else []:
+            target = os.path.join(folder, needed, os.path.relpath(where, source))
+            os.makedirs(target, exist_ok=True)
+            for name in names:
+                os.symlink(os.path.join(where, name), os.path.join(target, name))
+        if not os.path.isdir(source):
+            os.symlink(source, os.path.join(folder, needed))
+
+
+@contextlib.contextmanager
+def disk(top, kib, fill, read_only=False):
+    """A folder on a disk of its own, filled by `fill(folder)`. Raises: OSError if that fails."""
+    folder = tempfile.mkdtemp(dir=top)
+    mount = ['mount', '-t', 'tmpfs', '-o', f'size={kib}k,nr_inodes=5000', 'tmpfs', folder]
+    if subprocess.run(mount, capture_output=True).returncode:
+        raise OSError('a disk cannot be mounted here')
+    try:
+        fill(folder)
+        if read_only:
+            subprocess.run(['mount', '-o', 'remount,ro', folder], check=True)
+        yield folder
+    finally:
+        subprocess.run(['umount', '--lazy', folder], check=True)
+
+
+def ended(process, status, word):
+    """What is wrong with how a script ended, or None: its status, its last line."""
+    _, err = process.communicate(timeout=HANGS)
+    lines = [line for line in err.replace('\r', '\n').splitlines() if line.strip()]
+    if 'Traceback' in err or process.returncode != status or (
+            status and word not in (lines or [''])[-1]):
+        return f'status {process.returncode}, expected {status}: {err[-1500:]}'
+    return None
+
+
+def full(start, name, script, prepared, top):
+    """A disk on which there is not enough room."""
+    fill = functools.partial(link_needs, prepared, script.needs)
+    with disk(top, SIZES[name], fill) as folder:
+        problem = ended(start(name, folder), 2, 'No space left')
+        halves = [n for _, _, names in os.walk(folder) for n in names if n.endswith('.part')]
+        return problem or (halves and f'left over: {halves}') or None
+
+
+def read_only(start, name, script, prepared, top):
+    """A disk on which nothing can be written."""
+    fill = functools.partial(link_needs, prepared, script.needs)
+    with disk(top, 20_000, fill, read_only=True) as folder:
+        return ended(start(name, folder), 2, 'Read-only file system')
+
+
+def removed(start, name, script, prepared, top):
+    """The folder into which it writes is removed while it runs."""
+    folder = tempfile.mkdtemp(dir=top)
+    link_needs(prepared, script.needs, folder)
+    process = start(name, folder)
+    where = os.path.join(folder, 'model' if name.startswith('mnist') else 'captcha')
+    awaited = os.path.join(where, 'images' if name.startswith('gen') else 'log')
+    end = time.monotonic() + HANGS
+    while not os.path.isdir(awaited) and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    shutil.rmtree(where)
+    return ended(process, 2, where.rpartition('/')[2])
+
+
+def few_files(start, name, script, prepared, top):
+    """Only 64 files may be open, where 1,024 is usual."""
+    folder = tempfile.mkdtemp(dir=top)
+    link_needs(prepared, script.needs, folder)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard[1]))
+    try:
+        process = start(name, folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, hard)
+    return ended(process, 0, '')
+
+
+def clock_back(start, name, script, prepared, top):
+    """All that was written before is a day ahead of the clock, as when that was set back."""
+    folder = tempfile.mkdtemp(dir=top)
+    link_needs(prepared, script.needs, folder)
+    for begun in True, False:  # the second run finds what the first has written, from tomorrow
+        problem = ended(start(name, folder), 0, '')
+        if problem:
+            return problem
+        for where, _, names in os.walk(folder):
+            for path in (os.path.join(where, n) for n in names):
+                os.utime(path, (time.time() + DAY,) * 2, follow_symlinks=False)
+    return None
+
+
+def two_at_once(start, name, script, prepared, top):
+    """Two trainings into one folder: the second names the first, which ends well."""
+    folder = tempfile.mkdtemp(dir=top)
+    link_needs(prepared, script.needs, folder)
+    first = start(name, folder)
+    awaited = os.path.join(folder, 'model' if name.startswith('mnist') else 'captcha',
+                           '.training.lock')
+    end = time.monotonic() + HANGS
+    while not os.path.exists(awaited) and first.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    # It may take the second longer to start than the first to end.
+    first.send_signal(signal.SIGSTOP)
+    refused = ended(start(name, folder), 2, f'process {first.pid}, begun')
+    first.send_signal(signal.SIGCONT)
+    return refused or ended(first, 0, '')
+
+
+TRAINERS = 'captcha_train.py, small_cnn', 'mnist_backward.py'
+PLACES = [*((full, name) for name in SIZES), *((read_only, name) for name in SIZES),
+          *((removed, name) for name in ('gen_captcha.py', *TRAINERS)),
+          *((few_files, name) for name in SIZES),
+          *((clock_back, name) for name in TRAINERS), *((two_at_once, name) for name in TRAINERS)]
+
+
+def measure(start, scripts, prepared, top, only):
+    """Yield (place, script, what was wrong or None) for each place and script."""
+    for place, name in PLACES:
+        if only in place.__name__ or only in name:
+            try:
+                problem = place(start, name, scripts[name], prepared, top)
+            except (OSError, subprocess.SubprocessError) as error:
+                problem = f'{type(error).__name__}: {error}'
+            yield place.__doc__.partition('\n')[0].rstrip('.'), name, problem

@@ -1,0 +1,96 @@
+"""Pictures, lists, records and checkpoints may come from strangers: what they can and cannot do.
+
+More of it: limits on pixels in test_pictures.py, paths in lists in test_labels.py.
+"""
+import ast
+import glob
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import ROOT, mnist_arrays, read_arrays, write_mnist_checkpoint
+from support import checkpoints, files, pictures
+
+SOURCES = sorted(path for pattern in ('*.py', 'nets/*.py', 'support/*.py')
+                 for path in glob.glob(os.path.join(ROOT, pattern)))
+# What runs a stranger's words as code or as a command of the shell.
+DANGEROUS_CALLS = {'eval', 'exec', 'compile', '__import__', 'system', 'popen', 'getoutput'}
+DANGEROUS_MODULES = {'pickle', 'cPickle', 'dill', 'shelve', 'marshal', 'joblib', 'yaml'}
+
+
+def dangers(source):
+    """The dangerous things in Python code, one by one."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] + [getattr(node, 'module', None) or '']
+            yield from DANGEROUS_MODULES & {name.partition('.')[0] for name in names}
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, 'id', None) or getattr(node.func, 'attr', '')
+            qualified = f're.{name}' if ast.unparse(node.func).startswith('re.') else name
+            yield from DANGEROUS_CALLS & {qualified}
+            yield from (keyword.arg for keyword in node.keywords
+                        if keyword.arg in ('shell', 'allow_pickle')
+                        and getattr(keyword.value, 'value', True))
+
+
+@pytest.mark.parametrize('source, found', [
+    ('import pickle', ['pickle']), ('from pickle import load', ['pickle']), ('eval(x)', ['eval']),
+    ('os.system(x)', ['system']), ('run(x, shell=True)', ['shell']),
+    ('np.load(x, allow_pickle=True)', ['allow_pickle']), ('np.load(x)', []),
+    ('re.compile(x)', []), ('run(x, shell=False)', [])])
+def test_what_counts_as_dangerous(source, found):
+    assert list(dangers(source)) == found
+
+
+def test_nothing_runs_what_a_file_says():
+    assert len(SOURCES) > 25
+    with_dangers = {}
+    for path in SOURCES:
+        with open(path, encoding='utf-8') as file:
+            if found := list(dangers(file.read())):
+                with_dangers[path] = found
+    assert with_dangers == {}
+
+
+@pytest.mark.parametrize('elsewhere', ['{}/mnist_model-9', '../secret/mnist_model-9'])
+def test_a_state_file_cannot_lead_out_of_its_folder(tmp_path, elsewhere):
+    write_mnist_checkpoint(str(tmp_path / 'secret'), mnist_arrays(9, seed=9), 9)
+    mine = write_mnist_checkpoint(str(tmp_path / 'model'), mnist_arrays(7), 7)
+    state = tmp_path / 'model' / 'checkpoint'
+    path = elsewhere.format(tmp_path / 'secret')
+    state.write_text(f'model_checkpoint_path: "{path}"\nall_model_checkpoint_paths: "{path}"\n')
+    assert checkpoints.newest(str(tmp_path / 'model'), 'mnist_model') == mine
+    assert read_arrays(mine)['Variable_4'] == 7
+
+
+def test_a_state_file_that_names_its_folders_parent_is_no_checkpoint(tmp_path):
+    mine = write_mnist_checkpoint(str(tmp_path / 'model'), mnist_arrays(7), 7)
+    (tmp_path / 'model' / 'checkpoint').write_text('model_checkpoint_path: ".."\n')
+    assert checkpoints.newest(str(tmp_path / 'model'), 'mnist_model') == mine
+
+
+@pytest.mark.parametrize('extension', ['gif', 'tif', 'png'])
+def test_of_thousands_of_frames_only_the_first_is_decoded(tmp_path, extension):
+    """Shown by a file whose second half is missing."""
+    path = tmp_path / f'many.{extension}'
+    frames = [Image.fromarray(np.full([16, 16], 40 + k % 200, np.uint8)) for k in range(2000)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with Image.open(path) as picture:
+        assert picture.n_frames == 2000
+    os.truncate(path, os.path.getsize(path) // 2)
+    assert np.asarray(pictures.open_picture(path).convert('L')).mean() == 40
+
+
+def test_a_lock_that_is_a_link_does_not_change_what_it_leads_to(tmp_path):
+    (tmp_path / 'precious').write_text('do not touch')
+    (tmp_path / 'model').mkdir()
+    try:
+        os.symlink(tmp_path / 'precious', tmp_path / 'model' / files.LOCK_NAME)
+    except (NotImplementedError, OSError) as error:
+        pytest.skip(f'this system makes no symbolic links: {error}')
+    with pytest.raises(OSError):
+        with files.alone(str(tmp_path / 'model')):
+            pass
+    assert (tmp_path / 'precious').read_text() == 'do not touch'
