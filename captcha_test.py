@@ -33,7 +33,7 @@ with console.quiet_start(__name__):
 
 from nets import nets_factory
 from support import (captcha_report, checkpoints, dataset, files, inputs, models, pictures,
-                     records)
+                     recipes, records)
 
 BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
 SHOWN = 10  # captchas printed one by one
@@ -77,7 +77,8 @@ def build_reader(about):
     network_fn = nets_factory.get_network_fn(
         about.fields['network'], num_classes=about.facts.num_classes, is_training=False,
         method=about.fields['method'], num_heads=about.facts.heads)
-    *logits, _ = network_fn(inputs.network_input(x, about.fields['standardize'], about.fields['dark_ink']))
+    images = inputs.network_input(x, *(about.fields[field] for field in recipes.INPUT))
+    *logits, _ = network_fn(images)
     logits = tf.stack(logits, axis=1)  # [batch, heads, num_classes]
     predictions = tf.argmax(logits, axis=2)
     confidence = tf.reduce_prod(tf.reduce_max(tf.nn.softmax(logits), axis=2), axis=1)
