@@ -46,6 +46,7 @@ def png_chunk(kind, content):
             + struct.pack('>I', zlib.crc32(kind + content)))
 
 
+@pytest.mark.filterwarnings('ignore:Image was not the expected size')  # Pillow's, beside our line
 def test_an_icon_whose_picture_is_larger_than_it_says(tmp_path):
     """The size in an icon's header is one byte; the PNG inside has its own."""
     inside = io.BytesIO()
