@@ -46,7 +46,7 @@ with console.quiet_start():
 import damage  # noqa: E402
 import places as harsh  # noqa: E402
 import mnist_backward  # noqa: E402
-from support import checkpoints, dataset, files, input_data, labels  # noqa: E402
+from support import checkpoints, dataset, input_data, labels  # noqa: E402
 from support import models, pictures, records  # noqa: E402
 
 HANGS = 300  # seconds after which a script is taken for stuck

@@ -11,11 +11,21 @@ with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory, slim
-from support import recipes, training
-
-from support import input_data
+from support import input_data, pictures, recipes, training
+from support.console import UserError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+# --- pictures
+
+def refused(path):
+    """The line with which a file that is no picture is refused."""
+    with pytest.raises(UserError) as raised:
+        pictures.open_picture(path)
+    line = str(raised.value)
+    assert line.startswith(f'{path}: expected a picture file') and '\n' not in line
+    return line
 
 
 # --- captchas

@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import refused
 from support import pictures
 from support.console import UserError
-
-
-def refused(path):
-    with pytest.raises(UserError) as raised:
-        pictures.open_picture(path)
-    line = str(raised.value)
-    assert line.startswith(f'{path}: expected a picture file') and '\n' not in line
-    return line
 
 
 def test_what_is_no_picture(tmp_path):

@@ -8,17 +8,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from helpers import mnist_arrays, write_mnist_checkpoint
+from helpers import mnist_arrays, refused, write_mnist_checkpoint
 from support import checkpoints, pictures
-from support.console import UserError
-
-
-def refused(path):
-    with pytest.raises(UserError) as raised:
-        pictures.open_picture(path)
-    line = str(raised.value)
-    assert line.startswith(f'{path}: expected a picture file') and '\n' not in line
-    return line
 
 
 # --- pictures
