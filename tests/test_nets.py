@@ -365,3 +365,25 @@ def test_the_small_networks_initial_values(graph, initialization, variance):
         weights = sess.run(next(v for v in tf.global_variables()
                                 if v.op.name == 'small_cnn/conv6/weights'))
     assert weights.var() == pytest.approx(variance, rel=0.03)
+
+
+@pytest.mark.parametrize('method, num_heads, size', [
+    ('heads', 4, (112, 112)), ('attention', 6, (112, 112)), ('attention', 7, (112, 224)),
+    ('fine_attention', 4, (112, 224))])
+def test_a_training_picture_may_be_smaller(method, num_heads, size):
+    """The means of 2x2 or of 2x1 pixels give the logits of the whole picture."""
+    network = nets_factory.get_network_fn('small_cnn', 10, method=method, num_heads=num_heads)
+    assert network.training_size == size
+    images = np.random.default_rng(0).normal(size=[2, 224, 224, 1]).astype(np.float32)
+    means = images.reshape(2, size[0], 224 // size[0], size[1], 224 // size[1], 1).mean((2, 4))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        *whole, _ = network(tf.constant(images))
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            *small, _ = network(tf.constant(means))
+        sess.run(tf.global_variables_initializer())
+        for expected, found in zip(*sess.run([whole, small])):
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_alexnet_needs_the_whole_picture():
+    assert nets_factory.get_network_fn('alexnet_v2', 10).training_size == (224, 224)
