@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -55,6 +56,7 @@ def test_the_split_is_the_sorted_list_shuffled_with_seed_0(thirty, tmp_path):
     assert read(tmp_path / 'out' / 'test.tfrecords') == expected[:8]
     assert read(tmp_path / 'out' / 'train.tfrecords') == expected[8:]
     facts = json.loads((tmp_path / 'out' / 'dataset.json').read_text())
+    assert re.fullmatch('[0-9a-f]{8}', facts.pop('crc32'))
     assert facts == {'charset': '0123456789', 'lengths': [4, 4], 'train': 22, 'test': 8, 'seed': 0,
                      'left_out_because_text_is_in_test': 0, 'unusable_files': 0,
                      'image_height': 224, 'image_width': 224}
