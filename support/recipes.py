@@ -56,7 +56,7 @@ class Recipe:
 
 
 _POST = Recipe()
-# The rate falls to 0 along a cosine; with pictures that are never the same, dropout only slows.
+# The rate falls to 0 along a cosine; pictures that are never the same do without dropout.
 _DEFAULT = dataclasses.replace(_POST, initialization='he', standardize=True,
                                distortion=Distortion(), keep_prob=1.0, learning_rate=0.0002,
                                schedule='cosine')
