@@ -88,7 +88,8 @@ def train_exactly(network, out, backwards):
         def begin(sess):
             sess.run(initializer)
             return 0
-        with cluster.session(member, training.session_config(training.Run(member=member)), begin, {}) as sess:
+        exactly = training.session_config(training.Run(bfloat16=False))
+        with cluster.session(member, exactly, begin, {}) as sess:
             for i in cluster.iterations(member, sess, 0, STEPS):
                 sess.run(train_op, {x: images[i, share], **{
                     label: labels[i, share, k] for k, label in enumerate(y)}})
