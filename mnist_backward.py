@@ -5,8 +5,8 @@ Command:  python mnist_backward.py [--steps 50000]
                                                   ./model/ away first, or it resumes from there
 Reads:    ./data/ (MNIST), and the newest checkpoint in ./model/ if there is one, to resume
 Writes:   ./model/mnist_model-<step>.*, the newest five, and ./model/log/ for TensorBoard
-Takes:    two and a half to four minutes on two cores without a GPU, with --augment about
-          a quarter of an hour
+Takes:    two and a half to four minutes on two cores without a GPU, with --augment ten
+          to twelve
 
 Ctrl-C saves and ends; the same command resumes. In a second shell, mnist_test.py shows the
 accuracy while this runs, and `tensorboard --logdir model/log` the loss.
