@@ -18,9 +18,9 @@ How the start looks: a network that guesses has the loss ln(classes), 2.303 for 
 for digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations, while
 nothing seems to happen, and then falls quickly; small_cnn's falls at once. If it is still there
 after 1,500 iterations, the script says so, once, and what to try. In the second half of the run
-AlexNet's rate is so small that the post's four decimals show it as 0.0001 and 0.0000. The accuracies
-in these lines are of a training batch, distorted; the held-out pictures are read as they are, so they
-may well be read better.
+AlexNet's rate is so small that the post's four decimals show it as 0.0001 and 0.0000. The
+accuracies in these lines are of a training batch, distorted; the held-out pictures are read as they
+are, so they may well be read better.
 
 Here stands what the post shows, in its order. What surrounds the loop (checks, checkpoints,
 held-out accuracy, stopping and resuming) is in support/training.py, the numbers are in

@@ -67,10 +67,10 @@ def draw(job):
     folder, drawing, numbered_texts = job
     image = ImageCaptcha(drawing.width, drawing.height, list(drawing.fonts))  # RGB
     for number, text in numbered_texts:
-        # The series called write(), which puts PNG bytes into a file named .jpg.
         ours = drawing.varied and random.random() < VARIED
         picture = styles.varied(text, drawing.fonts) if ours else image.generate_image(text)
         with files.whole_file(os.path.join(folder, f'{text}_{number:06d}.jpg')) as part:
+            # The series called write(), which puts PNG bytes into a file named .jpg.
             picture.save(part, 'jpeg')
     return len(numbered_texts)
 

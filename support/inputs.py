@@ -1,7 +1,6 @@
 """What happens to captcha pictures in the graph, between the record and the network."""
 import tensorflow.compat.v1 as tf
 
-
 EVERY = 4  # rows and columns from one pixel to the next of those that tell ink from paper
 
 
@@ -22,8 +21,13 @@ def network_input(x, standardize, dark_ink=False):
         some = image[:, ::EVERY, ::EVERY]  # [batch, 56, 56, 1]
         some -= tf.reduce_mean(some, [1, 2, 3], keepdims=True)
         skewed = tf.reduce_mean(some ** 3, [1, 2, 3], keepdims=True)  # above 0: light ink
-        image *= tf.where(skewed > 0, -tf.ones_like(skewed), tf.ones_like(skewed))
+        image *= minus_where(skewed > 0)
     return image
+
+
+def minus_where(condition):
+    """-1 where a tensor of booleans is true, 1 elsewhere: float32 of its shape."""
+    return 1 - 2 * tf.cast(condition, tf.float32)
 
 
 def distort(images, distortion, size=None):
@@ -47,7 +51,7 @@ def distort(images, distortion, size=None):
     net = move(images, distortion, size or images.shape[1:3].as_list())
     if distortion.stroke:
         amount = up_to(distortion.stroke)
-        sign = tf.where(amount < 0, -tf.ones_like(amount), tf.ones_like(amount))
+        sign = minus_where(amount < 0)
         lightest = sign * tf.nn.max_pool2d(sign * net, 3, 1, 'SAME')  # or the darkest
         net += abs(amount) * (lightest - net)
     if distortion.blur:
@@ -55,8 +59,7 @@ def distort(images, distortion, size=None):
     if distortion.noise:
         net += up_to(distortion.noise, 0) * tf.random.normal(tf.shape(net))
     if distortion.invert:
-        ones = tf.ones([batch, 1, 1, 1])
-        net *= tf.where(up_to(1.0, 0) < distortion.invert, -ones, ones)
+        net *= minus_where(up_to(1.0, 0) < distortion.invert)
     return net
 
 

@@ -88,7 +88,8 @@ def about(checkpoint):
                         ) from error
     named = recipes.RECIPES['alexnet_v2', old['recipe']]
     return About(checkpoint, {
-        **OLDER, 'network': old['network'], 'method': old.get('method', 'heads'),  # older than the choice
+        **OLDER, 'network': old['network'],
+        'method': old.get('method', 'heads'),  # older than the choice
         'standardize': named.standardize, 'initialization': named.initialization}, facts)
 
 
