@@ -128,7 +128,11 @@ def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    print(f'{folder}: {len(drawn) + num} pictures')
+    there = len(already_drawn(folder)[0])
+    if there < len(drawn) + num:  # the folder was removed, and made again by the next picture
+        raise console.UserError(f'{folder}: expected {len(drawn) + num} pictures, found {there}; '
+                                'somebody removed some while others were drawn: draw more')
+    print(f'{folder}: {there} pictures')
 
 
 def find_fonts(folder, alphabet):

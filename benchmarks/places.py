@@ -1,4 +1,4 @@
-"""Places in which a script of benchmarks/faults.py cannot write as it should. Has no main.
+"""Places in which a script cannot write as it should: `faults.py places`. Has no main.
 
 A full and a read-only disk are small tmpfs that are mounted, which takes root on Linux.
 """
@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -16,7 +17,8 @@ try:
 except ImportError:  # Windows
     resource = None
 
-HANGS = 300  # seconds after which a script is taken for stuck
+from kills import HANGS, SCRIPTS, check_end, prepared_folder, start
+
 DAY = 86_400  # seconds
 OPEN_FILES = 64
 SIZES = {  # KiB of the full disk: each script has begun to write when it is full
@@ -63,26 +65,29 @@ def ended(process, status, word):
     return None
 
 
-def full(start, name, script, prepared, top):
+def full(name, prepared, top):
     """A disk on which there is not enough room."""
-    fill = functools.partial(link_needs, prepared, script.needs)
+    fill = functools.partial(link_needs, prepared, SCRIPTS[name].needs)
     with disk(top, SIZES[name], fill) as folder:
         problem = ended(start(name, folder), 2, 'No space left')
         halves = [n for _, _, names in os.walk(folder) for n in names if n.endswith('.part')]
         return problem or (halves and f'left over: {halves}') or None
 
 
-def read_only(start, name, script, prepared, top):
+def read_only(name, prepared, top):
     """A disk on which nothing can be written."""
-    fill = functools.partial(link_needs, prepared, script.needs)
+    fill = functools.partial(link_needs, prepared, SCRIPTS[name].needs)
     with disk(top, 20_000, fill, read_only=True) as folder:
         return ended(start(name, folder), 2, 'Read-only file system')
 
 
-def removed(start, name, script, prepared, top):
-    """The folder into which it writes is removed while it runs."""
+def removed(name, prepared, top):
+    """The folder into which it writes is removed while it runs.
+
+    What the script makes anew may be whole: a training saves its last checkpoint there.
+    """
     folder = tempfile.mkdtemp(dir=top)
-    link_needs(prepared, script.needs, folder)
+    link_needs(prepared, SCRIPTS[name].needs, folder)
     process = start(name, folder)
     where = os.path.join(folder, 'model' if name.startswith('mnist') else 'captcha')
     awaited = os.path.join(where, 'images' if name.startswith('gen') else 'log')
@@ -90,13 +95,17 @@ def removed(start, name, script, prepared, top):
     while not os.path.isdir(awaited) and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
     shutil.rmtree(where)
-    return ended(process, 2, where.rpartition('/')[2])
+    problem = ended(process, 2, where.rpartition('/')[2])
+    if process.returncode == 0:
+        check_end(name, folder, set())
+        return None
+    return problem
 
 
-def few_files(start, name, script, prepared, top):
+def few_files(name, prepared, top):
     """Only 64 files may be open, where 1,024 is usual."""
     folder = tempfile.mkdtemp(dir=top)
-    link_needs(prepared, script.needs, folder)
+    link_needs(prepared, SCRIPTS[name].needs, folder)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard[1]))
     try:
@@ -106,10 +115,10 @@ def few_files(start, name, script, prepared, top):
     return ended(process, 0, '')
 
 
-def clock_back(start, name, script, prepared, top):
+def clock_back(name, prepared, top):
     """All that was written before is a day ahead of the clock, as when that was set back."""
     folder = tempfile.mkdtemp(dir=top)
-    link_needs(prepared, script.needs, folder)
+    link_needs(prepared, SCRIPTS[name].needs, folder)
     for begun in True, False:  # the second run finds what the first has written, from tomorrow
         problem = ended(start(name, folder), 0, '')
         if problem:
@@ -120,10 +129,10 @@ def clock_back(start, name, script, prepared, top):
     return None
 
 
-def two_at_once(start, name, script, prepared, top):
+def two_at_once(name, prepared, top):
     """Two trainings into one folder: the second names the first, which ends well."""
     folder = tempfile.mkdtemp(dir=top)
-    link_needs(prepared, script.needs, folder)
+    link_needs(prepared, SCRIPTS[name].needs, folder)
     first = start(name, folder)
     awaited = os.path.join(folder, 'model' if name.startswith('mnist') else 'captcha',
                            '.training.lock')
@@ -144,12 +153,18 @@ PLACES = [*((full, name) for name in SIZES), *((read_only, name) for name in SIZ
           *((clock_back, name) for name in TRAINERS), *((two_at_once, name) for name in TRAINERS)]
 
 
-def measure(start, scripts, prepared, top, only):
-    """Yield (place, script, what was wrong or None) for each place and script."""
-    for place, name in PLACES:
-        if only in place.__name__ or only in name:
+def places(_number, _seed, only):
+    """Run scripts where they cannot write as they should. Yields: the rows of the table."""
+    yield 'place', 'script', 'failed'
+    with prepared_folder() as (top, prepared):
+        for place, name in PLACES:
+            if only not in place.__name__ and only not in name:
+                continue
             try:
-                problem = place(start, name, scripts[name], prepared, top)
-            except (OSError, subprocess.SubprocessError) as error:
+                problem = place(name, prepared, top)
+            except (AssertionError, OSError, subprocess.SubprocessError) as error:
                 problem = f'{type(error).__name__}: {error}'
-            yield place.__doc__.partition('\n')[0].rstrip('.'), name, problem
+            what = place.__doc__.partition('\n')[0].rstrip('.')
+            if problem:
+                print(f'{what}: {name}: {problem}', file=sys.stderr, flush=True)
+            yield what, name, int(bool(problem))

@@ -92,6 +92,9 @@ def run(main):
                           'another place (all options: --help) or fix this one')
     except KeyboardInterrupt as stop:
         status = complain('stopped', 128 + (stop.args or [signal.SIGINT])[0])
+    # All is done; while Python shuts down, a late signal would only change the status.
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 

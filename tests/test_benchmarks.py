@@ -40,7 +40,9 @@ import mnist_speed  # noqa: E402
 import own_pictures  # noqa: E402
 import pipeline  # noqa: E402
 import damage  # noqa: E402
-import faults  # noqa: E402
+import damaged_files  # noqa: E402
+import kills  # noqa: E402
+import length  # noqa: E402
 import small_cnn_variants  # noqa: E402
 import step_timing  # noqa: E402
 import train_step  # noqa: E402
@@ -520,13 +522,13 @@ def test_damage_is_drawn_from_its_seed(way):
     (signal.SIGTERM, 0, '', True), (signal.SIGINT, 130, 'Traceback', False),
     (signal.SIGINT, 1, '', False), (signal.SIGINT, -6, 'Fatal Python error', False)])
 def test_how_a_stopped_script_should_end(number, status, err, right):
-    assert faults.expected_status(number, status, err) is right
+    assert kills.expected_status(number, status, err) is right
 
 
 def test_a_damaged_file_is_judged(tmp_path):
-    path, = faults.make_inputs(str(tmp_path))['records']
-    right = faults.value_of('records', path)
-    assert len(right) == 8 and faults.judge('records', path, right) == 'right'
-    assert faults.judge('records', path, right[1:]) == 'FAILED: a wrong value in silence'
+    path, = damaged_files.make_inputs(str(tmp_path))['records']
+    right = damaged_files.value_of('records', path)
+    assert len(right) == 8 and damaged_files.judge('records', path, right) == 'right'
+    assert damaged_files.judge('records', path, right[1:]) == 'FAILED: a wrong value in silence'
     os.truncate(path, 60_000)
-    assert faults.judge('records', path, right) == 'refused'
+    assert damaged_files.judge('records', path, right) == 'refused'

@@ -71,6 +71,16 @@ def test_a_stop_while_tensorflow_is_imported_is_one_line(number, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize('number', ['SIGINT', 'SIGTERM'])
+def test_a_signal_while_python_shuts_down_changes_no_status(number):
+    """As when Ctrl-C comes a moment after the last line: what was done is done."""
+    late = ('import gc, os, signal\n'
+            f'class Late:\n    def __del__(self): os.kill(os.getpid(), signal.{number})\n'
+            'late = Late()\n')
+    ended = run_code(late + 'console.run(lambda: 0)')
+    assert (ended.returncode, ended.stderr) == (0, '')
+
+
 def test_a_mistake_of_ours_keeps_its_traceback():
     ended = run_code('def main(): raise KeyError("ours")\nconsole.run(main)')
     assert 'Traceback' in ended.stderr and ended.returncode == 1

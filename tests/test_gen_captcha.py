@@ -145,3 +145,17 @@ def test_no_worker_outlives_a_killed_generator(tmp_path):
         time.sleep(0.05)
     process.kill()
     process.communicate(timeout=30)  # TimeoutExpired while a worker lives
+
+
+def test_pictures_that_are_removed_meanwhile_are_missed(tmp_path):
+    folder = tmp_path / 'images'
+    process = subprocess.Popen([sys.executable, os.path.join(ROOT, 'gen_captcha.py'),
+                                '--num', '1000', '--out', str(folder)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while len(list(folder.glob('*.jpg'))) < 20:
+        assert process.poll() is None
+        time.sleep(0.01)
+    shutil.rmtree(folder, ignore_errors=True)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert 'images: expected 1000 pictures, found' in err.splitlines()[-1]

@@ -1,0 +1,286 @@
+"""Scripts stopped at any moment, and what they leave: `faults.py kills` and `faults.py stops`.
+
+Has no main. SCRIPTS has the commands, `start` starts one as a shell does; places.py and length.py
+use them, too.
+"""
+import collections
+import contextlib
+import dataclasses
+import glob
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from PIL import Image
+
+import mnist_backward
+from support import checkpoints, console, dataset, models, records
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HANGS = 300  # seconds after which a script is taken for stuck
+SIGKILL = 9  # Windows has no name for it
+SIGNALS = signal.SIGINT, signal.SIGTERM, SIGKILL
+LEFTOVERS = '.*.part', '.training.lock', '*.tempstate*', '*_temp'  # no run that ended well has any
+
+
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """A command that writes, in a folder that `prepare` has filled."""
+    arguments: str
+    needs: tuple = ()  # of what stands in the folder of prepared things
+    heavy: bool = False  # is stopped less often: a checkpoint has half a gigabyte
+
+
+SCRIPTS = {
+    'gen_captcha.py': Script('--num 400 --out captcha/images'),
+    'to_tfrecord.py': Script('--num-test 20', ('captcha/images',)),
+    'captcha_train.py, small_cnn': Script('--network small_cnn --steps 30 --batch-size 4',
+                                          ('captcha',)),
+    'captcha_train.py, alexnet_v2': Script('--steps 4 --batch-size 2', ('captcha',), heavy=True),
+    'mnist_backward.py': Script('--steps 1200', ('data',)),
+    'mnist_app.py --show': Script('--show 7.jpg', ('7.jpg', 'model'))}
+STOPPED = 'mnist_backward.py', 'captcha_train.py, small_cnn'  # of `stops`
+
+
+def command(name):
+    """The command line of a row of SCRIPTS."""
+    script = re.match(r'\w+\.py', name)[0]
+    return [sys.executable, os.path.join(ROOT, script), *SCRIPTS[name].arguments.split()]
+
+
+def start(name, folder, **options):
+    """Start a script as a shell does, so that Ctrl-C reaches it."""
+    return subprocess.Popen(
+        command(name), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env={**os.environ, 'PYTHONFAULTHANDLER': '1'},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **options)
+
+
+def prepare(folder):
+    """Fill a folder with what the scripts read."""
+    os.symlink(os.path.join(ROOT, 'data'), os.path.join(folder, 'data'))
+    shutil.copy(os.path.join(ROOT, 'samples', '7.jpg'), folder)
+    for script, arguments in (('gen_captcha.py', '--num 200 --seed 1'),
+                              ('to_tfrecord.py', '--num-test 20'),
+                              ('mnist_backward.py', '--steps 200')):
+        subprocess.run([sys.executable, os.path.join(ROOT, script), *arguments.split()],
+                       cwd=folder, check=True, capture_output=True)
+
+
+def fresh(prepared, name, top):
+    """A new folder with copies of what a script needs. Returns: its path."""
+    folder = tempfile.mkdtemp(dir=top)
+    for needed in SCRIPTS[name].needs:
+        source, target = os.path.join(prepared, needed), os.path.join(folder, needed)
+        if os.path.isdir(source) and needed != 'data':
+            shutil.copytree(source, target)
+        else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.symlink(os.path.realpath(source), target)
+    return folder
+
+
+def listing(folder):
+    """All paths below a folder, with their sizes."""
+    found = set()
+    for where, _, names in os.walk(folder):
+        with contextlib.suppress(FileNotFoundError):
+            found |= {(os.path.join(where, n), os.path.getsize(os.path.join(where, n)))
+                      for n in names}
+    return found
+
+
+def wait_to_kill(process, folder, seconds, rng):
+    """Wait until a moment that is drawn: at any time, at the start, near the end, or in a save."""
+    moment = rng.choice(['any', 'start', 'end', 'save', 'save'])
+    share = {'any': rng.random(), 'start': 0.1 * rng.random(), 'end': 0.85 + 0.2 * rng.random(),
+             'save': 2}[moment]
+    changes, before, end = rng.randint(1, 6), listing(folder), time.monotonic() + share * seconds
+    while process.poll() is None and time.monotonic() < end and changes:
+        time.sleep(0.002 if moment == 'save' else 0.01)
+        if moment == 'save' and (now := listing(folder)) != before:
+            changes, before = changes - 1, now
+
+
+def expected_status(number, status, err):
+    """Whether a process that was sent a signal ended as it should; it may have been done before."""
+    if status == 0:
+        return True
+    if number == SIGKILL:
+        return status == -number
+    # While Python and its own library load, the system or Python itself ends it.
+    early = (status == -number and (not err or 'KeyboardInterrupt' in err)
+             or number == signal.SIGINT and status == 1 and '<frozen site>' in err)
+    return (status == 128 + number and 'Traceback' not in err) or early
+
+
+def saved_files(folder):
+    """What is under final names: {path: bytes} of pictures, records, and checkpoints' prefixes."""
+    return {path for path, _ in listing(folder) if not os.path.basename(path).startswith('.')
+            and '/log/' not in path}
+
+
+def check_whole(name, folder):
+    """Raise an exception if a file under a final name is not whole."""
+    for path in saved_files(folder):
+        if path.endswith(('.jpg', '.png')):
+            with Image.open(path) as picture:
+                picture.load()
+        elif path.endswith('.tfrecords'):
+            sum(1 for _ in records.read_records(path))
+    for where, prefix in ('captcha', models.MODEL_NAME), ('model', mnist_backward.model_name):
+        newest = checkpoints.newest(os.path.join(folder, where), prefix)
+        if newest:
+            shapes, value_of = checkpoints.contents(newest, '')
+            for key in shapes:
+                value_of(key)
+
+
+def check_end(name, folder, before):
+    """Raise an AssertionError unless a script that ended well has left what it should.
+
+    Args: before: the saved files that were there when it began.
+    """
+    after = saved_files(folder)
+    left = [path for pattern in LEFTOVERS
+            for path in glob.glob(os.path.join(folder, '**', pattern), recursive=True,
+                                  include_hidden=True)]
+    assert not left, f'left over: {left}'
+    if name == 'gen_captcha.py':
+        numbers = [path[-10:-4] for path in after]
+        assert before <= after, 'pictures are lost'
+        assert len(after) == len(before) + 400, f'{len(before)} pictures became {len(after)}'
+        assert len(set(numbers)) == len(numbers), 'a number twice'
+    if name == 'to_tfrecord.py':
+        facts = json.load(open(os.path.join(folder, 'captcha', dataset.FACTS_NAME)))
+        for split, path in record_files(folder).items():
+            count = sum(1 for _ in records.read_records(path))
+            assert count == facts[split], f'{split}: {count} records, expected {facts[split]}'
+    if name.startswith('captcha_train'):
+        steps = int(re.search(r'--steps (\d+)', SCRIPTS[name].arguments)[1])
+        found = models.newest(os.path.join(folder, 'captcha'))
+        assert checkpoints.step_of(found) == steps - 1, f'the newest is {found}'
+    if name == 'mnist_backward.py':
+        found = checkpoints.newest(os.path.join(folder, 'model'), mnist_backward.model_name)
+        assert checkpoints.step_of(found) == 1200 and checkpoints.finished(found)
+    if name.startswith('mnist_app'):
+        assert os.path.join(folder, '7.read.png') in after, 'no drawing'
+
+
+def record_files(folder):
+    """{split: path} of to_tfrecord.py's two files."""
+    return {split: os.path.join(folder, 'captcha', f'{split}.tfrecords')
+            for split in ('train', 'test')}
+
+
+def kill_once(name, prepared, top, seconds, number, rng):
+    """Stop a script once and run it again. Returns: what was wrong, or None; how it was stopped."""
+    folder = fresh(prepared, name, top)
+    try:
+        process = start(name, folder)
+        wait_to_kill(process, folder, seconds, rng)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=HANGS)  # also waits for its child processes
+        stopped = process.returncode
+        if not expected_status(number, stopped, err):
+            return f'status {stopped} after signal {int(number)}: {err[-2000:]}', stopped
+        check_whole(name, folder)
+        before = saved_files(folder)
+        again = start(name, folder)
+        out, err = again.communicate(timeout=HANGS)
+        if again.returncode:
+            return f'run again: status {again.returncode}: {err[-2000:]}', stopped
+        check_whole(name, folder)
+        check_end(name, folder, before)
+        return None, stopped
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        return f'hangs: {error}', None
+    except Exception as error:  # whatever the checks found
+        return f'{type(error).__name__}: {error}', None
+    finally:
+        shutil.rmtree(folder)
+
+
+def stop_once(name, prepared, top, seconds, number, rng):
+    """Stop a script once and look at nothing but its end: as `kill_once`, three times as fast."""
+    folder = fresh(prepared, name, top)
+    try:
+        process = start(name, folder)
+        wait_to_kill(process, folder, seconds, rng)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=HANGS)
+        wrong = not expected_status(number, process.returncode, err)
+        return f'status {process.returncode}: {err[-4000:]}' if wrong else None, process.returncode
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        return f'hangs: {error}', None
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def prepared_folder():
+    """Yield a temporary folder, and one in it with what the scripts read."""
+    with tempfile.TemporaryDirectory() as top:
+        prepared = os.path.join(top, 'prepared')
+        os.mkdir(prepared)
+        prepare(prepared)
+        yield top, prepared
+
+
+def rounds(once, names, counts, signals, seed):
+    """Stop each script so many times by `once`. Yields: its name, the statuses, how many failed."""
+    rng = random.Random(seed)
+    with prepared_folder() as (top, prepared):
+        for name in names:
+            seconds = unbroken(name, prepared, top)
+            statuses, wrong = collections.Counter(), 0
+            for k in range(counts[name]):
+                problem, status = once(name, prepared, top, seconds, signals[k % len(signals)], rng)
+                statuses[status] += 1
+                if problem:
+                    wrong += 1
+                    print(f'{name}: {problem}', file=sys.stderr, flush=True)
+            yield name, statuses, wrong
+
+
+def unbroken(name, prepared, top):
+    """The seconds that a script takes which nobody stops. Raises: UserError if it ends badly."""
+    begun = time.monotonic()
+    folder = fresh(prepared, name, top)
+    whole = start(name, folder)
+    _, err = whole.communicate(timeout=HANGS)
+    if whole.returncode:
+        raise console.UserError(f'{name}: expected a run without stops to end well, '
+                                f'found: {err[-500:]}')
+    shutil.rmtree(folder)
+    return time.monotonic() - begun
+
+
+def kills(number, seed, only):
+    """Stop scripts in turn, `number` times in all. Yields: the rows of the table."""
+    yield 'script', 'stops', 'of these after its end', 'failed'
+    names = [name for name in SCRIPTS if not only or only in name]
+    weights = [0.3 if SCRIPTS[name].heavy else 1 for name in names]
+    counts = collections.Counter(names)  # at least one of each
+    counts.update(random.Random(seed).choices(names, weights, k=max(0, number - len(names))))
+    for name, statuses, wrong in rounds(kill_once, names, counts, SIGNALS, seed):
+        yield name, counts[name], statuses[0], wrong
+
+
+def stops(number, seed, only):
+    """Stop the trainings by Ctrl-C and SIGTERM, `number` times each. Yields: the rows."""
+    yield 'script', 'stops', 'ended with status', 'failed'
+    names = [name for name in STOPPED if not only or only in name]
+    counts = dict.fromkeys(names, number)
+    for name, statuses, wrong in rounds(stop_once, names, counts, SIGNALS[:2], seed):
+        ends = ', '.join(f'{status}: {times}' for status, times in statuses.most_common())
+        yield name, number, ends, wrong

@@ -1,0 +1,94 @@
+"""Whether memory stays flat over long runs: `faults.py length`. Has no main.
+
+A run is looked at twice a second. Its second quarter and its last are compared: what a script has
+to read in or to fill first, such as a training's queue, is over by then.
+"""
+import dataclasses
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from support import console
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+GROWTH = 1.02  # of the last quarter over the second, at most
+LOOK_EVERY = 0.5  # seconds
+STEPS = 5  # a training makes one step for so many pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Long:
+    """A command that takes `number` pictures or steps, in the folder of those before it."""
+    arguments: str
+    what: str = 'pictures'
+    each: int = 1  # `number` is the pictures divided by this
+
+
+TRAINING = '--batch-size 2 --restart --steps {number}'
+RUNS = {
+    'gen_captcha.py': Long('--num {number} --seed 1 --out captcha/images'),
+    'to_tfrecord.py': Long('--num-test 100 --overwrite'),
+    'captcha_test.py': Long(f'--test captcha/train.tfrecords --model-dir {ROOT}/models/digits '
+                            '--sheet sheet.png'),
+    'captcha_train.py, small_cnn': Long(f'--network small_cnn --model-dir small {TRAINING}',
+                                        'steps', STEPS),
+    'captcha_train.py, alexnet_v2': Long(TRAINING, 'steps', STEPS),
+    'mnist_backward.py': Long('--steps {number}', 'steps', STEPS)}
+FIRST = 'gen_captcha.py', 'to_tfrecord.py'  # what the others read
+
+
+def memory_of(pid):
+    """MiB that a process and those it started have in memory; what they share counts for each."""
+    table = subprocess.run(['ps', '-eo', 'pid=,ppid=,rss='], stdout=subprocess.PIPE, text=True,
+                           check=True).stdout
+    rows = [tuple(map(int, line.split())) for line in table.splitlines()]
+    family = {pid}
+    while more := {child for child, parent, _ in rows if parent in family} - family:
+        family |= more
+    return sum(size for found, _, size in rows if found in family) / 1024
+
+
+def quarters(samples):
+    """The medians of the second and of the last quarter of a list."""
+    quarter = len(samples) // 4
+    return statistics.median(samples[quarter:2 * quarter]), statistics.median(samples[-quarter:])
+
+
+def watch(name, folder, number):
+    """Run a script to its end. Returns: what it had in memory, MiB, at each look."""
+    command = [sys.executable, os.path.join(ROOT, name.partition(',')[0]),
+               *RUNS[name].arguments.format(number=number).split()]
+    samples, last = [], os.path.join(folder, 'last.log')
+    with open(last, 'wb') as output:
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
+        while process.poll() is None:
+            samples.append(memory_of(process.pid))
+            time.sleep(LOOK_EVERY)
+    if process.returncode or len(samples) < 8:
+        with open(last, errors='replace', encoding='utf-8') as output:
+            raise console.UserError(f'{name}: expected a run of some seconds that ends well, found '
+                                    f'status {process.returncode}: {output.read()[-500:]}')
+    return samples[:-1]  # the last may be of a process that is ending
+
+
+def length(number, _seed, only):
+    """Watch the memory of each script. Yields: the rows of the table."""
+    yield ('script', 'length', 'minutes', 'second quarter, MiB', 'last quarter, MiB', 'growth',
+           'failed')
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(os.path.join(ROOT, 'data'), os.path.join(folder, 'data'))
+        for name, run in RUNS.items():
+            if name not in FIRST and only not in name:
+                continue
+            count, begun = number // run.each, time.monotonic()
+            second, last = quarters(watch(name, folder, count))
+            minutes = (time.monotonic() - begun) / 60
+            if only in name:
+                yield (name, f'{count:,} {run.what}', f'{minutes:.1f}', f'{second:.0f}',
+                       f'{last:.0f}', f'{last / second:.3f}', int(last > GROWTH * second))
+            if name == 'captcha_train.py, alexnet_v2':
+                shutil.rmtree(os.path.join(folder, 'captcha'))
