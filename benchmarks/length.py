@@ -58,20 +58,27 @@ def quarters(samples):
     return statistics.median(samples[quarter:2 * quarter]), statistics.median(samples[-quarter:])
 
 
-def watch(name, folder, number):
-    """Run a script to its end. Returns: what it had in memory, MiB, at each look."""
-    command = [sys.executable, os.path.join(ROOT, name.partition(',')[0]),
-               *RUNS[name].arguments.format(number=number).split()]
+def command(name, number):
+    """The command line of a row of RUNS."""
+    return [sys.executable, os.path.join(ROOT, name.partition(',')[0]),
+            *RUNS[name].arguments.format(number=number).split()]
+
+
+def watch(command, folder, look_every=LOOK_EVERY):
+    """Run a command to its end. Returns: what it had in memory, MiB, at each look.
+
+    Raises: UserError if it fails, or ends before eight looks.
+    """
     samples, last = [], os.path.join(folder, 'last.log')
     with open(last, 'wb') as output:
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
         while process.poll() is None:
             samples.append(memory_of(process.pid))
-            time.sleep(LOOK_EVERY)
+            time.sleep(look_every)
     if process.returncode or len(samples) < 8:
         with open(last, errors='replace', encoding='utf-8') as output:
-            raise console.UserError(f'{name}: expected a run of some seconds that ends well, found '
-                                    f'status {process.returncode}: {output.read()[-500:]}')
+            raise console.UserError(f'{command}: expected a run of some seconds that ends well, '
+                                    f'found status {process.returncode}: {output.read()[-500:]}')
     return samples[:-1]  # the last may be of a process that is ending
 
 
@@ -85,7 +92,7 @@ def length(number, _seed, only):
             if name not in FIRST and only not in name:
                 continue
             count, begun = number // run.each, time.monotonic()
-            second, last = quarters(watch(name, folder, count))
+            second, last = quarters(watch(command(name, count), folder))
             minutes = (time.monotonic() - begun) / 60
             if only in name:
                 yield (name, f'{count:,} {run.what}', f'{minutes:.1f}', f'{second:.0f}',

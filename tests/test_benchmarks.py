@@ -532,3 +532,15 @@ def test_a_damaged_file_is_judged(tmp_path):
     assert damaged_files.judge('records', path, right[1:]) == 'FAILED: a wrong value in silence'
     os.truncate(path, 60_000)
     assert damaged_files.judge('records', path, right) == 'refused'
+
+
+GROWING = ("import time; kept = []\n"
+           "for _ in range(20): kept.append(b'x' * 10_000_000); time.sleep(0.05)")
+
+
+@pytest.mark.parametrize('code, grows', [(GROWING, True), ('import time; time.sleep(1)', False)])
+def test_memory_that_grows_is_seen(tmp_path, code, grows):
+    """In a child of the process that is watched, as gen_captcha.py's workers are."""
+    child = f'import subprocess, sys; subprocess.run([sys.executable, "-c", {code!r}])'
+    second, last = length.quarters(length.watch([sys.executable, '-c', child], tmp_path, 0.03))
+    assert (last > length.GROWTH * second) is grows
