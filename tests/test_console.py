@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, link_data
 from support import checkpoints, console, files
 
 
@@ -197,6 +197,35 @@ def test_both_trainers_refuse_a_folder_that_is_trained_into(tmp_path, script, fo
                                cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
     assert f'found a training of process {os.getpid()}, begun ' in ended.stderr
+
+
+ENDING = (  # a training, stopped by Ctrl-C after its first line of progress or not at all
+    'import os, signal, threading, {module}\n'
+    'sys.argv = {argv!r}\n'
+    'say = console.say\n'
+    'def stop_once(line):\n'
+    '    say(line)\n'
+    '    if {stopped} and line.startswith(("Iter:", "After ")):\n'
+    '        os.kill(os.getpid(), signal.SIGINT)\n'
+    'console.say = stop_once\n'
+    'try:\n'
+    '    console.run({module}.main)\n'
+    'finally:\n'
+    '    print([thread.name for thread in threading.enumerate()], file=sys.stderr)\n')
+
+
+@pytest.mark.parametrize('module, stopped', [
+    ('mnist_backward', False), ('mnist_backward', True), ('captcha_train', True)])
+def test_no_thread_outlives_a_training(captchas, tmp_path, module, stopped):
+    """One that is still at work while Python shuts down can abort the process."""
+    options = ['--steps', '3'] if module == 'mnist_backward' else [
+        '--network', 'small_cnn', '--steps', '3', '--batch-size', '4',
+        '--train', str(captchas / 'train.tfrecords'), '--test', str(captchas / 'test.tfrecords')]
+    link_data(tmp_path)
+    code = ENDING.format(module=module, argv=[f'{module}.py', *options], stopped=stopped)
+    ended = run_code(code, cwd=tmp_path)
+    assert ended.returncode == (130 if stopped else 0), ended.stderr
+    assert ended.stderr.splitlines()[-1] == "['MainThread']"
 
 
 def test_a_file_system_without_locks_is_said(tmp_path, capsys, monkeypatch):
