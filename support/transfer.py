@@ -5,6 +5,7 @@ from support import checkpoints
 from support.console import UserError
 
 ADVICE = 'name another one with --init-from'
+CLASSES, PLACES = '/fc8', '/attention/'  # names of weights whose last axis are classes, or heads
 
 
 def begin_with(sess, about, facts):
@@ -23,10 +24,10 @@ def begin_with(sess, about, facts):
     new = []
     for name, variable in weights.items():
         shape, found = variable.shape.as_list(), shapes.get(name)
-        if found == shape and not renumbered(shape[-1], about.facts, facts):
+        if found == shape and not renumbered(name, about.facts, facts):
             variable.load(value_of(name), sess)
             continue
-        both = shared(found, shape, about.facts, facts) if found else []
+        both = shared(name, found, shape, about.facts, facts) if found else []
         new.append((name, shape, len(both)))
         if both:
             ours, theirs = zip(*both)
@@ -42,26 +43,26 @@ def begin_with(sess, about, facts):
               for name, shape, both in new), flush=True)
 
 
-def renumbered(size, old, new):
-    """Whether an axis of `size` is one of classes that mean other characters than before."""
-    return (size == old.num_classes == new.num_classes
+def renumbered(name, old, new):
+    """Whether the last axis of a weight is of classes that mean other characters than before."""
+    return (CLASSES in name
             and (old.alphabet, old.num_classes) != (new.alphabet, new.num_classes))
 
 
-def shared(found, wanted, old, new):
-    """Which places of a head's last axis mean the same before and now.
+def shared(name, found, wanted, old, new):
+    """Which places of a weight's last axis mean the same before and now.
 
-    Args: found, wanted: shapes. old, new: dataset.Facts.
+    Args: name: of the weight. found, wanted: shapes. old, new: dataset.Facts.
     Returns: [(place now, place before), ...]; empty if the rest of the shape differs.
     """
     if found[:-1] != wanted[:-1]:
         return []
-    if (found[-1], wanted[-1]) == (old.num_classes, new.num_classes):
+    if CLASSES in name and (found[-1], wanted[-1]) == (old.num_classes, new.num_classes):
         both = [(new.alphabet.index(c), old.alphabet.index(c))
                 for c in new.alphabet if c in old.alphabet]
         blanks = [facts.num_classes - 1 for facts in (new, old)
                   if facts.num_classes > len(facts.alphabet)]  # 'no character'
         return both + [tuple(blanks)] * (len(blanks) == 2)
-    if (found[-1], wanted[-1]) == (old.heads, new.heads):
+    if PLACES in name and (found[-1], wanted[-1]) == (old.heads, new.heads):
         return [(place, place) for place in range(min(old.heads, new.heads))]
     return []

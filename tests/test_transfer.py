@@ -75,21 +75,30 @@ def test_the_characters_that_both_alphabets_have_are_begun_with(captchas, five, 
         np.testing.assert_allclose(begun[key], first[key][..., :many], atol=1e-7)
 
 
-@pytest.mark.parametrize('found, wanted, old, new, expected', [
-    ([9, 3], [9, 4], ('ABC',), ('CxAB',), [(0, 2), (2, 0), (3, 1)]),
-    ([9, 3], [9, 3], ('ABC',), ('CBA',), [(0, 2), (1, 1), (2, 0)]),
-    ([9, 4], [9, 3], ('ABC', 2, 3), ('AB', 1, 3), [(0, 0), (1, 1), (2, 3)]),  # 'no character' too
-    ([9, 4], [9, 2], ('ABC', 2, 3), ('AB', 3, 3), [(0, 0), (1, 1)]),
-    ([9, 5], [9, 6], ('ABC', 5, 5), ('ABC', 6, 6), [(k, k) for k in range(5)]),
-    ([8, 3], [9, 4], ('ABC',), ('ABCx',), []), ([9, 7], [9, 8], ('ABC',), ('ABCx',), [])])
-def test_what_two_heads_share(found, wanted, old, new, expected):
-    assert transfer.shared(found, wanted, dataset.Facts(*old), dataset.Facts(*new)) == expected
+FC8, LOOKS = 'net/fc8_0/weights', 'net/attention/weights'
+
+
+@pytest.mark.parametrize('name, found, wanted, old, new, expected', [
+    (FC8, [9, 3], [9, 4], ('ABC',), ('CxAB',), [(0, 2), (2, 0), (3, 1)]),
+    (FC8, [9, 3], [9, 3], ('ABC',), ('CBA',), [(0, 2), (1, 1), (2, 0)]),
+    (FC8, [9, 4], [9, 3], ('ABC', 2, 3), ('AB', 1, 3), [(0, 0), (1, 1), (2, 3)]),  # no character
+    (FC8, [9, 4], [9, 2], ('ABC', 2, 3), ('AB', 3, 3), [(0, 0), (1, 1)]),
+    (LOOKS, [9, 5], [9, 6], ('ABC', 5, 5), ('ABC', 6, 6), [(k, k) for k in range(5)]),
+    (LOOKS, [9, 4], [9, 5], ('ABCD', 4, 4), ('xABCD', 5, 5), [(k, k) for k in range(4)]),
+    (FC8, [8, 3], [9, 4], ('ABC',), ('ABCx',), []), (FC8, [9, 7], [9, 8], ('ABC',), ('ABCx',), []),
+    ('net/conv1/weights', [9, 3], [9, 4], ('ABC',), ('ABCx',), [])])
+def test_what_two_heads_share(name, found, wanted, old, new, expected):
+    assert transfer.shared(name, found, wanted, dataset.Facts(*old),
+                           dataset.Facts(*new)) == expected
 
 
 def test_other_characters_of_the_same_number_are_no_fit():
-    assert transfer.renumbered(3, dataset.Facts('ABC'), dataset.Facts('CBA'))
-    assert not transfer.renumbered(3, dataset.Facts('ABC'), dataset.Facts('ABC', 5, 5))
-    assert not transfer.renumbered(4, dataset.Facts('ABC'), dataset.Facts('CBA'))
+    abc, cba = dataset.Facts('ABC'), dataset.Facts('CBA')
+    assert transfer.renumbered(FC8, abc, cba)
+    assert not transfer.renumbered(FC8, abc, dataset.Facts('ABC', 5, 5))
+    # a convolution of as many channels as there are characters, or the places of as many heads
+    assert not transfer.renumbered('net/conv1/weights', abc, cba)
+    assert not transfer.renumbered(LOOKS, abc, cba)
 
 
 def test_a_resumed_training_does_not_begin_again(captchas, tmp_path, capsys):
