@@ -180,50 +180,39 @@ def record_files(folder):
             for split in ('train', 'test')}
 
 
-def kill_once(name, prepared, top, seconds, number, rng):
-    """Stop a script once and run it again. Returns: what was wrong, or None; how it was stopped."""
-    folder = fresh(prepared, name, top)
+def finish(process):
+    """Wait for a script's end. Returns: its stderr. Raises: TimeoutExpired if it is stuck."""
     try:
-        process = start(name, folder)
-        wait_to_kill(process, folder, seconds, rng)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=HANGS)  # also waits for its child processes
-        stopped = process.returncode
-        if not expected_status(number, stopped, err):
-            return f'status {stopped} after signal {int(number)}: {err[-2000:]}', stopped
-        check_whole(name, folder)
-        before = saved_files(folder)
-        again = start(name, folder)
-        out, err = again.communicate(timeout=HANGS)
-        if again.returncode:
-            return f'run again: status {again.returncode}: {err[-2000:]}', stopped
-        check_whole(name, folder)
-        check_end(name, folder, before)
-        return None, stopped
-    except subprocess.TimeoutExpired as error:
+        return process.communicate(timeout=HANGS)[1]  # also waits for its child processes
+    except subprocess.TimeoutExpired:
         process.kill()
-        return f'hangs: {error}', None
-    except Exception as error:  # whatever the checks found
-        return f'{type(error).__name__}: {error}', None
-    finally:
-        shutil.rmtree(folder)
+        raise
 
 
-def stop_once(name, prepared, top, seconds, number, rng):
-    """Stop a script once and look at nothing but its end: as `kill_once`, three times as fast."""
-    folder = fresh(prepared, name, top)
-    try:
-        process = start(name, folder)
-        wait_to_kill(process, folder, seconds, rng)
-        process.send_signal(number)
-        _, err = process.communicate(timeout=HANGS)
-        wrong = not expected_status(number, process.returncode, err)
-        return f'status {process.returncode}: {err[-4000:]}' if wrong else None, process.returncode
-    except subprocess.TimeoutExpired as error:
-        process.kill()
-        return f'hangs: {error}', None
-    finally:
-        shutil.rmtree(folder)
+def stop_once(name, folder, seconds, number, rng):
+    """Stop a script once. Returns: its status. Raises: AssertionError unless it ends as it should.
+
+    Args: seconds: how long it takes if nobody stops it. number: the signal.
+    """
+    process = start(name, folder)
+    wait_to_kill(process, folder, seconds, rng)
+    process.send_signal(number)
+    err, status = finish(process), process.returncode
+    assert expected_status(number, status, err), f'status {status} after {number}: {err[-4000:]}'
+    return status
+
+
+def kill_once(name, folder, seconds, number, rng):
+    """As `stop_once`; then the script is run again and must leave what it should."""
+    status = stop_once(name, folder, seconds, number, rng)
+    check_whole(name, folder)
+    before = saved_files(folder)
+    again = start(name, folder)
+    err = finish(again)
+    assert again.returncode == 0, f'run again: status {again.returncode}: {err[-2000:]}'
+    check_whole(name, folder)
+    check_end(name, folder, before)
+    return status
 
 
 @contextlib.contextmanager
@@ -244,11 +233,14 @@ def rounds(once, names, counts, signals, seed):
             seconds = unbroken(name, prepared, top)
             statuses, wrong = collections.Counter(), 0
             for k in range(counts[name]):
-                problem, status = once(name, prepared, top, seconds, signals[k % len(signals)], rng)
-                statuses[status] += 1
-                if problem:
+                folder = fresh(prepared, name, top)
+                try:
+                    statuses[once(name, folder, seconds, signals[k % len(signals)], rng)] += 1
+                except Exception as error:  # whatever went wrong or was found wrong
                     wrong += 1
-                    print(f'{name}: {problem}', file=sys.stderr, flush=True)
+                    print(f'{name}: {type(error).__name__}: {error}', file=sys.stderr, flush=True)
+                finally:
+                    shutil.rmtree(folder)
             yield name, statuses, wrong
 
 
@@ -257,7 +249,7 @@ def unbroken(name, prepared, top):
     begun = time.monotonic()
     folder = fresh(prepared, name, top)
     whole = start(name, folder)
-    _, err = whole.communicate(timeout=HANGS)
+    err = finish(whole)
     if whole.returncode:
         raise console.UserError(f'{name}: expected a run without stops to end well, '
                                 f'found: {err[-500:]}')
