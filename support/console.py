@@ -68,7 +68,10 @@ def end_early(screen):
 
 def run(main):
     """Call `main()` and exit with the status it returns; a user's mistake is one line, status 2."""
+    signals = []  # that have come
+
     def unwind(number, _frame):
+        signals.append(number)
         raise KeyboardInterrupt(number)
     # A plain kill then unwinds like Ctrl-C, so that half-written files are removed.
     for number in signal.SIGINT, signal.SIGTERM:
@@ -92,6 +95,10 @@ def run(main):
                           'another place (all options: --help) or fix this one')
     except KeyboardInterrupt as stop:
         status = complain('stopped', 128 + (stop.args or [signal.SIGINT])[0])
+    except RuntimeError as error:  # it came while TensorFlow turned an error of its C++ side into
+        if not (signals and 'KeyboardInterrupt' in str(error)):  # Python's: pybind11's message
+            raise
+        status = complain('stopped', 128 + signals[0])
     # All is done; while Python shuts down, a late signal would only change the status.
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, signal.SIG_IGN)

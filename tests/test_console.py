@@ -81,6 +81,19 @@ def test_a_signal_while_python_shuts_down_changes_no_status(number):
     assert (ended.returncode, ended.stderr) == (0, '')
 
 
+def test_a_stop_inside_of_tensorflows_own_errors_is_one_line():
+    """pybind11 gives an error of its own where a signal comes while it makes a Python error."""
+    main = ('import os, signal\n'
+            'def main():\n'
+            '    try: os.kill(os.getpid(), signal.SIGTERM); signal.pause()\n'
+            '    except KeyboardInterrupt as stop:\n'
+            '        raise RuntimeError(f"MISMATCH: REPLACED BY KeyboardInterrupt: {stop}")\n')
+    ended = run_code(main + 'console.run(main)')
+    assert (ended.returncode, ended.stderr) == (143, '-c: stopped\n')
+    ended = run_code('def main(): raise RuntimeError("KeyboardInterrupt")\nconsole.run(main)')
+    assert ended.returncode == 1 and 'Traceback' in ended.stderr  # no signal came
+
+
 def test_a_mistake_of_ours_keeps_its_traceback():
     ended = run_code('def main(): raise KeyError("ours")\nconsole.run(main)')
     assert 'Traceback' in ended.stderr and ended.returncode == 1
