@@ -26,19 +26,19 @@ class Long:
     arguments: str
     what: str = 'pictures'
     each: int = 1  # `number` is the pictures divided by this
+    after: tuple = ('gen_captcha.py', 'to_tfrecord.py')  # make what it reads
 
 
 TRAINING = '--batch-size 2 --restart --steps {number}'
 RUNS = {
-    'gen_captcha.py': Long('--num {number} --seed 1 --out captcha/images'),
-    'to_tfrecord.py': Long('--num-test 100 --overwrite'),
+    'gen_captcha.py': Long('--num {number} --seed 1 --out captcha/images', after=()),
+    'to_tfrecord.py': Long('--num-test 100 --overwrite', after=('gen_captcha.py',)),
     'captcha_test.py': Long(f'--test captcha/train.tfrecords --model-dir {ROOT}/models/digits '
                             '--sheet sheet.png'),
     'captcha_train.py, small_cnn': Long(f'--network small_cnn --model-dir small {TRAINING}',
                                         'steps', STEPS),
     'captcha_train.py, alexnet_v2': Long(TRAINING, 'steps', STEPS),
-    'mnist_backward.py': Long('--steps {number}', 'steps', STEPS)}
-FIRST = 'gen_captcha.py', 'to_tfrecord.py'  # what the others read
+    'mnist_backward.py': Long('--steps {number}', 'steps', STEPS, after=())}
 
 
 def memory_of(pid):
@@ -88,13 +88,15 @@ def length(number, _seed, only):
            'failed')
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(os.path.join(ROOT, 'data'), os.path.join(folder, 'data'))
+        asked = [name for name in RUNS if only in name]
+        needed = {first for name in asked for first in RUNS[name].after}
         for name, run in RUNS.items():
-            if name not in FIRST and only not in name:
+            if name not in asked and name not in needed:
                 continue
             count, begun = number // run.each, time.monotonic()
             second, last = quarters(watch(command(name, count), folder))
             minutes = (time.monotonic() - begun) / 60
-            if only in name:
+            if name in asked:
                 yield (name, f'{count:,} {run.what}', f'{minutes:.1f}', f'{second:.0f}',
                        f'{last:.0f}', f'{last / second:.3f}', int(last > GROWTH * second))
             if name == 'captcha_train.py, alexnet_v2':
