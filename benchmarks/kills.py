@@ -21,13 +21,14 @@ import time
 from PIL import Image
 
 import mnist_backward
-from support import checkpoints, console, dataset, models, records
+import to_tfrecord
+from support import checkpoints, console, dataset, files, models, records
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HANGS = 300  # seconds after which a script is taken for stuck
 SIGKILL = 9  # Windows has no name for it
 SIGNALS = signal.SIGINT, signal.SIGTERM, SIGKILL
-LEFTOVERS = '.*.part', '.training.lock', '*.tempstate*', '*_temp'  # no run that ended well has any
+LEFTOVERS = '.*.part', files.LOCK_NAME, '*.tempstate*', '*_temp'  # no run that ended well has any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +50,19 @@ SCRIPTS = {
 STOPPED = 'mnist_backward.py', 'captcha_train.py, small_cnn'  # of `stops`
 
 
-def command(name):
-    """The command line of a row of SCRIPTS."""
+def command(name, arguments):
+    """The command line of a script, whose name may go on after its .py, and its arguments."""
     script = re.match(r'\w+\.py', name)[0]
-    return [sys.executable, os.path.join(ROOT, script), *SCRIPTS[name].arguments.split()]
+    return [sys.executable, os.path.join(ROOT, script), *arguments.split()]
 
 
-def start(name, folder, **options):
+def start(name, folder):
     """Start a script as a shell does, so that Ctrl-C reaches it."""
     return subprocess.Popen(
-        command(name), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env={**os.environ, 'PYTHONFAULTHANDLER': '1'},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **options)
+        command(name, SCRIPTS[name].arguments), cwd=folder, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, 'PYTHONFAULTHANDLER': '1'},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
 
 def prepare(folder):
@@ -70,8 +72,7 @@ def prepare(folder):
     for script, arguments in (('gen_captcha.py', '--num 200 --seed 1'),
                               ('to_tfrecord.py', '--num-test 20'),
                               ('mnist_backward.py', '--steps 200')):
-        subprocess.run([sys.executable, os.path.join(ROOT, script), *arguments.split()],
-                       cwd=folder, check=True, capture_output=True)
+        subprocess.run(command(script, arguments), cwd=folder, check=True, capture_output=True)
 
 
 def fresh(prepared, name, top):
@@ -122,12 +123,12 @@ def expected_status(number, status, err):
 
 
 def saved_files(folder):
-    """What is under final names: {path: bytes} of pictures, records, and checkpoints' prefixes."""
+    """The paths below a folder that are final names; TensorBoard's files do not count."""
     return {path for path, _ in listing(folder) if not os.path.basename(path).startswith('.')
             and '/log/' not in path}
 
 
-def check_whole(name, folder):
+def check_whole(folder):
     """Raise an exception if a file under a final name is not whole."""
     for path in saved_files(folder):
         if path.endswith(('.jpg', '.png')):
@@ -160,7 +161,7 @@ def check_end(name, folder, before):
         assert len(set(numbers)) == len(numbers), 'a number twice'
     if name == 'to_tfrecord.py':
         facts = json.load(open(os.path.join(folder, 'captcha', dataset.FACTS_NAME)))
-        for split, path in record_files(folder).items():
+        for split, (path,) in to_tfrecord.record_paths(os.path.join(folder, 'captcha')).items():
             count = sum(1 for _ in records.read_records(path))
             assert count == facts[split], f'{split}: {count} records, expected {facts[split]}'
     if name.startswith('captcha_train'):
@@ -172,12 +173,6 @@ def check_end(name, folder, before):
         assert checkpoints.step_of(found) == 1200 and checkpoints.finished(found)
     if name.startswith('mnist_app'):
         assert os.path.join(folder, '7.read.png') in after, 'no drawing'
-
-
-def record_files(folder):
-    """{split: path} of to_tfrecord.py's two files."""
-    return {split: os.path.join(folder, 'captcha', f'{split}.tfrecords')
-            for split in ('train', 'test')}
 
 
 def finish(process):
@@ -205,12 +200,12 @@ def stop_once(name, folder, seconds, number, rng):
 def kill_once(name, folder, seconds, number, rng):
     """As `stop_once`; then the script is run again and must leave what it should."""
     status = stop_once(name, folder, seconds, number, rng)
-    check_whole(name, folder)
+    check_whole(folder)
     before = saved_files(folder)
     again = start(name, folder)
     err = finish(again)
     assert again.returncode == 0, f'run again: status {again.returncode}: {err[-2000:]}'
-    check_whole(name, folder)
+    check_whole(folder)
     check_end(name, folder, before)
     return status
 

@@ -8,10 +8,10 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
+from kills import command
 from support import console
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -58,12 +58,6 @@ def quarters(samples):
     return statistics.median(samples[quarter:2 * quarter]), statistics.median(samples[-quarter:])
 
 
-def command(name, number):
-    """The command line of a row of RUNS."""
-    return [sys.executable, os.path.join(ROOT, name.partition(',')[0]),
-            *RUNS[name].arguments.format(number=number).split()]
-
-
 def watch(command, folder, look_every=LOOK_EVERY):
     """Run a command to its end. Returns: what it had in memory, MiB, at each look.
 
@@ -94,7 +88,8 @@ def length(number, _seed, only):
             if name not in asked and name not in needed:
                 continue
             count, begun = number // run.each, time.monotonic()
-            second, last = quarters(watch(command(name, count), folder))
+            arguments = run.arguments.format(number=count)
+            second, last = quarters(watch(command(name, arguments), folder))
             minutes = (time.monotonic() - begun) / 60
             if name in asked:
                 yield (name, f'{count:,} {run.what}', f'{minutes:.1f}', f'{second:.0f}',

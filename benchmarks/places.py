@@ -18,6 +18,7 @@ except ImportError:  # Windows
     resource = None
 
 from kills import HANGS, SCRIPTS, check_end, prepared_folder, start
+from support import files
 
 DAY = 86_400  # seconds
 OPEN_FILES = 64
@@ -37,6 +38,25 @@ def link_needs(prepared, needs, folder):
                 os.symlink(os.path.join(where, name), os.path.join(target, name))
         if not os.path.isdir(source):
             os.symlink(source, os.path.join(folder, needed))
+
+
+def linked(name, prepared, top):
+    """A new folder with links to what a script reads. Returns: its path."""
+    folder = tempfile.mkdtemp(dir=top)
+    link_needs(prepared, SCRIPTS[name].needs, folder)
+    return folder
+
+
+def wait_for(path, process):
+    """Wait until there is something at `path`, or the process has ended."""
+    end = time.monotonic() + HANGS
+    while not os.path.exists(path) and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def written(name, folder):
+    """Where a script writes."""
+    return os.path.join(folder, 'model' if name.startswith('mnist') else 'captcha')
 
 
 @contextlib.contextmanager
@@ -86,14 +106,10 @@ def removed(name, prepared, top):
 
     What the script makes anew may be whole: a training saves its last checkpoint there.
     """
-    folder = tempfile.mkdtemp(dir=top)
-    link_needs(prepared, SCRIPTS[name].needs, folder)
+    folder = linked(name, prepared, top)
     process = start(name, folder)
-    where = os.path.join(folder, 'model' if name.startswith('mnist') else 'captcha')
-    awaited = os.path.join(where, 'images' if name.startswith('gen') else 'log')
-    end = time.monotonic() + HANGS
-    while not os.path.isdir(awaited) and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.05)
+    where = written(name, folder)
+    wait_for(os.path.join(where, 'images' if name.startswith('gen') else 'log'), process)
     shutil.rmtree(where)
     problem = ended(process, 2, where.rpartition('/')[2])
     if process.returncode == 0:
@@ -104,8 +120,7 @@ def removed(name, prepared, top):
 
 def few_files(name, prepared, top):
     """Only 64 files may be open, where 1,024 is usual."""
-    folder = tempfile.mkdtemp(dir=top)
-    link_needs(prepared, SCRIPTS[name].needs, folder)
+    folder = linked(name, prepared, top)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard[1]))
     try:
@@ -117,8 +132,7 @@ def few_files(name, prepared, top):
 
 def clock_back(name, prepared, top):
     """All that was written before is a day ahead of the clock, as when that was set back."""
-    folder = tempfile.mkdtemp(dir=top)
-    link_needs(prepared, SCRIPTS[name].needs, folder)
+    folder = linked(name, prepared, top)
     for begun in True, False:  # the second run finds what the first has written, from tomorrow
         problem = ended(start(name, folder), 0, '')
         if problem:
@@ -131,14 +145,9 @@ def clock_back(name, prepared, top):
 
 def two_at_once(name, prepared, top):
     """Two trainings into one folder: the second names the first, which ends well."""
-    folder = tempfile.mkdtemp(dir=top)
-    link_needs(prepared, SCRIPTS[name].needs, folder)
+    folder = linked(name, prepared, top)
     first = start(name, folder)
-    awaited = os.path.join(folder, 'model' if name.startswith('mnist') else 'captcha',
-                           '.training.lock')
-    end = time.monotonic() + HANGS
-    while not os.path.exists(awaited) and first.poll() is None and time.monotonic() < end:
-        time.sleep(0.05)
+    wait_for(os.path.join(written(name, folder), files.LOCK_NAME), first)
     # It may take the second longer to start than the first to end.
     first.send_signal(signal.SIGSTOP)
     refused = ended(start(name, folder), 2, f'process {first.pid}, begun')
