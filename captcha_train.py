@@ -212,7 +212,7 @@ def train(recipe, run):
         tensors = training.tensors(x, total_loss, predictions, lr, input_summary, run.member)
 
         with cluster.session(  # with tf.Session() as sess: sess.run(initializer)
-                run.member, training.session_config(run),
+                run.member, training.session_config(run.bfloat16, run.member),
                 lambda sess: training.begin(sess, tensors, recipe, run, start),
                 start.agreement) as sess:
             coord = tf.train.Coordinator()

@@ -88,7 +88,7 @@ def train_exactly(network, out, backwards):
         def begin(sess):
             sess.run(initializer)
             return 0
-        exactly = training.session_config(training.Run(bfloat16=False))
+        exactly = training.session_config(bfloat16=False)
         with cluster.session(member, exactly, begin, {}) as sess:
             for i in cluster.iterations(member, sess, 0, STEPS):
                 sess.run(train_op, {x: images[i, share], **{

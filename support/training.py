@@ -174,16 +174,17 @@ def log_dir(run):
     return run.log_dir or os.path.join(run.model_dir, 'log')
 
 
-def session_config(run):
-    """Settings of the training session of a Run.
+def session_config(bfloat16=None, member=None):
+    """Settings of a training session.
 
-    Its bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
-      float32's range); variables stay float32. None: if the processor has instructions for it;
-      not in a cluster, whose sessions lack some of these operations in 16 bits.
+    Args:
+      bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
+        float32's range); variables stay float32. None: if the processor has instructions for it;
+        not in a cluster, whose sessions lack some of these operations in 16 bits.
+      member: a cluster.Member; None: no cluster.
     """
     config = tf.ConfigProto(allow_soft_placement=True)
-    bfloat16 = run.bfloat16
-    if bfloat16 or bfloat16 is None and run.member is None and has_bfloat16():
+    if bfloat16 or bfloat16 is None and member is None and has_bfloat16():
         rewrites = config.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
     return config

@@ -182,8 +182,8 @@ def test_alexnet_learns_one_batch():
 # --- 16 bits
 
 def test_bfloat16_is_asked_of_tensorflow():
-    def asked(**run):
-        rewrites = training.session_config(training.Run(**run)).graph_options.rewrite_options
+    def asked(**choice):
+        rewrites = training.session_config(**choice).graph_options.rewrite_options
         return rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON
     assert asked(bfloat16=True) and not asked(bfloat16=False)
     assert asked() is training.has_bfloat16()  # by itself where the processor has it ...

@@ -268,9 +268,10 @@ def test_reading_fetches_what_is_missing(tmp_path):
     assert [part.num_examples for part in mnist] == [55000, 5000, 10000]
 
 
-@pytest.mark.parametrize('content, found', [(gzip.compress(b'another', mtime=0), 'found ae448ac8'),
-                                            (b'<html>', 'found no whole gzip file'),
-                                            (gzip.compress(b'half', mtime=0)[:-9], 'no whole gzip file')])
+@pytest.mark.parametrize('content, found', [
+    (gzip.compress(b'another', mtime=0), 'found ae448ac8'),
+    (b'<html>', 'found no whole gzip file'),
+    (gzip.compress(b'half', mtime=0)[:-9], 'no whole gzip file')])
 def test_a_mirrors_wrong_file_is_refused_and_nothing_is_left(tmp_path, content, found):
     (tmp_path / 't10k-labels-idx1-ubyte.gz').write_bytes(content)
     with pytest.raises(UserError, match='expected SHA-256 ff7bcfd4.*' + found):

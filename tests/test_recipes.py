@@ -15,8 +15,8 @@ def test_the_posts_recipe_has_the_posts_numbers():
     assert dataclasses.asdict(post) == {
         'network': 'alexnet_v2', 'method': 'heads', 'initialization': 'post',
         'standardize': False, 'dark_ink': False, 'distortion': None, 'keep_prob': 0.5,
-        'batch_size': 25, 'steps': 6001, 'learning_rate': 0.003, 'schedule': 'divided', 'divide_at': None,
-        'divide_every': 2000, 'weight_decay': 0.0005}
+        'batch_size': 25, 'steps': 6001, 'learning_rate': 0.003, 'schedule': 'divided',
+        'divide_at': None, 'divide_every': 2000, 'weight_decay': 0.0005}
     small = recipes.RECIPES['small_cnn', 'post']
     assert small == dataclasses.replace(post, network='small_cnn', keep_prob=None)
 

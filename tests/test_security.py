@@ -4,13 +4,17 @@ More of it: limits on pixels in test_pictures.py, paths in lists in test_labels.
 """
 import ast
 import glob
+import io
 import os
+import struct
+import time
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import ROOT, mnist_arrays, read_arrays, write_mnist_checkpoint
+from helpers import ROOT, mnist_arrays, read_arrays, refused, write_mnist_checkpoint
 from support import checkpoints, files, pictures
 
 SOURCES = sorted(path for pattern in ('*.py', 'nets/*.py', 'support/*.py')
@@ -54,6 +58,78 @@ def test_nothing_runs_what_a_file_says():
     assert with_dangers == {}
 
 
+# --- pictures
+
+@pytest.mark.parametrize('extension', ['gif', 'tif', 'png'])
+def test_of_thousands_of_frames_only_the_first_is_decoded(tmp_path, extension):
+    """Shown by a file whose second half is missing."""
+    path = tmp_path / f'many.{extension}'
+    frames = [Image.fromarray(np.full([16, 16], 40 + k % 200, np.uint8)) for k in range(2000)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with Image.open(path) as picture:
+        assert picture.n_frames == 2000
+    os.truncate(path, os.path.getsize(path) // 2)
+    assert np.asarray(pictures.open_picture(path).convert('L')).mean() == 40
+
+
+def many_scans(count):
+    """A progressive JPEG whose last scan, an empty one, is there `count` times."""
+    file = io.BytesIO()
+    Image.new('L', (4000, 4000), 128).save(file, 'jpeg', progressive=True)
+    content = file.getvalue()
+    last = content.rindex(b'\xff\xda')
+    return content[:last] + content[last:-2] * count + b'\xff\xd9'
+
+
+def test_a_picture_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, 'MAX_SECONDS', 0.2)
+    path = tmp_path / 'scans.jpg'
+    path.write_bytes(many_scans(300))
+    start = time.process_time()
+    assert 'more than 0.2 s to decode' in refused(path)
+    assert time.process_time() - start < 30
+
+
+def png_chunk(kind, content):
+    return (struct.pack('>I', len(content)) + kind + content
+            + struct.pack('>I', zlib.crc32(kind + content)))
+
+
+@pytest.mark.filterwarnings('ignore:Image was not the expected size')  # Pillow's, beside our line
+def test_an_icon_whose_picture_is_larger_than_it_says(tmp_path):
+    """The size in an icon's header is one byte; the PNG inside has its own."""
+    inside = io.BytesIO()
+    Image.new('1', (8000, 7000)).save(inside, 'png')
+    png = inside.getvalue()
+    header = struct.pack('<HHHBBBBHHII', 0, 1, 1, 16, 16, 0, 0, 1, 32, len(png), 22)
+    (tmp_path / 'a.ico').write_bytes(header + png)
+    assert 'more than 50000000 pixels' in refused(tmp_path / 'a.ico')
+
+
+def test_text_that_unpacks_to_a_gigabyte(tmp_path):
+    file = io.BytesIO()
+    Image.new('L', (8, 8)).save(file, 'png')
+    png = file.getvalue()
+    bomb = png_chunk(b'zTXt', b'a\0\0' + zlib.compress(bytes(1 << 27), 9))
+    (tmp_path / 'a.png').write_bytes(png[:33] + bomb * 8 + png[33:])  # after the header
+    assert 'damaged or unreadable' in refused(tmp_path / 'a.png')
+
+
+def test_too_many_bytes(tmp_path):
+    with open(tmp_path / 'a.bmp', 'wb') as file:
+        file.write(b'BM')
+        file.truncate(pictures.MAX_BYTES + 1)  # a hole, which takes no room on the disk
+    assert 'more than 400000000' in refused(tmp_path / 'a.bmp')
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='this system has no named pipes')
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'a.png')
+    assert 'a pipe or a device' in refused(tmp_path / 'a.png')
+
+
+# --- state files and locks
+
 @pytest.mark.parametrize('elsewhere', ['{}/mnist_model-9', '../secret/mnist_model-9'])
 def test_a_state_file_cannot_lead_out_of_its_folder(tmp_path, elsewhere):
     write_mnist_checkpoint(str(tmp_path / 'secret'), mnist_arrays(9, seed=9), 9)
@@ -71,16 +147,13 @@ def test_a_state_file_that_names_its_folders_parent_is_no_checkpoint(tmp_path):
     assert checkpoints.newest(str(tmp_path / 'model'), 'mnist_model') == mine
 
 
-@pytest.mark.parametrize('extension', ['gif', 'tif', 'png'])
-def test_of_thousands_of_frames_only_the_first_is_decoded(tmp_path, extension):
-    """Shown by a file whose second half is missing."""
-    path = tmp_path / f'many.{extension}'
-    frames = [Image.fromarray(np.full([16, 16], 40 + k % 200, np.uint8)) for k in range(2000)]
-    frames[0].save(path, save_all=True, append_images=frames[1:])
-    with Image.open(path) as picture:
-        assert picture.n_frames == 2000
-    os.truncate(path, os.path.getsize(path) // 2)
-    assert np.asarray(pictures.open_picture(path).convert('L')).mean() == 40
+def test_a_state_file_that_contradicts_itself_counts_for_nothing(tmp_path):
+    for step in 5, 9:
+        newest = write_mnist_checkpoint(str(tmp_path), mnist_arrays(step), step)
+    (tmp_path / 'checkpoint').write_text('model_checkpoint_path: "mnist_model-5"\n'
+                                         'all_model_checkpoint_paths: "mnist_model-5"\n'
+                                         'all_model_checkpoint_paths: "mnist_model-9"\n')
+    assert checkpoints.newest(str(tmp_path), 'mnist_model') == newest
 
 
 def test_a_lock_that_is_a_link_does_not_change_what_it_leads_to(tmp_path):
