@@ -147,8 +147,7 @@ def build_vector_loss(logits, labels, num_classes=CHAR_SET_LEN):
         labels=vector / len(labels), logits=tf.concat(logits, axis=1)))
 
 
-LOSSES = {'heads': build_loss, 'vector': build_vector_loss, 'attention': build_loss,
-          'fine_attention': build_loss}
+LOSSES = {**dict.fromkeys(nets_factory.METHODS, build_loss), 'vector': build_vector_loss}
 
 
 # --- the post's optimiser

@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 from nets import alexnet, slim, small_cnn
 
 # Method 2 of the post, its subject; Method 1; and Method 2 with heads that share their weights
-METHODS = ('heads', 'vector', 'attention', 'fine_attention')
+METHODS = ('heads', 'vector', 'attention', 'fine_attention', 'wide_attention')
 _NETWORKS = {}  # name: (network, its arg_scope)
 
 
@@ -53,8 +53,9 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
       is_training: build it for training (dropout, batch norm by the batch) or for use.
       initialization: how the convolutions' weights start, see slim.INITIALIZERS.
       method: 'heads': a head of num_classes for each character; 'vector': one head of
-        num_heads * num_classes, whose equal parts are the characters' logits; 'attention' and
-        'fine_attention': heads that share their weights, see small_cnn.heads_that_look.
+        num_heads * num_classes, whose equal parts are the characters' logits; 'attention',
+        'fine_attention', 'wide_attention': heads that share their weights, see
+        small_cnn.heads_that_look.
       num_heads: characters.
     Returns: a function of float32 [batch, height, width, channels] that returns
       net0, net1, net2, net3, end_points; its `default_image_size` is the height and width, its

@@ -9,7 +9,7 @@ chance:
 
 - The mean over 4x2 pixels comes first. A record holds a captcha of 60x160 stretched to 224x224;
   56x112 is about what was drawn, and every later layer costs an eighth of what it would. Every
-  eighth pixel would do as well: 97.6 %. `--method fine_attention` takes the mean over 4x1, for
+  eighth pixel would do as well: 97.6 %. `--method wide_attention` takes the mean over 4x1, for
   pictures that are wider, or whose thin strokes stand among lines and dots.
 - Strides of 2 halve the map where the channels grow, so that no layer costs more than 14 million
   multiplications. A maximum over 2x2 in their place computes four values for each that it keeps:
@@ -30,7 +30,9 @@ from nets import slim
 ROWS = 56  # the height to which a picture is shrunk first
 MOST_HEADS = 6  # characters that may have 14 columns and connected heads; more have 28 columns
 CONTEXT = 9  # columns that a layer of context sees
-CONTEXT_LAYERS = 3  # together they see 25 columns, all of 14 and nearly all of 28
+CONTEXT_LAYERS = 3  # together they see 12 columns to either side, nearly all of 14
+WIDE_LAYERS = 6  # 24 to either side, nearly all of 28
+FINE = 'fine_attention', 'wide_attention'  # have 28 columns for any number of heads
 
 
 def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
@@ -59,7 +61,8 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
       num_heads: 4, or 1 for a single head `fc8`.
       attention: None, heads with weights of their own; 'attention', heads that look, see
         `heads_that_look`; 'fine_attention', the same on a map that keeps every column of the
-        picture. Heads of more than 6 characters always are of the last kind.
+        picture, as heads of more than 6 characters always have; 'wide_attention', the same with
+        context from all over that map.
     Returns:
       net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; as many as
         num_heads.
@@ -83,7 +86,8 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
                               scope='conv6')  # [batch, 4, 7 or 14 or 28, 128]
 
             if looking:
-                heads = heads_that_look(net, num_classes, num_heads)
+                layers = WIDE_LAYERS if attention == 'wide_attention' else CONTEXT_LAYERS
+                heads = heads_that_look(net, num_classes, num_heads, layers)
             else:
                 net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
                 heads = [slim.fully_connected(net, num_classes, activation_fn=None, scope=scope)
@@ -94,7 +98,7 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
 
 def columns(num_heads, attention):
     """The width to which the network shrinks a picture first, in pixels."""
-    return 224 if attention == 'fine_attention' or num_heads > MOST_HEADS else 112
+    return 224 if attention in FINE or num_heads > MOST_HEADS else 112
 
 
 def training_size(num_heads, attention=None):
@@ -102,16 +106,22 @@ def training_size(num_heads, attention=None):
     return 2 * ROWS, columns(num_heads, attention)
 
 
-def heads_that_look(net, num_classes, num_heads):
+def heads_that_look(net, num_classes, num_heads, context_layers=CONTEXT_LAYERS):
     """The heads of `--method attention`: each looks for its character among the map's columns.
 
     Where the fifth of six characters stands depends on all others, and the same character looks
     alike wherever it stands. So each head weighs the columns (attention: a softmax over them, from
-    layers that see the whole width and know where they are), takes the weighted mean, and all heads
-    read it with the same weights: `fc8`. A head with weights of its own for each place, as the
-    other networks have, would need pictures of every character in every place.
+    layers of context that know where they are), takes the weighted mean, and all heads read it with
+    the same weights: `fc8`. A head with weights of its own for each place, as the other networks
+    have, would need pictures of every character in every place.
 
-    Args: net: float32 [batch, 4, width, 128]; the width is 14, or 28 of a fine map.
+    That a character is the seventh shows only by the six to its left, so each column has to see as
+    far as the text's beginning. With three layers of context on 28 columns it does not, and heads
+    of long texts read their neighbour's character.
+
+    Args:
+      net: float32 [batch, 4, width, 128]; the width is 14, or 28 of a fine map.
+      context_layers: how many times each column looks at 4 others on either side.
     Returns: each head's logits, float32 [batch, num_classes].
     """
     height, width, channels = net.shape[1:].as_list()
@@ -120,7 +130,7 @@ def heads_that_look(net, num_classes, num_heads):
     context = slim.conv2d(columns, 128, 1, scope='context0')  # [batch, 1, width, 128]
     places = tf.tile(tf.reshape(tf.eye(width), [1, 1, width, width]), [tf.shape(net)[0], 1, 1, 1])
     context = tf.concat([context, places], axis=-1)  # [batch, 1, width, 128 + width]
-    for layer in range(1, CONTEXT_LAYERS + 1):
+    for layer in range(1, context_layers + 1):
         context = slim.conv2d(context, 128, [1, CONTEXT], scope=f'context{layer}')
     looks = slim.conv2d(context, num_heads, 1, activation_fn=None, normalizer_fn=None,
                         scope='attention')  # [batch, 1, width, heads]

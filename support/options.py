@@ -19,15 +19,17 @@ def parse(doc):
     parser.add_argument('--recipe', choices=recipes.NAMES,
                         help='default: for captchas of gen_captcha.py; post: initial values, '
                              'learning rate, input and pictures as in the post; own: for '
-                             'pictures of your own, more distorted and half of them negatives; '
+                             'pictures of your own, more distorted, and those with light ink '
+                             'shown as negatives; '
                              'fine_tune: the same with a smaller rate, for --init-from (default: '
                              'default, with --init-from fine_tune)')
     parser.add_argument('--method', choices=nets_factory.METHODS,
                         help='heads: a head for each character, Method 2 of the post; vector: one '
                              'long head for all of them, Method 1; attention: heads that share '
                              'their weights and look for their character, small_cnn only; '
-                             'fine_attention: the same on a finer map (default: as the recipe '
-                             'says, small_cnn an attention; of a resumed training and with '
+                             'fine_attention: the same on a finer map; wide_attention: the same '
+                             'again, for texts of more than six characters, too (default: as the '
+                             'recipe says, small_cnn an attention; of a resumed training and with '
                              '--init-from that of the checkpoint)')
     parser.add_argument('--steps', type=console.positive_int,
                         help=f'iterations in all (default: {named_values("steps")}, with '

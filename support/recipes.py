@@ -69,9 +69,10 @@ _SMALL_DEFAULT = dataclasses.replace(_DEFAULT, network='small_cnn', method='atte
 def _own(recipe):
     """For pictures of one's own: few, in any fonts, light on dark as well as dark on light.
 
-    Thin strokes among lines and dots need a small network's finer map, at twice the time a step.
+    Thin strokes among lines and dots need a small network's finer map, at twice the time a step,
+    and texts of any length a view of all of it.
     """
-    method = 'fine_attention' if recipe.network == 'small_cnn' else recipe.method
+    method = 'wide_attention' if recipe.network == 'small_cnn' else recipe.method
     return dataclasses.replace(recipe, method=method, dark_ink=True, distortion=Distortion(
         shift=16, scale=0.15, shear=0.15, lean=0.05))
 

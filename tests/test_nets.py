@@ -306,17 +306,18 @@ def test_long_texts_are_looked_for_among_the_columns(graph):
     np.testing.assert_allclose(np.array(together)[:, 1:2], alone, rtol=1e-4, atol=1e-4)
 
 
-def test_the_context_reaches_every_column(graph):
-    """What a head looks at may depend on the whole width."""
-    columns = tf.placeholder(tf.float32, [1, 4, 28, 128])
-    with slim.arg_scope(small_cnn.small_cnn_arg_scope()), slim.arg_scope(
-            [slim.batch_norm], is_training=False):
-        heads = small_cnn.heads_that_look(columns, 5, 8)
-    gradient = tf.gradients(heads[0][0, 0], columns)[0]
+@pytest.mark.parametrize('attention, reach', [('fine_attention', 12), ('wide_attention', 24)])
+def test_where_a_head_looks_is_decided_by_columns_within_reach(graph, attention, reach):
+    """That the last of 28 columns holds the seventh character shows by those far to its left."""
+    x = tf.placeholder(tf.float32, [None, 224, 224, 1])
+    *_, end_points = nets_factory.get_network_fn('small_cnn', 37, method=attention, num_heads=8)(x)
+    look = end_points['small_cnn/attention'][0, 0, -1, 0]
+    gradient = tf.gradients(look, end_points['small_cnn/conv6'])[0]  # [1, 4, 28, 128]
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        found = sess.run(gradient, {columns: np.random.default_rng(0).normal(size=[1, 4, 28, 128])})
-    assert (np.abs(found).max((0, 1, 3)) > 0).all()
+        found = sess.run(gradient, {x: np.random.default_rng(0).normal(size=[1, 224, 224, 1])})
+    seen = np.abs(found).max((0, 1, 3)) > 0  # [28]
+    assert seen.tolist() == [27 - column <= reach for column in range(28)]
 
 
 def test_batch_norm_in_training_and_in_use(graph):
@@ -369,7 +370,7 @@ def test_the_small_networks_initial_values(graph, initialization, variance):
 
 @pytest.mark.parametrize('method, num_heads, size', [
     ('heads', 4, (112, 112)), ('attention', 6, (112, 112)), ('attention', 7, (112, 224)),
-    ('fine_attention', 4, (112, 224))])
+    ('fine_attention', 4, (112, 224)), ('wide_attention', 4, (112, 224))])
 def test_a_training_picture_may_be_smaller(method, num_heads, size):
     """The means of 2x2 or of 2x1 pixels give the logits of the whole picture."""
     network = nets_factory.get_network_fn('small_cnn', 10, method=method, num_heads=num_heads)

@@ -34,7 +34,7 @@ def test_the_default_recipes():
 
 
 @pytest.mark.parametrize('network, method', [('alexnet_v2', 'heads'),
-                                             ('small_cnn', 'fine_attention')])
+                                             ('small_cnn', 'wide_attention')])
 def test_the_recipes_for_pictures_of_ones_own(network, method):
     default, own, fine_tune = (recipes.RECIPES[network, name]
                                for name in ('default', 'own', 'fine_tune'))
