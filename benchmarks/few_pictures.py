@@ -20,7 +20,7 @@ from support import console  # noqa: E402  (after the path to it)
 
 import captcha_accuracy  # noqa: E402
 import captcha_test  # noqa: E402
-from support import dataset, recipes, records, training  # noqa: E402
+from support import dataset, models, recipes, records, training  # noqa: E402
 
 COUNTS = [100, 300, 1000, 3000]  # pictures
 
@@ -54,6 +54,7 @@ def main():
     print('| whole captchas read | training pictures: 0 | '
           + ' | '.join(f'{count:,}' for count in args.counts) + ' |')
     print('|---|---:|' + '---:|' * len(args.counts), flush=True)
+    begun_with = models.about(models.find(args.init_from)).fields
     for folder in args.folders:
         train, test = (os.path.join(folder, os.path.basename(name))
                        for name in (dataset.TRAIN_FILE, dataset.TEST_FILE))
@@ -61,8 +62,10 @@ def main():
                                      ('by transfer learning', 'fine_tune', args.init_from)]:
             run = training.Run(train, test, init_from=init_from)
             at_first = captcha_accuracy.percents([untrained(init_from, test)]) if init_from else ''
+            as_trained = {field: begun_with[field] for field in ('method', *recipes.INPUT)
+                          if init_from}
             shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
-                         recipes.make('small_cnn', name, steps=args.steps))
+                         recipes.make('small_cnn', name, steps=args.steps, **as_trained))
             print(f'| {os.path.basename(os.path.normpath(folder))}, {how} | {at_first} | '
                   f'{captcha_accuracy.percents(shares)} |', flush=True)
 

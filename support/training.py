@@ -179,14 +179,15 @@ def session_config(bfloat16=None, member=None):
 
     Args:
       bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
-        float32's range); variables stay float32. None: if the processor has instructions for it;
-        not in a cluster, whose sessions lack some of these operations in 16 bits.
+        float32's range); variables stay float32. None: if the processor has instructions for it.
       member: a cluster.Member; None: no cluster.
     """
     config = tf.ConfigProto(allow_soft_placement=True)
-    if bfloat16 or bfloat16 is None and member is None and has_bfloat16():
-        rewrites = config.graph_options.rewrite_options
+    rewrites = config.graph_options.rewrite_options
+    if bfloat16 or bfloat16 is None and has_bfloat16():
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
+        if member:  # it joins operations to some that a cluster's session lacks in 16 bits
+            rewrites.remapping = rewrites.OFF
     return config
 
 
@@ -326,8 +327,7 @@ def check_bfloat16(sess, tensors):
         sess.run(tensors.predictions, {tensors.x: np.zeros([1, *tensors.x.shape[1:]])})
     except tf.errors.OpError as error:
         raise UserError('--bfloat16: expected a processor with AVX512-BF16 or AMX, found one '
-                        'on which TensorFlow cannot multiply in 16 bits, or a cluster; leave it '
-                        'out') from error
+                        'on which TensorFlow cannot multiply in 16 bits; leave it out') from error
 
 
 def check_finite(loss, i, recipe, run):
