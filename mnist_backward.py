@@ -80,6 +80,7 @@ def backward(mnist, run=Run()):
                                 'pictures beside the validation set, found '
                                 f'{mnist.train.num_examples}; put more there')
     files.writable_folder(run.model_save_path)
+    checkpoints.remove_halves(run.model_save_path, model_name)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
         # placeholders

@@ -28,7 +28,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HANGS = 300  # seconds after which a script is taken for stuck
 SIGKILL = 9  # Windows has no name for it
 SIGNALS = signal.SIGINT, signal.SIGTERM, SIGKILL
-LEFTOVERS = '.*.part', files.LOCK_NAME, '*.tempstate*', '*_temp'  # no run that ended well has any
+# What no run that ended well leaves: ours and TensorFlow's names of what is not whole yet.
+LEFTOVERS = '.*.part', files.LOCK_NAME, '*.tempstate*', '*_temp', '*.tmp*'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -111,6 +111,17 @@ def save(saver, sess, prefix, step, again):
                         ) from error
 
 
+def remove_halves(folder, name):
+    """Remove what a process that was killed while it saved has left beside the checkpoints.
+
+    These are the names under which TensorFlow writes before it renames. Call it where no other
+    process saves: in files.alone.
+    """
+    for pattern in f'{name}-*.tempstate*', f'{name}-*.meta.tmp*', 'checkpoint.tmp*':
+        for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
+            os.remove(path)
+
+
 def mark_finished(checkpoint):
     """Tell other processes, such as mnist_test.py, that training ended with `checkpoint`.
 

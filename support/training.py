@@ -105,6 +105,7 @@ def prepare(recipe, run):
     if cluster.is_chief(run.member):
         files.writable_folder(run.model_dir)
         files.writable_folder(log_dir(run))
+        checkpoints.remove_halves(run.model_dir, models.MODEL_NAME)
         newest = models.newest(run.model_dir)
         resumed = None if run.restart else newest
     pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)

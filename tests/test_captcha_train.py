@@ -326,6 +326,17 @@ def test_a_copied_folder_stands_alone(captchas, tmp_path):
     assert kept(copy) == ['crack_captcha.model-3.index', 'crack_captcha.model-4.index']
 
 
+def test_what_a_kill_left_of_a_save_is_removed(captchas, tmp_path):
+    halves = ['crack_captcha.model-1.data-00000-of-00001.tempstate1',
+              'crack_captcha.model-1.meta.tmp0a', 'checkpoint.tmp0a']
+    for name in [*halves, 'another.model-1.meta.tmp0a']:
+        (tmp_path / name).touch()
+    train(captchas, tmp_path, 1)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert not set(halves) & left
+    assert {'another.model-1.meta.tmp0a', 'crack_captcha.model-0.index'} <= left
+
+
 def test_a_folder_that_is_a_pattern_is_refused(captchas, tmp_path):
     with pytest.raises(UserError, match=r'run\[1\]: expected a folder without'):
         train(captchas, tmp_path / 'run[1]', 1)

@@ -175,6 +175,18 @@ def test_a_first_run_makes_the_folder_and_saves_the_posts_keys(run, capsys):
                         capsys.readouterr().out)
 
 
+def test_what_a_kill_left_of_a_save_is_removed(run):
+    backward(tiny_mnist(), until(2, run))
+    halves = ['mnist_model-1.data-00000-of-00001.tempstate1', 'mnist_model-1.meta.tmp0a',
+              'checkpoint.tmp0a']
+    for name in [*halves, 'mine.tempstate1']:
+        open(os.path.join(run.model_save_path, name), 'w').close()
+    backward(tiny_mnist(), until(3, run))
+    left = os.listdir(run.model_save_path)
+    assert not set(halves) & set(left)
+    assert {'mine.tempstate1', 'mnist_model-2.index', 'mnist_model-3.index'} <= set(left)
+
+
 def test_lines_and_checkpoints_come_every_interval_and_the_newest_are_kept(run, capsys):
     backward(tiny_mnist(), dataclasses.replace(run, steps=65, report_interval=10))
     lines = re.findall(r'After (\d+) training', capsys.readouterr().out)
