@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import types
 
 from tqdm import tqdm
@@ -207,11 +208,24 @@ def stop_signals(notice='stopping after this step; once more to stop at once'):
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def signals_later():
+    """What Ctrl-C and SIGTERM do, they do after this block."""
+    if threading.current_thread() is not threading.main_thread():  # no other gets signals
+        yield
+        return
+    with stop_signals(None) as stop:
+        yield
+    if stop.signal:
+        signal.raise_signal(stop.signal)
+
+
 def progress(total, label, unit, initial=0):
     """A progress bar on stderr: done/total, rate, time left. In a log file it speaks up rarely."""
-    return tqdm(total=total, desc=label, unit=unit, initial=initial, dynamic_ncols=True,
-                mininterval=0.2 if sys.stderr.isatty() else 30, file=sys.stderr,
-                bar_format='{desc} {n_fmt}/{total_fmt} |{bar}| {rate_fmt}, {remaining} left')
+    with signals_later():  # half a bar would end with a traceback of its own
+        return tqdm(total=total, desc=label, unit=unit, initial=initial, dynamic_ncols=True,
+                    mininterval=0.2 if sys.stderr.isatty() else 30, file=sys.stderr,
+                    bar_format='{desc} {n_fmt}/{total_fmt} |{bar}| {rate_fmt}, {remaining} left')
 
 
 def say(line):

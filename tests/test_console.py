@@ -145,6 +145,22 @@ def test_stop_signals_are_noted_then_obeyed():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_signal_waits_until_the_progress_bar_is_made(monkeypatch):
+    made = []
+
+    def tqdm(**_):
+        signal.raise_signal(signal.SIGINT)
+        made.append('bar')
+        return made[-1]
+    monkeypatch.setattr(console, 'tqdm', tqdm)
+    with pytest.raises(KeyboardInterrupt):
+        console.progress(3, 'drawing', 'picture')
+    assert made == ['bar']
+    with console.stop_signals(None) as stop:  # around it: notes the signal as always
+        assert console.progress(3, 'drawing', 'picture') == 'bar'
+        assert stop.signal == signal.SIGINT
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = str(tmp_path / 'new' / 'file')
     with files.whole_file(path) as part:
