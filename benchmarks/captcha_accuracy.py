@@ -1,13 +1,13 @@
 """Accuracy on held-out captchas: by network, way to label, pictures, distortion, design choice.
 
 Command:  python benchmarks/captcha_accuracy.py networks    both networks against the clock
-          python benchmarks/captcha_accuracy.py methods     the post's two ways to label
+          python benchmarks/captcha_accuracy.py methods     every way to label
           python benchmarks/captcha_accuracy.py pictures    from 1,000 pictures to all
           python benchmarks/captcha_accuracy.py distortion  from none to strong
           python benchmarks/captcha_accuracy.py choices     small_cnn with one thing changed
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
-Takes:    networks: the default training of each network, on two cores 45 to 75 minutes and 5 to
+Takes:    networks: the default training of each network, on two cores 40 to 75 minutes and 5 to
           10; the others two or three for each training of the small network
 
 Each training is `captcha_train.train` in a process of its own, with the default recipe but that it
@@ -226,7 +226,7 @@ def networks(args, data):
 
 
 def methods(args, data):
-    """Print the table of methods: heads, one vector, or attention, of the small network."""
+    """Print the table of all methods of the small network."""
     print(f'| method | {seed_names(args)} | mean |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
     for method in nets_factory.METHODS:

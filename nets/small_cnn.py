@@ -1,6 +1,6 @@
-"""A network for people without a GPU: AlexNet's task for a sixteenth of its multiplications.
+"""A network for people without a GPU: AlexNet's task for an eleventh of its multiplications.
 
-On two cores it learns from ten times as many pictures a second as AlexNet, and reads 98 of 100
+On two cores it learns from seven times as many pictures a second as AlexNet, and reads 98 of 100
 captchas it has never seen after two minutes (`benchmarks/captcha_accuracy.py networks`;
 docs/captcha.md has the table). What each choice buys; the figures are by
 `benchmarks/captcha_accuracy.py choices`, which changes one thing and trains 1,001 iterations, here
@@ -19,8 +19,8 @@ chance:
   do. With biases in its place one seed read 94.6 %; another never left chance at this rate.
 - The rate falls to 0 along a cosine (support/recipes.py): at a constant one 91.6 %.
 - The heads read the last map directly. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
-  this network has 0.5 million with `--method heads` and 1.3 million with heads that look for their
-  character, the default: `heads_that_look` says why, docs/captcha.md what that brings.
+  this network has 0.5 million with `--method heads` and 1.3 million (`wide_attention`: 1.7) with
+  heads that look for their character, the default: `heads_that_look` says why, docs/captcha.md what that brings.
 - No dropout: before the heads it brought nothing, 97.0 and 96.0 %.
 """
 import tensorflow.compat.v1 as tf
@@ -59,10 +59,10 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
         operations that average them, in tf.GraphKeys.UPDATE_OPS).
       scope: the variable scope.
       num_heads: 4, or 1 for a single head `fc8`.
-      attention: None, heads with weights of their own; 'attention', heads that look, see
-        `heads_that_look`; 'fine_attention', the same on a map that keeps every column of the
-        picture, as heads of more than 6 characters always have; 'wide_attention', the same with
-        context from all over that map.
+      attention: None, heads with weights of their own, or of more than 6 characters as
+        'fine_attention'; 'attention', heads that look, see `heads_that_look`; 'fine_attention',
+        the same on a map that keeps every column of the picture, as heads of more than 6
+        characters always have; 'wide_attention', the same with context from all over that map.
     Returns:
       net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; as many as
         num_heads.

@@ -429,7 +429,7 @@ def begin_again(member, why):
 
     After a fault TensorFlow would begin another session in this process, whose queues of pictures
     the end of the last one has closed for good. And it was seen to lose the answer to a call, once
-    in some thousand steps on two busy cores, all processes alive and none computing; it has no
+    in some 5,000 steps on two busy cores, all processes alive and none computing; it has no
     limit of time for them. Of two that wait the chief is the last to do this.
     """
     say(member, f'{why}: beginning again from what was saved')

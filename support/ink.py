@@ -4,7 +4,7 @@
 
 grey_of        grey values, as a viewer shows the picture
 darkness_of    the share of the paper's light that is missing, whatever the paper, light and pen
-threshold_of   Otsu's threshold between paper and ink, at full size: shrinking would lose thin lines
+threshold_of   Otsu's threshold between paper and ink, not shrunk further: that loses thin lines
 without_lines  drops the lines of ruled and squared paper
 without_specks drops specks, and shadows at the picture's border
 """

@@ -1,6 +1,6 @@
 """Run a training as a cluster on this machine: parameter servers, a chief and workers.
 
-Command:  python -m support.launch captcha_train.py --network small_cnn --train captcha/shards \
+Command:  python -m support.launch captcha_train.py --network small_cnn --train captcha/shards \\
               --test captcha/shards/test.tfrecords --batch-size 32 --model-dir captcha/cluster
           python -m support.launch --hosts a b c -- captcha_train.py ...   prints what to type there
 Reads:    nothing; the script reads what it always reads

@@ -18,19 +18,20 @@ def parse(doc):
                              f'{default.network}, with --init-from its own)')
     parser.add_argument('--recipe', choices=recipes.NAMES,
                         help='default: for captchas of gen_captcha.py; post: initial values, '
-                             'learning rate, input and pictures as in the post; own: for '
+                             'learning rate, dropout, input and pictures as in the post; own: for '
                              'pictures of your own, more distorted, and those with light ink '
-                             'shown as negatives; '
-                             'fine_tune: the same with a smaller rate, for --init-from (default: '
+                             'shown as negatives; fine_tune: for --init-from, distorted as much, '
+                             'a third of the rate, input and method of the checkpoint (default: '
                              'default, with --init-from fine_tune)')
     parser.add_argument('--method', choices=nets_factory.METHODS,
                         help='heads: a head for each character, Method 2 of the post; vector: one '
                              'long head for all of them, Method 1; attention: heads that share '
                              'their weights and look for their character, small_cnn only; '
-                             'fine_attention: the same on a finer map; wide_attention: the same '
-                             'again, for texts of more than six characters, too (default: as the '
-                             'recipe says, small_cnn an attention; of a resumed training and with '
-                             '--init-from that of the checkpoint)')
+                             'fine_attention: the same on a map twice as wide; wide_attention: '
+                             'that, and each head sees the whole text, best for long texts '
+                             '(default: as the recipe says, small_cnn an attention but with '
+                             '--recipe post; of a resumed training and with --init-from that of '
+                             'the checkpoint)')
     parser.add_argument('--steps', type=console.positive_int,
                         help=f'iterations in all (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps})')
@@ -40,7 +41,7 @@ def parse(doc):
                         help=f'rate of iteration 0 (default: {named_values("learning_rate")}); '
                              'it falls to 0 along a cosine, with --recipe post it is divided by '
                              f'{recipes.DIVIDE_BY} after every {post.divide_every} iterations, 0 '
-                             'included')
+                             'included; with --init-from it is a third of the default')
     parser.add_argument('--divide-at', nargs='+', type=console.positive_int, metavar='ITERATION',
                         help='divide the rate after these and after 0, instead of a cosine')
     parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
@@ -48,10 +49,12 @@ def parse(doc):
                              'in another way (default: yes, with --recipe post no)')
     parser.add_argument('--keep-prob', type=console.share, metavar='SHARE',
                         help="share of the values of fc6 and fc7 that AlexNet's dropout keeps in "
-                             f'training; 1: no dropout (default: {default.keep_prob})')
+                             f'training; 1: no dropout (default: {default.keep_prob:g}, with --recipe '
+                             f'post {post.keep_prob})')
     parser.add_argument('--bfloat16', action=argparse.BooleanOptionalAction,
-                        help='multiply in 16 bits: a third faster where lscpu lists avx512_bf16 '
-                             'or amx_bf16, refused or slower elsewhere (default: on these)')
+                        help='multiply in 16 bits: 1.3 to 1.6 times as fast where lscpu lists '
+                             'avx512_bf16 or amx_bf16, refused or slower elsewhere (default: on '
+                             'these)')
     parser.add_argument('--train', default=run.train_file, metavar='FILE',
                         help='training records (default: %(default)s)')
     parser.add_argument('--test', default=run.test_file, metavar='FILE',
