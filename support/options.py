@@ -31,7 +31,7 @@ def parse(doc):
                              'that, and each head sees the whole text, best for long texts '
                              '(default: as the recipe says, small_cnn an attention but with '
                              '--recipe post; of a resumed training and with --init-from that of '
-                             'the checkpoint)')
+                             'the checkpoint, but for fine_attention wide_attention)')
     parser.add_argument('--steps', type=console.positive_int,
                         help=f'iterations in all (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps})')
@@ -81,7 +81,8 @@ def parse(doc):
             network = network or fields['network']
             as_trained = {field: fields[field] for field in recipes.INPUT}
         if (network or default.network) == fields['network']:
-            method = method or fields['method']
+            method = method or (fields['method'] if resumed else
+                                recipes.successor(fields['method']))
     recipe = recipes.make(
         network or default.network, name, args.distort, method=method,
         **as_trained, steps=args.steps,

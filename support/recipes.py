@@ -128,6 +128,15 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     return recipe
 
 
+def successor(method):
+    """The method of a training that begins with the weights of another, trained by `method`.
+
+    'wide_attention' has all weights of 'fine_attention', and more of the context that long texts
+    need: docs/captcha.md.
+    """
+    return 'wide_attention' if method == 'fine_attention' else method
+
+
 def divisions(recipe):
     """The iterations after which a divided rate is divided by 3, in order, iteration 0 first."""
     if recipe.divide_at is not None:

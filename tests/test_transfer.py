@@ -1,6 +1,7 @@
 """Transfer learning: a training that begins with another's weights, and networks to begin with."""
 import dataclasses
 import os
+import re
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import captcha_test
 import captcha_train
-from helpers import read_arrays, record, run_in, tiny_recipe, write_arrays, write_records
+from helpers import ROOT, read_arrays, record, run_in, tiny_recipe, write_arrays, write_records
 from support import dataset, export, models, options, recipes, transfer
 from support.console import UserError
 
@@ -202,6 +203,19 @@ def test_the_command_takes_network_and_input_from_what_it_begins_with(captchas, 
                                           str(tmp_path / 'first'), *arguments])
         found, run = options.parse('')
         assert found == expected and run.init_from == str(tmp_path / 'first')
+
+
+def test_a_network_of_the_repository_gets_more_context(captchas, tmp_path, monkeypatch, capsys):
+    """models/ was trained by fine_attention; what that lacks for long texts begins anew."""
+    begin_with = os.path.join(ROOT, 'models', 'digits')
+    monkeypatch.setattr(sys, 'argv', ['captcha_train.py', '--init-from', begin_with])
+    recipe, _ = options.parse('')
+    assert (recipe.method, recipe.dark_ink) == ('wide_attention', True)
+    train(captchas, tmp_path, recipe=dataclasses.replace(recipe, steps=1, batch_size=4),
+          init_from=begin_with)
+    told = ' '.join(capsys.readouterr().out.split())
+    assert re.search(r'beginning with 48 of 60 weights from .*models/digits/.*; '
+                     r'new: small_cnn/context4/', told), told
 
 
 def test_an_exported_network_reads_the_same_and_can_be_begun_with(captchas, tmp_path):
