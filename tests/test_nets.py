@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from helpers import LAYERS, reference_heads, tf
-from nets import alexnet, nets_factory, slim, small_cnn
+from nets import alexnet, nets_factory, slim
 
 OUTPUTS = {'conv1': (54, 54, 64), 'pool1': (26, 26, 64), 'conv2': (26, 26, 192),
            'pool2': (12, 12, 192), 'conv3': (12, 12, 384), 'conv4': (12, 12, 384),
