@@ -62,10 +62,12 @@ def main():
                                      ('by transfer learning', 'fine_tune', args.init_from)]:
             run = training.Run(train, test, init_from=init_from)
             at_first = captcha_accuracy.percents([untrained(init_from, test)]) if init_from else ''
-            as_trained = init_from and {field: begun_with[field] for field in recipes.INPUT} | {
-                'method': recipes.successor(begun_with['method'])}
+            as_trained = {}
+            if init_from:  # as captcha_train.py --init-from does
+                as_trained = {field: begun_with[field] for field in recipes.INPUT}
+                as_trained['method'] = recipes.successor(begun_with['method'])
             shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
-                         recipes.make('small_cnn', name, steps=args.steps, **as_trained or {}))
+                         recipes.make('small_cnn', name, steps=args.steps, **as_trained))
             print(f'| {os.path.basename(os.path.normpath(folder))}, {how} | {at_first} | '
                   f'{captcha_accuracy.percents(shares)} |', flush=True)
 

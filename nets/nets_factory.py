@@ -18,9 +18,9 @@ def register(name, network, network_arg_scope):
       network: a function of images float32 [batch, height, width, channels], num_classes and the
         keywords is_training and num_heads that returns the heads' logits, [batch, num_classes]
         each, and end_points last; its `default_image_size` is the height and width. If it takes
-        a keyword `attention` as well, it can be built by all METHODS, else by two. A network that shrinks
-        its input first may have a function `training_size` of num_heads and attention: the
-        smallest (height, width) that loses nothing.
+        a keyword `attention` as well, it can be built by all METHODS, else by two. A network that
+        shrinks its input first may have a function `training_size` of num_heads and attention:
+        the smallest (height, width) that loses nothing.
       network_arg_scope: a function of weight_decay and initialization that makes the scope.
     """
     _NETWORKS[name] = network, network_arg_scope

@@ -20,7 +20,8 @@ chance:
 - The rate falls to 0 along a cosine (support/recipes.py): at a constant one 91.6 %.
 - The heads read the last map directly. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
   this network has 0.5 million with `--method heads` and 1.3 million (`wide_attention`: 1.7) with
-  heads that look for their character, the default: `heads_that_look` says why, docs/captcha.md what that brings.
+  heads that look for their character, the default: `heads_that_look` says why, docs/captcha.md
+  what that brings.
 - No dropout: before the heads it brought nothing, 97.0 and 96.0 %.
 """
 import tensorflow.compat.v1 as tf

@@ -49,8 +49,8 @@ def parse(doc):
                              'in another way (default: yes, with --recipe post no)')
     parser.add_argument('--keep-prob', type=console.share, metavar='SHARE',
                         help="share of the values of fc6 and fc7 that AlexNet's dropout keeps in "
-                             f'training; 1: no dropout (default: {default.keep_prob:g}, with --recipe '
-                             f'post {post.keep_prob})')
+                             f'training; 1: no dropout (default: {default.keep_prob:g}, with '
+                             f'--recipe post {post.keep_prob})')
     parser.add_argument('--bfloat16', action=argparse.BooleanOptionalAction,
                         help='multiply in 16 bits: 1.3 to 1.6 times as fast where lscpu lists '
                              'avx512_bf16 or amx_bf16, refused or slower elsewhere (default: on '

@@ -8,7 +8,8 @@ import re
 import pytest
 
 PICTURES, STEPS = 8000, 400
-GOAL = 0.70  # of 500 held-out captchas; measured: 90.0 % after 500 steps; these pictures differ each time
+# Of 500 held-out captchas; measured: 90.0 % after 500 steps. These pictures differ each time.
+GOAL = 0.70
 
 
 @pytest.fixture(scope='module')
