@@ -153,12 +153,16 @@ def test_a_signal_waits_until_the_progress_bar_is_made(monkeypatch):
         made.append('bar')
         return made[-1]
     monkeypatch.setattr(console, 'tqdm', tqdm)
-    with pytest.raises(KeyboardInterrupt):
-        console.progress(3, 'drawing', 'picture')
-    assert made == ['bar']
-    with console.stop_signals(None) as stop:  # around it: notes the signal as always
-        assert console.progress(3, 'drawing', 'picture') == 'bar'
-        assert stop.signal == signal.SIGINT
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            console.progress(3, 'drawing', 'picture')
+        assert made == ['bar']
+        with console.stop_signals(None) as stop:  # around it: notes the signal as always
+            assert console.progress(3, 'drawing', 'picture') == 'bar'
+            assert stop.signal == signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):

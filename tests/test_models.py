@@ -37,7 +37,7 @@ def test_what_the_networks_say_of_themselves(name, alphabet):
     checkpoint = models.newest(os.path.join(ROOT, 'models', name))
     about = models.about(checkpoint)
     assert about.facts == dataset.Facts(dataset.CHARSETS[alphabet])
-    own = recipes.to_json(recipes.make('small_cnn', 'own'))
+    own = recipes.to_json(recipes.make('small_cnn', 'own', method='fine_attention'))
     assert {key: about.fields[key] for key in own if key not in recipes.CHANGEABLE} == {
         key: value for key, value in own.items() if key not in recipes.CHANGEABLE}
     assert not any('Adam' in key for key in read_arrays(checkpoint))
