@@ -51,23 +51,20 @@ def main():
     parser.add_argument('--steps', type=console.positive_int,
                         help="iterations (default: the recipes' own)")
     args = parser.parse_args()
+    as_trained = recipes.begun_with(models.about(models.find(args.init_from)).fields)
     print('| whole captchas read | training pictures: 0 | '
           + ' | '.join(f'{count:,}' for count in args.counts) + ' |')
     print('|---|---:|' + '---:|' * len(args.counts), flush=True)
-    begun_with = models.about(models.find(args.init_from)).fields
     for folder in args.folders:
         train, test = (os.path.join(folder, os.path.basename(name))
                        for name in (dataset.TRAIN_FILE, dataset.TEST_FILE))
-        for how, name, init_from in [('from nothing', 'own', None),
-                                     ('by transfer learning', 'fine_tune', args.init_from)]:
+        for how, name, init_from, changes in [
+                ('from nothing', 'own', None, {}),
+                ('by transfer learning', 'fine_tune', args.init_from, as_trained)]:
             run = training.Run(train, test, init_from=init_from)
             at_first = captcha_accuracy.percents([untrained(init_from, test)]) if init_from else ''
-            as_trained = {}
-            if init_from:  # as captcha_train.py --init-from does
-                as_trained = {field: begun_with[field] for field in recipes.INPUT}
-                as_trained['method'] = recipes.successor(begun_with['method'])
             shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
-                         recipes.make('small_cnn', name, steps=args.steps, **as_trained))
+                         recipes.make('small_cnn', name, steps=args.steps, **changes))
             print(f'| {os.path.basename(os.path.normpath(folder))}, {how} | {at_first} | '
                   f'{captcha_accuracy.percents(shares)} |', flush=True)
 

@@ -107,7 +107,7 @@ def training_size(num_heads, attention=None):
     return 2 * ROWS, columns(num_heads, attention)
 
 
-def heads_that_look(net, num_classes, num_heads, context_layers=CONTEXT_LAYERS):
+def heads_that_look(net, num_classes, num_heads, context_layers):
     """The heads of `--method attention`: each looks for its character among the map's columns.
 
     Where the fifth of six characters stands depends on all others, and the same character looks

@@ -77,12 +77,12 @@ def parse(doc):
     resumed = None if args.restart else models.newest(args.model_dir)
     if resumed or args.init_from is not None:
         fields = models.about(resumed or models.find(args.init_from)).fields
+        taken = fields if resumed else recipes.begun_with(fields)
         if args.init_from is not None:  # the input stays what those weights were trained with
             network = network or fields['network']
-            as_trained = {field: fields[field] for field in recipes.INPUT}
+            as_trained = {field: taken[field] for field in recipes.INPUT}
         if (network or default.network) == fields['network']:
-            method = method or (fields['method'] if resumed else
-                                recipes.successor(fields['method']))
+            method = method or taken['method']
     recipe = recipes.make(
         network or default.network, name, args.distort, method=method,
         **as_trained, steps=args.steps,

@@ -128,13 +128,17 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     return recipe
 
 
-def successor(method):
-    """The method of a training that begins with the weights of another, trained by `method`.
+def begun_with(fields):
+    """What a training takes from the recipe of the weights that it begins with.
 
-    'wide_attention' has all weights of 'fine_attention', and more of the context that long texts
-    need: docs/captcha.md.
+    Its method and input; but 'wide_attention' for 'fine_attention', whose weights it has, and more
+    of the context that long texts need: docs/captcha.md.
+    Args: fields: {name: value} as in `to_json`. Returns: such a dictionary, of the fields taken.
     """
-    return 'wide_attention' if method == 'fine_attention' else method
+    taken = {field: fields[field] for field in ('method', *INPUT)}
+    if taken['method'] == 'fine_attention':
+        taken['method'] = 'wide_attention'
+    return taken
 
 
 def divisions(recipe):

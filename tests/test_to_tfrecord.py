@@ -98,16 +98,23 @@ def test_a_place_is_a_file_a_pattern_or_a_folder(thirty, tmp_path):
         records.files(str(thirty))
 
 
-def test_other_shards_are_replaced_when_that_is_wanted(thirty, tmp_path, run_script,
+def test_other_shards_are_replaced_when_that_is_wanted(thirty, tmp_path, monkeypatch, capsys,
                                                        one_line_error):
-    command = ['to_tfrecord.py', '--images', thirty, '--out', tmp_path, '--num-test', 5]
-    for options, files in ([], 1), (['--shards', 3], 3), (['--shards', 2], 2), ([], 1):
-        done = run_script(*command, *options, '--overwrite')
-        assert done.returncode == 0, done.stderr
-        assert len(records.files(str(tmp_path))) == files
-        if files == 3:
-            assert 'exist already' in run_script(*command, *options).stdout
-            assert '--overwrite' in one_line_error(*command)
+    command = ['to_tfrecord.py', '--images', str(thirty), '--out', str(tmp_path), '--num-test', '5']
+
+    def run(*options):
+        monkeypatch.setattr(sys, 'argv', [*command, *options])
+        return to_tfrecord.main()
+    for options in [], ['--shards', '3'], ['--shards', '2'], []:
+        if options != [] or (tmp_path / 'test.tfrecords').exists():
+            with pytest.raises(UserError, match='--overwrite'):
+                run(*options)
+        assert run(*options, '--overwrite') == 0
+        assert len(records.files(str(tmp_path))) == int((options or [0, 1])[1])
+        capsys.readouterr()
+        assert run(*options) == 0
+        assert 'exist already' in capsys.readouterr().out
+    assert '--overwrite' in one_line_error(*command, '--shards', 2)
     assert 'take fewer' in one_line_error(*command, '--shards', 26, '--overwrite')
     assert len(read(tmp_path / 'train.tfrecords')) == 25
 
