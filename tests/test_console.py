@@ -44,6 +44,15 @@ def test_tensorflow_starts_quietly():
     assert (ended.stdout, ended.stderr) == ('1\n', '')
 
 
+@pytest.mark.parametrize('name, imported', [('__main__', False), ('captcha_test', True)])
+def test_a_script_starts_without_keras_and_a_program_that_imports_one_keeps_it(name, imported):
+    code = (f'with console.quiet_start({name!r}):\n'
+            '    import tensorflow.compat.v1 as tf\n'
+            'print("keras" in sys.modules)')
+    ended = run_code(code)
+    assert (ended.stdout, ended.stderr) == (f'{imported}\n', '')
+
+
 @pytest.mark.parametrize('raised, status, words', [
     ('console.UserError("a\\n b")', 2, 'a b'),
     ('PermissionError(13, "Permission denied", "x.png")', 2, 'x.png: Permission denied'),
