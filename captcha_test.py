@@ -101,11 +101,11 @@ def open_reader(model_dir=models.MODEL_DIR):
         raise console.UserError(f'{model_dir}: expected a checkpoint {models.MODEL_NAME}-<i>, '
                                 f'{found} make it with: {train}')
     about = models.about(checkpoint)
-    if about.fields['network'] not in nets_factory.names():
+    network, method = about.fields['network'], about.fields['method']
+    if network not in nets_factory.names() or method not in nets_factory.methods(network):
         raise console.UserError(f'{checkpoint}: expected one of the networks '
-                                f'{", ".join(nets_factory.names())}, found '
-                                f'{about.fields["network"]}; train one of them with: {train} '
-                                '--restart')
+                                f'{", ".join(nets_factory.names())} and a method of it, found '
+                                f'{network}, {method}; train one of them with: {train} --restart')
     with tf.Graph().as_default():
         x, predictions, confidence = build_reader(about)
         sess = tf.Session()
@@ -209,8 +209,8 @@ def read_files(model_dir, paths, csv_file=None):
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('files', nargs='*', metavar='FILE', help='pictures to read instead')
-    parser.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
-                        help='held-out records (default: %(default)s)')
+    parser.add_argument('--test', type=records.held_out, metavar='FILE',
+                        help=f'held-out records, or their folder (default: {dataset.TEST_FILE})')
     parser.add_argument('--model-dir', default=models.MODEL_DIR, metavar='FOLDER',
                         help='folder of the checkpoint (default: %(default)s)')
     parser.add_argument('--sheet', metavar='FILE',
@@ -223,12 +223,16 @@ def main():
     if args.csv is not None and not args.csv.lower().endswith('.csv'):  # a picture, by mistake
         raise console.UserError(f'--csv: expected a file name that ends in .csv, found {args.csv}; '
                                 'name the table first, then the pictures')
+    for option, value in ('--test', args.test), ('--sheet', args.sheet):
+        if args.files and value is not None:
+            raise console.UserError(f'{option}: expected no pictures beside it, found '
+                                    f'{args.files[0]}; leave one of them out')
     if args.files:
         paths = args.files
         if os.name == 'nt':  # its shells leave my/*.png to the program
             paths = [path for name in paths for path in sorted(glob.glob(name)) or [name]]
         return read_files(args.model_dir, paths, args.csv)
-    return test(args.model_dir, args.test,
+    return test(args.model_dir, args.test or dataset.TEST_FILE,
                 args.sheet or os.path.join(args.model_dir, SHEET_NAME))
 
 

@@ -26,7 +26,7 @@ with console.quiet_start(__name__):
     from captcha.image import DEFAULT_FONTS, ImageCaptcha
     from PIL import ImageFont
 
-from support import dataset, files, labels, styles
+from support import dataset, files, labels, pictures, styles
 
 # --- files
 OUT = dataset.IMAGE_FOLDER
@@ -36,6 +36,7 @@ NUM = 40000  # pictures: a network learns a few thousand by heart (docs/captcha.
 CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a lively progress bar
 VARIED = 0.8  # share of the pictures of --varied that are not in the package's own style
 UNLIKELY = 0.001  # probability below which a folder is taken for one of another alphabet
+LONGEST = 65500  # pixels of a side of a JPEG file
 NOT_IN_NAMES = re.compile(labels.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
 
 
@@ -206,6 +207,10 @@ def main():
     if NOT_IN_NAMES.search(alphabet):
         raise console.UserError('--alphabet: expected characters that a file name can hold, found '
                                 f'{NOT_IN_NAMES.search(alphabet)[0]!r}; leave it out')
+    if max(args.width, args.height) > LONGEST or args.width * args.height > pictures.MAX_PIXELS:
+        raise console.UserError(f'--width, --height: expected at most {LONGEST} pixels each and '
+                                f'{pictures.MAX_PIXELS} in all, which a picture file and '
+                                f'to_tfrecord.py take, found {args.width}x{args.height}')
     gen_captcha(args.out, args.num, Drawing(dataset.Facts(alphabet, *args.length), args.width,
                                             args.height, find_fonts(args.fonts, alphabet),
                                             args.varied), args.seed)

@@ -45,7 +45,7 @@ GIGABIT = 1e9 / 8  # bytes a second
 
 # --- exactness
 def tiny(inputs, num_classes, is_training=True, scope='tiny', num_heads=4):
-    """A network that a test can afford: two layers, nothing random, no batch norm."""
+    """A network that a test can afford: one layer and the heads, nothing random, no batch norm."""
     del is_training
     with tf.variable_scope(scope):
         net = slim.avg_pool2d(inputs, [8, 8], stride=8)
@@ -303,6 +303,12 @@ def main():
     # are processes of `exact` and of `faults`
     parser.add_argument('--backwards', action='store_true', help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if (args.network == 'tiny') > (args.what in ('exact', 'member')):
+        raise console.UserError(f'--network tiny: expected it with exact only, found {args.what}; '
+                                f'use one of {", ".join(recipes.NETWORKS)}')
+    if args.what == 'exact' and args.network == 'small_cnn':
+        raise console.UserError('exact: expected a network without batch norm, whose sums are of '
+                                'one process, found small_cnn; use --network alexnet_v2 or tiny')
     if args.what == 'trainer':
         return train_noting(args)
     if args.what == 'member':

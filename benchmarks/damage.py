@@ -1,6 +1,5 @@
 """Small data sets and the ways in which benchmarks/faults.py damages their files. Has no main."""
 import csv
-import gzip
 import json
 import os
 
@@ -70,21 +69,6 @@ def write_labels(folder):
     with open(path, 'w', newline='', encoding='utf-8') as file:
         csv.writer(file).writerows(LABELS.items())
     return path
-
-
-def write_idx(folder, shapes):
-    """Files of random values, plain and gzipped: {name: shape}. Returns: {name: uint8 array}."""
-    random = np.random.default_rng(0)
-    arrays = {}
-    for name, shape in shapes.items():
-        arrays[name] = random.integers(0, 10, shape, np.uint8)
-        content = bytes([0, 0, 8, len(shape)]) + np.array(shape, '>u4').tobytes()
-        content += arrays[name].tobytes()
-        with open(os.path.join(folder, name), 'wb') as file:
-            file.write(content)
-        with open(os.path.join(folder, f'{name}.gz'), 'wb') as file:
-            file.write(gzip.compress(content, mtime=0))
-    return arrays
 
 
 def write_facts(folder, known):

@@ -8,7 +8,8 @@ Takes:    two cores: some four minutes for each training from nothing, three by 
 
 The folders are captchas that are not gen_captcha.py's, from benchmarks/draw_foreign.py or your
 own. From nothing: the small network's recipe `own`; by transfer learning: its recipe `fine_tune`.
-The column 0 is what the network to begin with reads without any training.
+The column 0 is what the network to begin with reads without any training, of captchas of its own
+characters and lengths. Where there are fewer pictures than a column wants it stays empty.
 """
 import os
 import sys
@@ -26,17 +27,25 @@ COUNTS = [100, 300, 1000, 3000]  # pictures
 
 
 def untrained(init_from, test_file):
-    """The share of whole captchas that a network reads as it is."""
+    """The share of whole captchas that a network reads as it is; None of other texts than its."""
     reader = captcha_test.open_reader(init_from)
+    if not reader.facts.covers(records.survey(test_file)[1]):
+        return None
     right = [(reader.classify(images)[0] == labels).all(axis=1)
              for images, labels in records.read_batches(test_file, captcha_test.BATCH_SIZE)]
     return sum(part.sum() for part in right) / sum(len(part) for part in right)
 
 
 def row(data, counts, recipe):
-    """The shares of whole captchas read after training on so many pictures of a Data."""
+    """The shares of whole captchas read after training on so many pictures of a Data.
+
+    None where it has fewer.
+    """
     shares = []
     for count in counts:
+        if count > data.pictures:
+            shares.append(None)
+            continue
         with captcha_accuracy.first_records(data, count) as part:
             shares.append(part.train(recipe, part.run).whole)
     return shares
@@ -62,11 +71,13 @@ def main():
                 ('from nothing', 'own', None, {}),
                 ('by transfer learning', 'fine_tune', args.init_from, as_trained)]:
             run = training.Run(train, test, init_from=init_from)
-            at_first = captcha_accuracy.percents([untrained(init_from, test)]) if init_from else ''
+            at_first = untrained(init_from, test) if init_from else None
             shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
                          recipes.make('small_cnn', name, steps=args.steps, **changes))
-            print(f'| {os.path.basename(os.path.normpath(folder))}, {how} | {at_first} | '
-                  f'{captcha_accuracy.percents(shares)} |', flush=True)
+            cells = ['' if share is None else captcha_accuracy.percents([share])
+                     for share in [at_first, *shares]]
+            print(f'| {os.path.basename(os.path.normpath(folder))}, {how} | '
+                  f'{" | ".join(cells)} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ use them, too.
 import collections
 import contextlib
 import dataclasses
-import glob
+import fnmatch
 import json
 import os
 import random
@@ -151,9 +151,8 @@ def check_end(name, folder, before):
     Args: before: the saved files that were there when it began.
     """
     after = saved_files(folder)
-    left = [path for pattern in LEFTOVERS
-            for path in glob.glob(os.path.join(folder, '**', pattern), recursive=True,
-                                  include_hidden=True)]
+    left = [os.path.join(place, name) for place, inner, names in os.walk(folder)
+            for name in (*inner, *names) if any(fnmatch.fnmatch(name, pattern) for pattern in LEFTOVERS)]
     assert not left, f'left over: {left}'
     if name == 'gen_captcha.py':
         numbers = [path[-10:-4] for path in after]

@@ -25,7 +25,7 @@ def newest(folder, name):
     where the state file lists some and none is left, the last it lists, so that it is missed.
     Raises: UserError if TensorFlow would take the folder's name for a pattern.
     """
-    found = kept(folder, name) or listed(folder)
+    found = kept(folder, name) or of_name(listed(folder), name)
     return found[-1] if found else None
 
 
@@ -34,13 +34,18 @@ def kept(folder, name):
     if glob.escape(folder) != folder:
         raise UserError(f'{folder}: expected a folder without * ? [ in its path, because '
                         'TensorFlow takes these for a pattern; use another one')
-    existing = [path for path in listed(folder) if os.path.isfile(f'{path}.index')]
+    existing = [path for path in of_name(listed(folder), name)
+                if os.path.isfile(f'{path}.index')]
     if existing:
         return existing
     indexes = glob.glob(os.path.join(folder, f'{name}-*.index'))
-    prefixes = [index.removesuffix('.index') for index in indexes]
-    return sorted((prefix for prefix in prefixes if prefix.rpartition('-')[2].isdigit()),
-                  key=step_of)
+    return sorted(of_name((index.removesuffix('.index') for index in indexes), name), key=step_of)
+
+
+def of_name(prefixes, name):
+    """Those of `prefixes` that are checkpoints of this name: another training may share a folder."""
+    return [prefix for prefix in prefixes
+            if re.fullmatch(rf'{re.escape(name)}(-\d+)?', os.path.basename(prefix))]
 
 
 def listed(folder, state_file=None):

@@ -3,6 +3,7 @@
 `pictures` and `probabilities` are the same everywhere: float32 [n, 784], 0 paper ... 1 ink, the n
 digits as the network saw them, and float32 [n, 10], the probability of each digit from 0 to 9.
 """
+import glob
 import os
 
 import numpy as np
@@ -71,8 +72,14 @@ def drawing(original, pictures, probabilities):
 
 
 def save_drawing(page, picName):
-    """Save a drawing beside the picture file `picName`, as a.read.png, and return its path."""
-    path = os.path.splitext(picName)[0] + '.read.png'
+    """Save a drawing beside the picture file `picName`, and return its path.
+
+    That is a.read.png for a.jpg, or where there is an a.png as well a.jpg.read.png.
+    """
+    name = os.path.splitext(picName)[0]
+    path = f'{name}.read.png'
+    if {*glob.glob(f'{glob.escape(name)}.*')} - {picName, path}:
+        path = f'{picName}.read.png'
     try:
         with files.whole_file(path) as part:
             page.save(part, 'PNG')

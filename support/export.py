@@ -1,6 +1,6 @@
 """Copy a trained captcha network without what only training needs: a third of its size.
 
-Command:  python -m support.export captcha/small_cnn models/digits
+Command:  python -m support.export captcha/small_cnn my/network
 Reads:    the newest checkpoint of the first folder
 Writes:   the same checkpoint, without Adam's moments and the rate, into the second folder
 Takes:    seconds
@@ -31,7 +31,10 @@ def export(model_dir, target):
     keys = sorted(key for key in shapes
                   if key not in ONLY_TRAINING and '/Adam' not in key)
     files.writable_folder(target)
-    models.newest(target)  # refuses a name that TensorFlow cannot find again
+    there = models.newest(target)
+    if there:
+        raise console.UserError(f'{target}: expected a folder without a captcha network, found '
+                                f'{there}; name another one, or remove that first')
     prefix = os.path.join(target, os.path.basename(checkpoint))
     try:
         with tf.Graph().as_default(), tf.Session() as sess:

@@ -27,7 +27,6 @@ import time
 
 from support import console
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PORT = 2222  # on machines of their own, where it need not be looked for
 PARTING = 90  # seconds that the others have to end in after the chief
 SET_PDEATHSIG = 1  # of Linux's prctl
@@ -109,7 +108,12 @@ def launch(command, cluster):
     """Run `python <command>` as every process of a cluster of this machine.
 
     Returns: the exit status of the chief, or of the first process that failed.
+    Raises: UserError on Windows.
     """
+    if os.name == 'nt':
+        raise console.UserError('expected Linux or macOS, which end all processes with the first, '
+                                'found Windows; type the lines above, one in each of several '
+                                'shells, with 127.0.0.1 and ports of their own')
     processes, threads = {}, []
     cores = cores_of(cluster)
     width = max(len(name_of(*task)) for task in tasks(cluster))

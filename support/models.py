@@ -72,8 +72,10 @@ def about(checkpoint):
     try:
         if checkpoints.ABOUT in shapes:
             found = json.loads(value_of(checkpoints.ABOUT))
-            return About(checkpoint, {**OLDER, **found['recipe']},
-                         dataset.from_json(found['dataset']))
+            fields = {**OLDER, **found['recipe']}
+            if not {'network', 'method', *recipes.INPUT} <= {*fields}:
+                raise KeyError
+            return About(checkpoint, fields, dataset.from_json(found['dataset']))
         old = {key: value_of(f'about/{key}').decode() for key in OLD_KEYS
                if f'about/{key}' in shapes}
         if not old:
@@ -81,12 +83,12 @@ def about(checkpoint):
             charset = {len(dataset.CHARSETS[name]): name for name in ('digits', 'alnum')}
             old = {'network': 'alexnet_v2', 'charset': charset[head], 'recipe': 'post'}
         facts = dataset.Facts(dataset.CHARSETS[old['charset']])
+        named = recipes.RECIPES['alexnet_v2', old['recipe']]
     except UserError:
         raise
     except Exception as error:  # whatever is not as written: KeyError, ValueError, TypeError
         raise UserError(f'{checkpoint}: expected a captcha network, found none; {advice}'
                         ) from error
-    named = recipes.RECIPES['alexnet_v2', old['recipe']]
     return About(checkpoint, {
         **OLDER, 'network': old['network'],
         'method': old.get('method', 'heads'),  # older than the choice

@@ -2,7 +2,7 @@
 import argparse
 
 from nets import nets_factory
-from support import console, models, recipes, training
+from support import console, models, recipes, records, training
 
 
 def parse(doc):
@@ -30,8 +30,8 @@ def parse(doc):
                              'fine_attention: the same on a map twice as wide; wide_attention: '
                              'that, and each head sees the whole text, best for long texts '
                              '(default: as the recipe says, small_cnn an attention but with '
-                             '--recipe post; of a resumed training and with --init-from that of '
-                             'the checkpoint, but for fine_attention wide_attention)')
+                             "--recipe post; resumed, the checkpoint's; with --init-from the "
+                             "checkpoint's, but wide_attention in place of fine_attention)")
     parser.add_argument('--steps', type=console.positive_int,
                         help=f'iterations in all (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps})')
@@ -57,8 +57,8 @@ def parse(doc):
                              'these)')
     parser.add_argument('--train', default=run.train_file, metavar='FILE',
                         help='training records (default: %(default)s)')
-    parser.add_argument('--test', default=run.test_file, metavar='FILE',
-                        help='held-out records (default: %(default)s)')
+    parser.add_argument('--test', type=records.held_out, default=run.test_file, metavar='FILE',
+                        help='held-out records, or their folder (default: %(default)s)')
     parser.add_argument('--model-dir', default=run.model_dir, metavar='FOLDER',
                         help='folder for checkpoints (default: %(default)s)')
     parser.add_argument('--log-dir', metavar='FOLDER',
@@ -95,7 +95,7 @@ def parse(doc):
 
 
 def named_values(field):
-    """A field of the default recipes, and of the post's: '6001; small_cnn: 3001; post: 6001'."""
+    """A field of the default recipes, and of the post's: 'alexnet_v2 6001, small_cnn 3001, ...'."""
     values = [getattr(recipes.RECIPES[key], field) for key in [
         ('alexnet_v2', 'default'), ('small_cnn', 'default'), ('alexnet_v2', 'post')]]
     names = 'alexnet_v2', 'small_cnn', '--recipe post'

@@ -51,6 +51,12 @@ def files(place):
     return found
 
 
+def held_out(place):
+    """The file of held-out records that a place names: test.tfrecords of a folder, or itself."""
+    inside = os.path.join(place, os.path.basename(dataset.TEST_FILE))
+    return inside if os.path.isdir(place) else place
+
+
 def check_shards(place, found):
     """Raise a UserError unless the shards among the files `found` are one whole set."""
     matches = [re.fullmatch(r'(.*)-\d{5}-of-(\d{5})(\.\w+)', path) for path in found]
@@ -80,11 +86,18 @@ def read_records(place):
 
     Args: place: as for `files`, or a list of files.
     Yields: image uint8 [224, 224] and labels, a list of ints, one for each character.
-    Raises: UserError naming the file if it is missing, empty, damaged or of another format.
+    Raises: UserError naming the file if it is missing, empty, damaged, of another format or of
+      another data set than the first.
     """
     paths = files(place) if isinstance(place, str) else place
     heads = None  # as many as the first record has, unless dataset.json knows
+    expected = dataset.read_facts(paths[0])
     for path in paths:
+        facts = dataset.read_facts(path)
+        if facts != expected:  # a class would be another character in each
+            raise UserError(f'{path}: expected {expected or "no dataset.json"}, as {paths[0]} has, '
+                            f'found {facts or "none"}; make one set of both: python to_tfrecord.py '
+                            '--images <the pictures of both>')
         for image, labels in read_file(path, heads):
             heads = len(labels)
             yield image, labels

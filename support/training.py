@@ -109,6 +109,11 @@ def prepare(recipe, run):
         newest = models.newest(run.model_dir)
         resumed = None if run.restart else newest
     pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)
+    both = {*map(os.path.realpath, all_files)} & {*map(os.path.realpath,
+                                                      records.files(run.test_file))}
+    if both:
+        raise UserError(f'{run.test_file}: expected pictures that are not trained on, found '
+                        f'{min(both)} in --train, too; name other files with --test or --train')
     if run.init_from is not None and not resumed:
         init_from = models.about(models.find(run.init_from))
         check_initial(init_from, recipe)

@@ -1,7 +1,9 @@
 """The reader of captchas: figures, sheet, files, checkpoints of ours and of the original code."""
 import csv
+import json
 import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -223,6 +225,13 @@ def test_a_table_of_many_files(captchas, trained, tmp_path, run_script, one_line
         picture.load()
 
 
+@pytest.mark.parametrize('option', ['--test', '--sheet'])
+def test_options_of_the_whole_test_set_beside_pictures_are_one_line(monkeypatch, option):
+    monkeypatch.setattr(sys, 'argv', ['captcha_test.py', 'my.jpg', option, 'there'])
+    with pytest.raises(UserError, match=f'{option}: expected no pictures beside it, found my.jpg'):
+        captcha_test.main()
+
+
 def test_what_does_not_fit_is_one_line(one_line_error, captchas, trained, tmp_path):
     files = ['--model-dir', trained, '--sheet', tmp_path / 's.png', '--test']
     assert 'captcha_train.py' in one_line_error('captcha_test.py', '--model-dir', tmp_path)
@@ -256,9 +265,27 @@ def test_a_damaged_or_foreign_checkpoint(original, tmp_path):
         models.check_resumable(about, recipes.make(), dataset.Facts())
 
 
-@pytest.mark.parametrize('content', [b'', b'{}', b'[1]', b'{"recipe": 5, "dataset": {}}'])
+@pytest.mark.parametrize('content', [
+    b'', b'{}', b'[1]', b'{"recipe": 5, "dataset": {}}',
+    b'{"recipe": {}, "dataset": {"charset": "0123456789"}}'])
 def test_an_about_that_is_no_facts_is_one_line(tmp_path, content):
     write_arrays(tmp_path / 'crack_captcha.model-8', {'about': np.array(content)})
+    with pytest.raises(UserError, match='model-8: expected a captcha network.*--restart'):
+        captcha_test.open_reader(str(tmp_path))
+
+
+def test_a_network_of_a_newer_version_is_one_line(tmp_path):
+    write_arrays(tmp_path / 'crack_captcha.model-8', {'about': np.array(json.dumps({
+        'recipe': {**recipes.to_json(recipes.make('small_cnn')), 'method': 'clairvoyance'},
+        'dataset': dataset.to_json(dataset.Facts())}))})
+    with pytest.raises(UserError, match='model-8: expected one of the networks .* and a method of '
+                                        'it, found small_cnn, clairvoyance; train'):
+        captcha_test.open_reader(str(tmp_path))
+
+
+def test_an_old_about_without_its_recipe_is_one_line(tmp_path):
+    write_arrays(tmp_path / 'crack_captcha.model-8', {
+        'about/network': np.array(b'small_cnn'), 'about/charset': np.array(b'digits')})
     with pytest.raises(UserError, match='model-8: expected a captcha network.*--restart'):
         captcha_test.open_reader(str(tmp_path))
 

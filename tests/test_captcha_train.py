@@ -560,6 +560,16 @@ def test_bad_options_and_files_are_one_line(one_line_error, captchas, tmp_path):
     assert not glob.glob(str(tmp_path / 'm' / '*.index'))
 
 
+def test_pictures_that_are_trained_on_are_not_held_out(captchas, tmp_path):
+    run = run_in(captchas, tmp_path)
+    for train_file, test_file in [(run.test_file, run.test_file),
+                                  (str(captchas / '*.tfrecords'), run.test_file)]:
+        with pytest.raises(UserError, match='test.tfrecords: expected pictures that are not '
+                                            'trained on, found .*test.tfrecords in --train, too'):
+            captcha_train.train(tiny_recipe(batch_size=5), dataclasses.replace(
+                run, train_file=train_file, test_file=test_file))
+
+
 # --- checkpoints
 
 def test_newest_checkpoint(tmp_path):
@@ -575,6 +585,14 @@ def test_newest_checkpoint(tmp_path):
     assert models.newest(str(tmp_path)) == prefix + '900'
     (tmp_path / 'checkpoint').write_text('')  # the power failed
     assert models.newest(str(tmp_path)) == prefix + '6000'
+    # another training in the same folder: not ours to resume, nor to remove
+    (tmp_path / 'both').mkdir()
+    other = str(tmp_path / 'both' / 'mnist_model-50000')
+    open(f'{other}.index', 'wb').close()
+    tf.train.update_checkpoint_state(str(tmp_path / 'both'), other)
+    assert models.newest(str(tmp_path / 'both')) is None
+    assert checkpoints.kept(str(tmp_path / 'both'), models.MODEL_NAME) == []
+    assert checkpoints.kept(str(tmp_path / 'both'), 'mnist_model') == [other]
     # listed and gone: not begun again in silence
     (tmp_path / 'missing').mkdir()
     tf.train.update_checkpoint_state(str(tmp_path / 'missing'), prefix + '900')

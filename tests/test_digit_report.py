@@ -65,6 +65,10 @@ def test_the_drawing_is_saved_beside_the_picture(tmp_path):
     assert path == str(tmp_path / 'a.b.read.png') and os.listdir(tmp_path) == ['a.b.read.png']
     with Image.open(path) as saved:
         assert np.array_equal(np.asarray(saved), np.asarray(page))
+    assert digit_report.save_drawing(page, str(tmp_path / 'a.b.jpg')) == path  # once more
+    (tmp_path / 'a.b.png').write_bytes(b'another picture, with a drawing of its own')
+    assert digit_report.save_drawing(page, str(tmp_path / 'a.b.jpg')) == str(
+        tmp_path / 'a.b.jpg.read.png')
 
 
 def test_a_drawing_that_cannot_be_saved_is_one_line(tmp_path):

@@ -109,7 +109,9 @@ def test_the_seed_fixes_the_texts(run_script, tmp_path):
     (['--nmu', '5'], '--nmu'), (['--length', '5-4'], 'expected a length'),
     (['--length', '0'], 'expected a length'), (['--alphabet', ''], 'expected an alphabet'),
     (['--alphabet', 'aba'], 'a more than once'), (['--alphabet', 'a_b'], "found '_'"),
-    (['--alphabet', 'ab/'], "found '/'")])
+    (['--alphabet', 'ab/'], "found '/'"),
+    (['--width', '70000', '--height', '10'], 'at most 65500 pixels each and 50000000 in all'),
+    (['--width', '10000', '--height', '10000'], 'found 10000x10000')])
 def test_bad_options_are_one_line(one_line_error, tmp_path, arguments, words):
     assert words in one_line_error('gen_captcha.py', '--out', tmp_path / 'new', *arguments)
     assert not (tmp_path / 'new').exists()

@@ -106,3 +106,26 @@ def test_facts_that_were_changed_since_are_refused(tmp_path):
     path.write_text(path.read_text().replace('"0123', '"p123'))
     with pytest.raises(UserError, match='dataset.json: expected .*values that do not fit'):
         dataset.read_facts(str(tmp_path / 'test.tfrecords'))
+
+
+def test_a_folder_given_as_held_out_means_its_test_set(tmp_path):
+    assert records.held_out(str(tmp_path)) == str(tmp_path / 'test.tfrecords')
+    assert records.held_out(str(tmp_path / 'mine.tfrecords')) == str(tmp_path / 'mine.tfrecords')
+
+
+def test_files_of_different_data_sets_are_refused(tmp_path):
+    """A class of one would be another character of the other."""
+    image = np.zeros([224, 224], np.uint8)
+    for name, facts in ('a', dataset.Facts()), ('b', dataset.Facts('ABCDEFGHIJ')):
+        (tmp_path / name).mkdir()
+        write_records(tmp_path / name / 'train.tfrecords', [record(image, [0, 1, 2, 3])])
+        (tmp_path / name / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
+    pattern = str(tmp_path / '*' / 'train.tfrecords')
+    with pytest.raises(UserError, match='b/train.tfrecords: expected 4 characters of 0-9, as .*a/'
+                                        'train.tfrecords has, found 4 characters of A-J'):
+        records.survey(pattern)
+    (tmp_path / 'b' / 'dataset.json').unlink()
+    with pytest.raises(UserError, match='expected 4 characters of 0-9, as .* has, found none; '):
+        records.survey(pattern)
+    (tmp_path / 'a' / 'dataset.json').unlink()
+    assert records.survey(pattern) == (2, dataset.Facts())

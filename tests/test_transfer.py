@@ -142,6 +142,12 @@ def test_export_refuses_what_it_would_spoil(captchas, tmp_path):
         export.export(str(tmp_path / 'first'), str(tmp_path / 'first' / '.'))
     assert before == sorted((path.name, path.stat().st_size)
                             for path in (tmp_path / 'first').iterdir())
+    other = tmp_path / 'other' / 'crack_captcha.model-0'
+    write_arrays(other, {'kept': np.float32(1)})
+    with pytest.raises(UserError, match='other: expected a folder without a captcha network, '
+                                        'found .*model-0; name another one'):
+        export.export(str(tmp_path / 'first'), str(tmp_path / 'other'))
+    assert read_arrays(other) == {'kept': np.float32(1)}
     write_arrays(tmp_path / 'digits' / 'mnist_model-5', {'Variable': np.zeros([784, 500])})
     with pytest.raises(UserError, match='expected a captcha network, found none'):
         export.export(str(tmp_path / 'digits' / 'mnist_model-5'), str(tmp_path / 'copy'))
