@@ -13,6 +13,7 @@ characters or lengths need a folder of their own, because to_tfrecord.py makes o
 import concurrent.futures
 import dataclasses
 import glob
+import math
 import multiprocessing
 import os
 import random
@@ -94,9 +95,12 @@ def check_same_kind(folder, texts, facts):
     """Raise a UserError if a folder's captchas have other characters or lengths than `facts`."""
     lengths, characters = [len(text) for text in texts], set().union(*texts)
     found = dataset.Facts(dataset.alphabet_of(characters), min(lengths), max(lengths))
-    # how likely texts of the wanted alphabet have so few of its characters, by chance
-    fewer = len(set(found.alphabet) & set(facts.alphabet)) / len(facts.alphabet)
-    if (characters - set(facts.alphabet) or fewer ** sum(lengths) < UNLIKELY
+    # how likely texts of the wanted alphabet have so few of its characters by chance: only digits,
+    # say, or, where they are no set with a name, any so many
+    wanted, there = len(facts.alphabet), len(set(found.alphabet) & set(facts.alphabet))
+    sets = 1 if dataset.charset_name(found.alphabet) else math.comb(wanted, there)
+    if (characters - set(facts.alphabet)
+            or math.log(sets) + sum(lengths) * math.log(there / wanted) < math.log(UNLIKELY)
             or found.shortest < facts.shortest or found.longest > facts.longest):
         raise console.UserError(
             f'{folder}: expected captchas of {facts}, found {len(texts)} of {found}; give the new '
@@ -113,7 +117,8 @@ def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
         check_same_kind(folder, drawn, drawing.facts)
         print(f'{folder} holds {len(drawn)} pictures; adding {num}, numbered from {first:06d}')
 
-    rng = random.Random(seed)
+    # added to a folder, the same seed gives other texts than before
+    rng = random.Random(f'{seed} {first}' if first and seed is not None else seed)
     numbered_texts = [(number, random_text(rng, drawing.facts))
                       for number in range(first, first + num)]
     jobs = [(folder, drawing, numbered_texts[i:i + CHUNK]) for i in range(0, num, CHUNK)]

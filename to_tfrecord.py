@@ -116,6 +116,9 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
         with open(facts_part, 'w', encoding='utf-8') as file:
             json.dump(known, file, indent=2)
             file.write('\n')
+        all_take_their_names = stack.pop_all()
+    with console.signals_later():  # or some of them would be the old ones
+        all_take_their_names.close()
     print(f'{out}: {written["test"]} test records, {written["train"]} training records, '
           f'{left_out} pictures left out because their text is in the test set')
     return bad
@@ -216,9 +219,10 @@ def main():
     wanted = labels.Wanted(args.labels, args.alphabet or dataset.CHARSETS.get(args.charset),
                            args.length, args.ignore_case)
     try:
-        bad = convert(args.images, args.out, args.num_test, wanted, args.shards)
-        for path in others:  # of another number of shards: two training sets would be too many
-            os.remove(path)
+        with files.alone(args.out, 'conversion'):
+            bad = convert(args.images, args.out, args.num_test, wanted, args.shards)
+            for path in others:  # of another number of shards: two training sets would be too many
+                os.remove(path)
     except tf.errors.OpError as error:  # TFRecordWriter's own way to say: disk full
         raise console.UserError(f'{args.out}: the records cannot be written: '
                                 f'{checkpoints.reason(error)}; make room there and run the same '

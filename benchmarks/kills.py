@@ -22,14 +22,14 @@ from PIL import Image
 
 import mnist_backward
 import to_tfrecord
-from support import checkpoints, console, dataset, files, models, records
+from support import checkpoints, console, dataset, models, records
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HANGS = 300  # seconds after which a script is taken for stuck
 SIGKILL = 9  # Windows has no name for it
 SIGNALS = signal.SIGINT, signal.SIGTERM, SIGKILL
 # What no run that ended well leaves: ours and TensorFlow's names of what is not whole yet.
-LEFTOVERS = '.*.part', files.LOCK_NAME, '*.tempstate*', '*_temp', '*.tmp*'
+LEFTOVERS = '.*.part', '.*.lock', '*.tempstate*', '*_temp', '*.tmp*'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import types
+import unicodedata
 
 from tqdm import tqdm
 
@@ -38,6 +39,7 @@ def quiet_start(name=''):
     setting then, so the descriptor is diverted to a file for that time; whatever is not start-up
     noise is printed afterwards. Set TF_CPP_MIN_LOG_LEVEL=0 to see TensorFlow's later notices.
     """
+    open_streams()
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # Python raises what matters of the rest
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     sys.stderr.flush()
@@ -61,6 +63,18 @@ def quiet_start(name=''):
                     print(line, file=sys.stderr)
 
 
+def open_streams():
+    """Let a standard stream that the shell has closed, as `>&-` does, lead nowhere."""
+    for number, name in enumerate(['stdin', 'stdout', 'stderr']):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, number)  # or the next file that is opened would be taken for it
+            if nowhere != number:
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, 'w' if number else 'r', encoding='utf-8'))
+
+
 def end_early(screen):
     """Let Ctrl-C and SIGTERM end this process by one line, written to the descriptor `screen`."""
     def end(number, _frame):
@@ -82,8 +96,11 @@ def run(main):
     for number in signal.SIGINT, signal.SIGTERM:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, unwind)
+    open_streams()
     if hasattr(sys.stdout, 'reconfigure'):  # a file name may have letters that the screen lacks
         sys.stdout.reconfigure(errors='backslashreplace')
+    if hasattr(sys.stdin, 'reconfigure'):  # or one that is typed, bytes that are no letters
+        sys.stdin.reconfigure(errors='surrogateescape')
     try:
         status = main()
         sys.stdout.flush()
@@ -133,7 +150,7 @@ def parser(doc):
 
 def positive_int(text):
     """argparse type: a whole number of at least 1."""
-    if not re.fullmatch(r'\+?\d+', text) or int(text) < 1:
+    if not re.fullmatch(r'\+?\d{1,18}', text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, found {text!r}')
     return int(text)
 
@@ -177,6 +194,7 @@ def length_range(text):
 
 def alphabet(text):
     """argparse type: characters, each once."""
+    text = unicodedata.normalize('NFC', text)  # as support/labels.py has the texts
     twice = next((character for character in text if text.count(character) > 1), None)
     if not text or twice:
         found = f'{text!r}' + f' with {twice} more than once' * bool(twice)
@@ -198,13 +216,14 @@ def stop_signals(notice='stopping after this step; once more to stop at once'):
 
     def note(number, _frame):
         if stop.signal is not None:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)
         stop.signal = number
         # os.write, because print() may be interrupted halfway by this very signal
         if notice:
             os.write(2, f'\n{notice}\n'.encode())
 
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
+           if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield stop
     finally:
@@ -254,8 +273,8 @@ def nobody_reads():
 
 
 def pasted_path(answer):
-    """A path as people paste it, in quotes, with ~ or with '\\ ' for each space -> the path."""
+    """A path as people paste it, in quotes, with ~ or with \\ before blanks and ( -> the path."""
     path = answer.strip().strip('\'"')
     if os.name != 'nt':
-        path = path.replace('\\ ', ' ')
+        path = re.sub(r'\\(.)', r'\1', path)
     return os.path.expanduser(path)

@@ -13,7 +13,7 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-LOCK_NAME = '.training.lock'
+LOCK_NAME = '.training.lock'  # of `alone` for a training
 LOCKED_BYTE = 1 << 20  # Windows lets nobody read what is locked, so this lies behind the text
 
 
@@ -45,8 +45,10 @@ def whole_file(path):
 
 
 @contextlib.contextmanager
-def alone(folder):
+def alone(folder, task='training'):
     """Keep `folder` to this process while the block runs; what is made for that goes afterwards.
+
+    Args: task: what it does there; another process may do another task there.
 
     The system itself holds the lock, so it ends with the process, even by kill -9: a lock file
     that is left behind stops nobody.
@@ -54,8 +56,8 @@ def alone(folder):
     """
     is_new = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, LOCK_NAME)
-    file = take(path)
+    path = os.path.join(folder, f'.{task}.lock')
+    file = take(path, task)
     try:
         yield
     finally:
@@ -69,7 +71,7 @@ def alone(folder):
                 os.rmdir(folder)
 
 
-def take(path):
+def take(path, task):
     """Open the lock file `path` and lock it. Returns: the file; closing it gives the lock back."""
     while True:
         # A folder from a stranger may have a link of this name: what it leads to stays as it is.
@@ -82,12 +84,12 @@ def take(path):
             holder = file.read(100).decode(errors='replace').strip() or 'another process'
             file.close()
             folder = os.path.dirname(path)
-            raise UserError(f'{folder}: expected a folder into which nobody else trains, found a '
-                            f'training of {holder}; wait for it or stop it, or train into '
+            raise UserError(f'{folder}: expected a folder without another {task}, found a '
+                            f'{task} of {holder}; wait for it or stop it, or name '
                             'another folder') from error
         except OSError as error:
             print(f'warning: {path}: cannot be locked here ({error.strerror}); do not start a '
-                  'second training into this folder', file=sys.stderr)
+                  f'second {task} into this folder', file=sys.stderr)
         # The one who held it may have removed it since it was opened; then it protects nothing.
         if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
             break

@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import shlex
+import unicodedata
 
 from support import dataset
 from support.console import UserError
@@ -51,7 +52,7 @@ def find_pictures(folder, wanted=Wanted()):
         texts, bad = texts_of_names(folder)
     else:
         texts, bad = texts_of_list(folder, wanted.labels_file)
-    texts = {name: same_case(text, wanted) for name, text in sorted(texts.items())}
+    texts = {name: same_case(composed(text), wanted) for name, text in sorted(texts.items())}
     usable = {}
     for name, text in texts.items():
         if not text:
@@ -83,7 +84,16 @@ def same_case(text, wanted):
     if not wanted.ignore_case:
         return text
     alphabet = wanted.alphabet or text.upper()
-    return ''.join(c if c in alphabet else c.swapcase() for c in text)
+    other = {c: c.swapcase() for c in text if len(c.swapcase()) == 1}  # but 'ß', which is 'SS'
+    return ''.join(c if c in alphabet else other.get(c, c) for c in text)
+
+
+def composed(text):
+    """The text with each accent or part of a Hangul syllable in its letter, as it is typed.
+
+    File names that come from a Mac have them as characters of their own.
+    """
+    return unicodedata.normalize('NFC', text)
 
 
 def texts_of_names(folder):
@@ -112,12 +122,16 @@ def texts_of_list(folder, labels_file):
     """
     texts, bad = {}, []
     inside = os.path.join(os.path.realpath(folder), '')
+    as_stored = {composed(name): name for name in visible(folder)}
     for number, name, text in read_list(folder, labels_file):
         path = os.path.realpath(os.path.join(folder, name))
         if not path.startswith(inside):
             raise UserError(f'{labels_file}: line {number}: expected a file in {folder}, found '
                             f'{name}; put all pictures there, or name their folder with --images')
         name = path.removeprefix(inside)  # however it was written
+        if not os.path.isfile(path):
+            name = as_stored.get(composed(name), name)
+            path = os.path.join(inside, name)
         if texts.get(name, text) != text:
             raise UserError(f'{labels_file}: line {number}: expected one text for {name}, found '
                             f'{texts[name]} and {text}; delete the wrong line')
@@ -139,7 +153,8 @@ def read_list(folder, labels_file):
         with open(labels_file, encoding='utf-8-sig', newline='') as file:
             first = file.readline()
             delimiter = max('\t,;', key=first.count)
-            rows = csv.reader(itertools.chain([first], file), delimiter=delimiter)
+            rows = csv.reader(itertools.chain([first], file), delimiter=delimiter,
+                              skipinitialspace=True)
             for number, row in enumerate(rows, 1):
                 cells = [cell.strip() for cell in row]
                 if not any(cells):

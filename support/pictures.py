@@ -96,8 +96,10 @@ def check_size(picture):
 def as_seen(picture):
     """Any Pillow picture -> the same with 8 bits, transparency on white, mode L or RGB."""
     if picture.mode.startswith('I'):  # 16-bit grey, which convert('L') would clip
-        values = np.asarray(picture).astype(np.int64).clip(0, 65535) // 257
-        picture = Image.fromarray(values.astype(np.uint8))  # 0 ... 255
+        values = np.asarray(picture).astype(np.int64).clip(0, 65535)
+        seen = values // 257  # 0 ... 255
+        seen[values == picture.info.get('transparency')] = 255  # white paper
+        picture = Image.fromarray(seen.astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert('RGBA')
         paper = Image.new('RGBA', picture.size, 'white')

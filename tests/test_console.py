@@ -209,6 +209,15 @@ def holder(tmp_path):
     process.communicate()
 
 
+def test_a_second_conversion_into_a_folder_is_refused_and_a_training_is_not_in_its_way(tmp_path):
+    with files.alone(str(tmp_path), 'conversion'), files.alone(str(tmp_path)):
+        with pytest.raises(console.UserError, match='without another conversion, found a '
+                                                    f'conversion of process {os.getpid()}'):
+            with files.alone(str(tmp_path), 'conversion'):
+                pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_second_training_in_a_folder_is_refused_and_told_of_the_first(holder, tmp_path):
     model = str(tmp_path / 'model')
     with pytest.raises(console.UserError, match=f'^{model}: expected .*, found a training of '
@@ -289,6 +298,47 @@ def test_reason_finds_the_file_systems_words():
 @pytest.mark.parametrize('answer, path', [
     ('a b.jpg', 'a b.jpg'), (' "a b.jpg" ', 'a b.jpg'), ("'a.jpg'\t", 'a.jpg'),
     ('a\\ b.jpg', 'a b.jpg' if os.name != 'nt' else 'a\\ b.jpg'),
+    pytest.param(r'it\'s\ \(1\).jpg', "it's (1).jpg", marks=pytest.mark.skipif(
+        os.name == 'nt', reason='there \\ parts folders')),
     ('~/a.jpg', os.path.join(os.path.expanduser('~'), 'a.jpg'))])
 def test_pasted_paths(answer, path):
     assert console.pasted_path(answer) == path
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
+def test_a_signal_that_is_ignored_stays_ignored_in_a_training_loop():
+    """As a shell script starts jobs in the background."""
+    old = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with console.stop_signals(None) as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert stop.signal is None
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.signal == signal.SIGTERM
+            with pytest.raises(KeyboardInterrupt) as second:
+                signal.raise_signal(signal.SIGTERM)
+            assert second.value.args == (signal.SIGTERM,)
+    finally:
+        signal.signal(signal.SIGINT, old)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='a shell of POSIX systems')
+@pytest.mark.parametrize('closed', ['<&-', '>&-', '2>&-', '>&- 2>&-'])
+def test_closed_streams_change_no_status(tmp_path, closed):
+    code = (f'import sys; sys.path.insert(0, {ROOT!r}); from support import console\n'
+            'with console.quiet_start("__main__"):\n    pass\n'
+            'def main():\n'
+            '    file = open("made", "w")\n'
+            '    print("text"), print("text", file=sys.stderr), file.write("whole"), file.close()\n'
+            'console.run(main)')
+    ended = subprocess.run(['sh', '-c', f'"$0" -c "$1" {closed}', sys.executable, code],
+                           cwd=tmp_path, stderr=subprocess.PIPE, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / 'made').read_text() == 'whole'
+
+
+def test_a_typed_name_that_is_not_utf8_is_a_name():
+    code = 'def main(): print(ascii(input()))\nconsole.run(main)'
+    ended = run_code(code, input='caf\udce9.png\n', errors='surrogateescape',
+                     env={**os.environ, 'PYTHONIOENCODING': 'utf-8:strict'})
+    assert (ended.returncode, ended.stdout) == (0, "'caf\\udce9.png'\n"), ended.stderr

@@ -1,5 +1,6 @@
 """The generator, run as a user runs it."""
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -89,8 +90,20 @@ def test_fonts_are_found_and_checked(tmp_path, capsys):
 def test_few_captchas_of_a_large_alphabet_may_be_added_to(tmp_path):
     for drawn, alphabet in (['0782', '0113'], '0123456789é'), (['abc0'], '0123456789abcdef'):
         gen_captcha.check_same_kind(str(tmp_path), drawn, dataset.Facts(alphabet))
+    cyrillic = 'абвгдежзийклмнопрстуфхцчшщъыьэюя'
+    texts = [gen_captcha.random_text(random.Random(k), dataset.Facts(cyrillic)) for k in range(10)]
+    gen_captcha.check_same_kind(str(tmp_path), texts, dataset.Facts(cyrillic))
     with pytest.raises(UserError, match='found 1 of 4 characters of 0-9 a-z'):
         gen_captcha.check_same_kind(str(tmp_path), ['abcz'], dataset.Facts('0123456789abcdef'))
+
+
+def test_the_same_seed_adds_other_texts(tmp_path):
+    for _ in range(2):
+        gen_captcha.gen_captcha(str(tmp_path), 5, seed=3, workers=1)
+    rng = random.Random(3)
+    first = [gen_captcha.random_text(rng, dataset.Facts()) for _ in range(5)]
+    drawn = texts(tmp_path)
+    assert len(drawn) == 10 and drawn[:5] == first and not {*drawn[5:]} & {*first}
 
 
 def test_the_seed_fixes_the_texts(run_script, tmp_path):

@@ -1,4 +1,6 @@
 """Texts of pictures: by file names, by a list, and what looks like an accident."""
+import unicodedata
+
 import pytest
 from PIL import Image
 
@@ -104,7 +106,8 @@ def with_list(tmp_path, text, names=('a.png', 'b 1.png')):
 
 @pytest.mark.parametrize('text', [
     'a.png,0782\nb 1.png,x_-y\n', 'file\ttext\na.png\t0782\nb 1.png\tx_-y\n\n',
-    '\ufeffname;label\r\na.png;0782\r\n"b 1.png"; x_-y\r\n'])
+    '\ufeffname;label\r\na.png;0782\r\n"b 1.png"; x_-y\r\n',
+    '"a.png", "0782"\n"b 1.png", "x_-y"\n'])
 def test_a_list_gives_any_text(tmp_path, text):
     folder, path = with_list(tmp_path, text)
     assert found(folder, labels_file=path) == (
@@ -160,3 +163,22 @@ def test_a_list_that_is_not_there_or_no_text(tmp_path):
     Image.new('L', (40, 40), 200).save(tmp_path / 'picture.png')
     with pytest.raises(UserError, match='picture.png: expected a CSV or TSV file in UTF-8'):
         found(folder, labels_file=str(tmp_path / 'picture.png'))
+
+
+def test_names_from_a_mac_are_read_as_they_are_typed(tmp_path):
+    """A Mac's file names hold 한 as three characters, which look the same on the screen."""
+    texts = ['한글가나', '나가글한']
+    stored = [unicodedata.normalize('NFD', f'{text}_{k}.png') for k, text in enumerate(texts)]
+    folder = fill(tmp_path / 'a', stored)
+    facts = dataset.Facts(''.join(sorted(texts[0])), 4, 4)
+    assert found(folder) == (dict(zip(stored, texts)), {}, facts)
+    assert found(folder, alphabet=texts[0])[1] == {}
+    (tmp_path / 'list').write_text(''.join(
+        f'{text}_{k}.png,{text}\n' for k, text in enumerate(texts)), encoding='utf-8')
+    assert found(folder, labels_file=str(tmp_path / 'list')) == (
+        dict(zip(stored, texts)), {}, facts)
+
+
+def test_ignoring_case_changes_no_length(tmp_path):
+    folder = fill(tmp_path / 'a', ['straße.png'])
+    assert found(folder, ignore_case=True)[0] == {'straße.png': 'STRAßE'}

@@ -137,6 +137,14 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     np.testing.assert_array_equal(found, values // 257)
 
 
+def test_16_bit_grey_that_is_transparent_is_white_paper(tmp_path):
+    values = np.full([224, 224], 30000, np.uint16)
+    values[:, :50] = 7
+    Image.fromarray(values).save(tmp_path / '0782.png', transparency=7)
+    found = pictures.load_captcha(tmp_path / '0782.png')
+    assert np.all(found[:, :50] == 255) and np.all(found[:, 50:] == 30000 // 257)
+
+
 def test_exif_rotation(picture, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned 90 degrees clockwise

@@ -119,6 +119,28 @@ def test_other_shards_are_replaced_when_that_is_wanted(thirty, tmp_path, monkeyp
     assert len(read(tmp_path / 'train.tfrecords')) == 25
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
+def test_a_stop_while_the_files_take_their_names_leaves_one_set(thirty, tmp_path, monkeypatch):
+    to_tfrecord.convert(str(thirty), str(tmp_path / 'out'), num_test=8)
+    replace, replaced = os.replace, []
+
+    def stopped(part, path):
+        if not replaced:
+            signal.raise_signal(signal.SIGINT)
+        replace(part, path)
+        replaced.append(os.path.basename(path))
+    monkeypatch.setattr(os, 'replace', stopped)
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            to_tfrecord.convert(str(thirty), str(tmp_path / 'out'), num_test=5)
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert sorted(replaced) == ['dataset.json', 'test.tfrecords', 'train.tfrecords']
+    assert len(read(tmp_path / 'out' / 'test.tfrecords')) == 5
+    assert json.loads((tmp_path / 'out' / 'dataset.json').read_text())['test'] == 5
+
+
 def test_no_text_of_the_test_set_is_trained_on(thirty, tmp_path):
     for k in range(30):  # every text once more, with another grey
         grey(thirty / f'{k:04d}_{k + 30:06d}.png', 8 * k + 1)
@@ -263,7 +285,7 @@ def test_missing_and_empty_folders_are_one_line(one_line_error, tmp_path):
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='no SIGKILL')
-def test_a_kill_leaves_no_half_written_records(tmp_path):
+def test_a_kill_leaves_no_half_written_records(tmp_path, run_script):
     folder = tmp_path / 'images'
     folder.mkdir()
     for k in range(3000):
@@ -279,7 +301,8 @@ def test_a_kill_leaves_no_half_written_records(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not [name for name in os.listdir(out) if not name.startswith('.')]
-    to_tfrecord.convert(str(folder), str(out))  # and the next run clears up
+    again = run_script('to_tfrecord.py', '--images', folder, '--out', out)  # and clears up
+    assert again.returncode == 0, again.stderr
     assert sorted(os.listdir(out)) == ['dataset.json', 'test.tfrecords', 'train.tfrecords']
     assert len(list(records.read_records(str(out / 'train.tfrecords')))) == 2500
     np.testing.assert_array_equal(next(records.read_records(str(out / 'test.tfrecords')))[0],
