@@ -200,7 +200,7 @@ def by_pictures(args):
     for (name, points), look, marker in zip(lines.items(), looks(), itertools.cycle(MARKERS)):
         plot.plot(*zip(*sorted(points)), label=name, marker=marker, clip_on=False, **look)
     counts = sorted({count for points in lines.values() for count, _ in points})
-    plot.set(xscale='log', ylim=(0, 100))
+    plot.set(xscale='log', ylim=(args.lowest, 100))
     plot.set_xticks(counts, [f'{count:,}' for count in counts])
     plot.minorticks_off()
     plot.legend(loc='lower right', frameon=False)
@@ -327,12 +327,13 @@ def parse(arguments=None):
                      help='iterations to show (default: %(default)s)')
     one.add_argument('--classes', type=console.positive_int, default=10,
                      help='characters among which a network guesses (default: %(default)s)')
-    one = command('held_out', held_out)
-    one.add_argument('runs', nargs='+', type=named_folder, metavar='NAME=FOLDER')
-    one.add_argument('--lowest', type=float, default=0.0, metavar='PERCENT',
-                     help='where the upright axis begins (default: %(default)s)')
-    one = command('pictures', by_pictures)
-    one.add_argument('runs', nargs='+', type=counted_folder, metavar='NAME=N:FOLDER')
+    for name, draw, run, metavar in [
+            ('held_out', held_out, named_folder, 'NAME=FOLDER'),
+            ('pictures', by_pictures, counted_folder, 'NAME=N:FOLDER')]:
+        one = command(name, draw)
+        one.add_argument('runs', nargs='+', type=run, metavar=metavar)
+        one.add_argument('--lowest', type=float, default=0.0, metavar='PERCENT',
+                         help='where the upright axis begins (default: %(default)s)')
     one = command('confusions', confusions)
     one.add_argument('--model-dir', required=True, metavar='FOLDER')
     one.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
