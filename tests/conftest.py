@@ -1,11 +1,21 @@
 """What several tests use: a script run as a user runs it, and small real data sets."""
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from helpers import ROOT
+
+
+def pytest_configure():
+    """Ctrl-C works as in a terminal, also if a shell that started us in the background ignores it.
+
+    The scripts that the tests start inherit that, and would ignore it, too.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')
