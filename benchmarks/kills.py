@@ -152,7 +152,8 @@ def check_end(name, folder, before):
     """
     after = saved_files(folder)
     left = [os.path.join(place, name) for place, inner, names in os.walk(folder)
-            for name in (*inner, *names) if any(fnmatch.fnmatch(name, pattern) for pattern in LEFTOVERS)]
+            for name in (*inner, *names)
+            if any(fnmatch.fnmatch(name, pattern) for pattern in LEFTOVERS)]
     assert not left, f'left over: {left}'
     if name == 'gen_captcha.py':
         numbers = [path[-10:-4] for path in after]

@@ -43,7 +43,7 @@ def kept(folder, name):
 
 
 def of_name(prefixes, name):
-    """Those of `prefixes` that are checkpoints of this name: another training may share a folder."""
+    """Those of `prefixes` that are checkpoints of this name: two trainings may share a folder."""
     return [prefix for prefix in prefixes
             if re.fullmatch(rf'{re.escape(name)}(-\d+)?', os.path.basename(prefix))]
 

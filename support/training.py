@@ -109,11 +109,8 @@ def prepare(recipe, run):
         newest = models.newest(run.model_dir)
         resumed = None if run.restart else newest
     pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)
-    both = {*map(os.path.realpath, all_files)} & {*map(os.path.realpath,
-                                                      records.files(run.test_file))}
-    if both:
-        raise UserError(f'{run.test_file}: expected pictures that are not trained on, found '
-                        f'{min(both)} in --train, too; name other files with --test or --train')
+    if cluster.is_chief(run.member):
+        check_held_out(all_files, run.test_file)
     if run.init_from is not None and not resumed:
         init_from = models.about(models.find(run.init_from))
         check_initial(init_from, recipe)
@@ -168,6 +165,15 @@ def check_data(train_files, run, batch_size):
         raise UserError(f'{run.test_file}: expected {facts} as in {run.train_file}, found '
                         f'{test_facts}; make both at once, with python to_tfrecord.py')
     return count, test_count, facts, chance
+
+
+def check_held_out(train_files, test_file):
+    """Raise a UserError if a file of held-out records is among those that are trained on."""
+    both = {*map(os.path.realpath, train_files)} & {*map(os.path.realpath,
+                                                        records.files(test_file))}
+    if both:
+        raise UserError(f'{test_file}: expected pictures that are not trained on, found '
+                        f'{min(both)} in --train, too; name other files with --test or --train')
 
 
 def seed(run, start):

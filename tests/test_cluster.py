@@ -12,7 +12,7 @@ import pytest
 
 import captcha_train
 from helpers import ROOT, read_arrays
-from support import cluster, dataset, launch, models, recipes
+from support import cluster, dataset, launch, models, recipes, training
 from support.console import UserError
 
 tf = captcha_train.tf
@@ -85,6 +85,14 @@ def test_shares_are_disjoint_and_complete():
     with pytest.raises(UserError, match='expected at least 3 record files.*--shards 12'):
         cluster.share(cluster.parse(config()), paths[:2])
     assert cluster.share(None, paths) == paths
+
+
+def test_a_worker_needs_no_held_out_records(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, 'agree', lambda member, agreement: True)  # of a running cluster
+    member = cluster.parse(config(worker=['b:1']))
+    run = training.Run(str(shards), str(tmp_path / 'none'), str(tmp_path / 'model'), member=member)
+    start = training.prepare(recipes.make('small_cnn', batch_size=8), run)
+    assert len(start.train_files) == 1 and start.held_out == 0
 
 
 def build(member):
