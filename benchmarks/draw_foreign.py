@@ -12,7 +12,7 @@ So this script imports nothing of the project, and only the generator that is as
 
 wheezy      background, warped and turned text, a curve, noise, smoothing; 160x60, own colours
 claptcha    each letter distorted as a quadrilateral, one line across; 200x80, black on white
-multicolor  each letter in a colour of its own, lines, dots; 256x144
+multicolor  each letter in a colour of its own, lines, dots; 640x360
 mixed       plain text in any font, 140 to 770 pixels wide: light on dark or dark on light, turned
             letters, lines, dots, blur
 """
