@@ -131,14 +131,21 @@ def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
         try:
             for done in pool.map(draw, jobs):
                 bar.update(done)
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    there = len(already_drawn(folder)[0])
+            if not is_removed(folder, error):
+                raise
+    there = len(already_drawn(folder)[0]) if os.path.isdir(folder) else 0
     if there < len(drawn) + num:  # the folder was removed, and made again by the next picture
         raise console.UserError(f'{folder}: expected {len(drawn) + num} pictures, found {there}; '
                                 'somebody removed some while others were drawn: draw more')
     print(f'{folder}: {there} pictures')
+
+
+def is_removed(folder, error):
+    """Whether an exception says that a picture's folder went away while the picture was saved."""
+    return (isinstance(error, FileNotFoundError) and error.filename is not None
+            and os.path.realpath(os.path.dirname(error.filename)) == os.path.realpath(folder))
 
 
 def find_fonts(folder, alphabet):

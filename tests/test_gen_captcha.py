@@ -174,3 +174,12 @@ def test_pictures_that_are_removed_meanwhile_are_missed(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert 'images: expected 1000 pictures, found' in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize('folder', ['images', './images/', 'other/../images'])
+def test_a_folder_removed_while_a_picture_is_saved_is_told_from_other_missing_files(folder):
+    lost = FileNotFoundError(2, 'No such file', os.path.join(folder, '.0782_000001.jpg.part'))
+    assert gen_captcha.is_removed(folder, lost)
+    assert not gen_captcha.is_removed(folder, FileNotFoundError(2, 'No such file', 'font.ttf'))
+    assert not gen_captcha.is_removed(folder, FileNotFoundError())
+    assert not gen_captcha.is_removed(folder, KeyboardInterrupt())
