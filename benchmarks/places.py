@@ -147,7 +147,7 @@ def two_at_once(name, prepared, top):
     """Two trainings into one folder: the second names the first, which ends well."""
     folder = linked(name, prepared, top)
     first = start(name, folder)
-    wait_for(os.path.join(written(name, folder), files.LOCK_NAME), first)
+    wait_for(os.path.join(written(name, folder), files.lock_name()), first)
     # It may take the second longer to start than the first to end.
     first.send_signal(signal.SIGSTOP)
     refused = ended(start(name, folder), 2, f'process {first.pid}, begun')

@@ -194,13 +194,21 @@ def length_range(text):
 
 def alphabet(text):
     """argparse type: characters, each once."""
-    text = unicodedata.normalize('NFC', text)  # as support/labels.py has the texts
+    text = composed(text)
     twice = next((character for character in text if text.count(character) > 1), None)
     if not text or twice:
         found = f'{text!r}' + f' with {twice} more than once' * bool(twice)
         raise argparse.ArgumentTypeError('expected an alphabet, each character once, '
                                          f'found {found}')
     return text
+
+
+def composed(text):
+    """The text with each accent or part of a Hangul syllable in its letter, as it is typed.
+
+    File names that come from a Mac have them as characters of their own.
+    """
+    return unicodedata.normalize('NFC', text)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-LOCK_NAME = '.training.lock'  # of `alone` for a training
 LOCKED_BYTE = 1 << 20  # Windows lets nobody read what is locked, so this lies behind the text
 
 
@@ -56,7 +55,7 @@ def alone(folder, task='training'):
     """
     is_new = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, f'.{task}.lock')
+    path = os.path.join(folder, lock_name(task))
     file = take(path, task)
     try:
         yield
@@ -69,6 +68,11 @@ def alone(folder, task='training'):
         if is_new:
             with contextlib.suppress(OSError):  # something has been written there
                 os.rmdir(folder)
+
+
+def lock_name(task='training'):
+    """The name of the file that `alone` locks in a folder."""
+    return f'.{task}.lock'
 
 
 def take(path, task):

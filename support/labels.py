@@ -10,10 +10,9 @@ import itertools
 import os
 import re
 import shlex
-import unicodedata
 
 from support import dataset
-from support.console import UserError
+from support.console import UserError, composed
 
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
 NO_PICTURES = ('.csv', '.html', '.json', '.md', '.py', '.tfrecords', '.tsv', '.txt', '.xml', '.zip')
@@ -86,14 +85,6 @@ def same_case(text, wanted):
     alphabet = wanted.alphabet or text.upper()
     other = {c: c.swapcase() for c in text if len(c.swapcase()) == 1}  # but 'ß', which is 'SS'
     return ''.join(c if c in alphabet else other.get(c, c) for c in text)
-
-
-def composed(text):
-    """The text with each accent or part of a Hangul syllable in its letter, as it is typed.
-
-    File names that come from a Mac have them as characters of their own.
-    """
-    return unicodedata.normalize('NFC', text)
 
 
 def texts_of_names(folder):

@@ -91,22 +91,24 @@ def read_records(place):
     """
     paths = files(place) if isinstance(place, str) else place
     heads = None  # as many as the first record has, unless dataset.json knows
-    expected = dataset.read_facts(paths[0])
-    for path in paths:
-        facts = dataset.read_facts(path)
+    facts_of = [dataset.read_facts(path) for path in paths]
+    expected = facts_of[0]
+    for path, facts in zip(paths, facts_of):
         if facts != expected:  # a class would be another character in each
             raise UserError(f'{path}: expected {expected or "no dataset.json"}, as {paths[0]} has, '
                             f'found {facts or "none"}; make one set of both: python to_tfrecord.py '
                             '--images <the pictures of both>')
-        for image, labels in read_file(path, heads):
+        for image, labels in read_file(path, facts, heads):
             heads = len(labels)
             yield image, labels
 
 
-def read_file(path, heads=None):
-    """`read_records` of one file, whose records have `heads` labels; None: it tells itself."""
+def read_file(path, facts, heads):
+    """`read_records` of one file, whose records have `heads` labels; None: it tells itself.
+
+    Args: facts: of its dataset.json, which knows; None: there is none.
+    """
     again = make_command(path) + ' --overwrite'
-    facts = dataset.read_facts(path)
     heads = facts.heads if facts else heads
     classes = facts.num_classes if facts else len(dataset.CHARSETS['alnum'])
     size = dataset.IMAGE_SIZE

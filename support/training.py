@@ -108,9 +108,8 @@ def prepare(recipe, run):
         checkpoints.remove_halves(run.model_dir, models.MODEL_NAME)
         newest = models.newest(run.model_dir)
         resumed = None if run.restart else newest
-    pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)
-    if cluster.is_chief(run.member):
         check_held_out(all_files, run.test_file)
+    pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)
     if run.init_from is not None and not resumed:
         init_from = models.about(models.find(run.init_from))
         check_initial(init_from, recipe)

@@ -162,16 +162,12 @@ def test_a_signal_waits_until_the_progress_bar_is_made(monkeypatch):
         made.append('bar')
         return made[-1]
     monkeypatch.setattr(console, 'tqdm', tqdm)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            console.progress(3, 'drawing', 'picture')
-        assert made == ['bar']
-        with console.stop_signals(None) as stop:  # around it: notes the signal as always
-            assert console.progress(3, 'drawing', 'picture') == 'bar'
-            assert stop.signal == signal.SIGINT
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        console.progress(3, 'drawing', 'picture')
+    assert made == ['bar']
+    with console.stop_signals(None) as stop:  # around it: notes the signal as always
+        assert console.progress(3, 'drawing', 'picture') == 'bar'
+        assert stop.signal == signal.SIGINT
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
@@ -225,7 +221,7 @@ def test_a_second_training_in_a_folder_is_refused_and_told_of_the_first(holder, 
         with files.alone(model):
             pass
     with files.alone(str(tmp_path / 'other')):  # another folder is free
-        assert os.listdir(tmp_path / 'other') == [files.LOCK_NAME]
+        assert os.listdir(tmp_path / 'other') == [files.lock_name()]
     assert sorted(os.listdir(tmp_path)) == ['model']  # what was made for the lock is gone
 
 
@@ -233,9 +229,9 @@ def test_the_lock_of_a_killed_training_stops_nobody(holder, tmp_path):
     holder.kill()
     holder.wait()
     model = tmp_path / 'model'
-    assert os.listdir(model) == [files.LOCK_NAME]
+    assert os.listdir(model) == [files.lock_name()]
     with files.alone(str(model)):
-        assert f'process {os.getpid()},' in (model / files.LOCK_NAME).read_text()
+        assert f'process {os.getpid()},' in (model / files.lock_name()).read_text()
         (model / 'saved').write_text('')
     assert os.listdir(model) == ['saved']
 
