@@ -3,6 +3,7 @@
 Command:  python captcha_test.py                     the test set: figures and a sheet of pictures
           python captcha_test.py my.jpg other.png    each file: its text and how sure that is
           python captcha_test.py my/*.png --csv read.csv    the same into a table
+          python captcha_test.py --views 5           each captcha read five times, a little moved
 Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the files named
 Writes:   captcha/test_sheet.png: 24 captchas with what was read, wrong ones first (test set
           only); with --csv a table of file, text and confidence
@@ -64,30 +65,37 @@ class Reader:
         return found
 
 
-def build_reader(about):
+def build_reader(about, views=1):
     """The graph that reads captchas.
 
-    Args: about: of the checkpoint, see models.About.
+    Args: about: of the checkpoint, see models.About. views: how often each picture is read, a
+      little moved, 1 ... len(inputs.VIEWS).
     Returns:
       x: placeholder float32 [None, 224, 224], -1 ... 1.
       predictions: int64 [batch, heads], classes.
-      confidence: float32 [batch], the product of the heads' largest softmax values.
+      confidence: float32 [batch], the product of the heads' largest softmax values, which are
+        the views' mean.
     """
     x = tf.placeholder(tf.float32, [None, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
     network_fn = nets_factory.get_network_fn(
         about.fields['network'], num_classes=about.facts.num_classes, is_training=False,
         method=about.fields['method'], num_heads=about.facts.heads)
     images = inputs.network_input(x, *(about.fields[field] for field in recipes.INPUT))
-    *logits, _ = network_fn(images)
-    logits = tf.stack(logits, axis=1)  # [batch, heads, num_classes]
-    predictions = tf.argmax(logits, axis=2)
-    confidence = tf.reduce_prod(tf.reduce_max(tf.nn.softmax(logits), axis=2), axis=1)
+    softmax = []
+    for view in inputs.views(images, views):
+        with tf.variable_scope(tf.get_variable_scope(), reuse=bool(softmax)):
+            *logits, _ = network_fn(view)
+        softmax.append(tf.nn.softmax(tf.stack(logits, axis=1)))  # [batch, heads, num_classes]
+    softmax = tf.add_n(softmax) / views
+    predictions = tf.argmax(softmax, axis=2)
+    confidence = tf.reduce_prod(tf.reduce_max(softmax, axis=2), axis=1)
     return x, predictions, confidence
 
 
-def open_reader(model_dir=models.MODEL_DIR):
+def open_reader(model_dir=models.MODEL_DIR, views=1):
     """Restore the newest checkpoint of a folder.
 
+    Args: views: as for `build_reader`.
     Returns: Reader.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """
@@ -107,7 +115,7 @@ def open_reader(model_dir=models.MODEL_DIR):
                                 f'{", ".join(nets_factory.names())} and a method of it, found '
                                 f'{network}, {method}; train one of them with: {train} --restart')
     with tf.Graph().as_default():
-        x, predictions, confidence = build_reader(about)
+        x, predictions, confidence = build_reader(about, views)
         sess = tf.Session()
         checkpoints.restore(tf.train.Saver(), sess, checkpoint,
                             models.train_again_command(model_dir))
@@ -135,9 +143,9 @@ def brackets(text):
     return ' '.join(f'[{character}]' for character in text)
 
 
-def test(model_dir, test_file, sheet):
+def test(model_dir, test_file, sheet, views=1):
     """Read the whole test set, print how well that went and save the sheet of pictures."""
-    reader = open_reader(model_dir)
+    reader = open_reader(model_dir, views)
     facts = reader.facts
     check_records(reader, test_file)
     results = []  # (label, predicted text)
@@ -175,7 +183,7 @@ def check_records(reader, test_file):
                                 '--model-dir FOLDER')
 
 
-def read_files(model_dir, paths, csv_file=None):
+def read_files(model_dir, paths, csv_file=None, views=1):
     """Print `<file> <text> <confidence>` for each picture; a bad one does not stop the others.
 
     Args: csv_file: write it there as a table instead; a bad picture has an empty text.
@@ -183,7 +191,7 @@ def read_files(model_dir, paths, csv_file=None):
     """
     if csv_file:
         files.writable_folder(os.path.dirname(csv_file) or '.')
-    reader = open_reader(model_dir)
+    reader = open_reader(model_dir, views)
     rows, status = [], 0
     with contextlib.ExitStack() as stack:
         if csv_file:
@@ -217,6 +225,9 @@ def main():
                         help=f'where to save the sheet (default: {SHEET_NAME} beside the model)')
     parser.add_argument('--csv', metavar='FILE',
                         help='write file, text and confidence of each FILE there')
+    parser.add_argument('--views', type=int, choices=range(1, len(inputs.VIEWS) + 1), default=1,
+                        help='how often each picture is read, a little moved, and averaged: a '
+                             'little surer, for so many times the work (default: %(default)s)')
     args = parser.parse_args()
     if args.csv is not None and not args.files:
         raise console.UserError('--csv: expected picture files to read, found none; name them')
@@ -231,9 +242,9 @@ def main():
         paths = args.files
         if os.name == 'nt':  # its shells leave my/*.png to the program
             paths = [path for name in paths for path in sorted(glob.glob(name)) or [name]]
-        return read_files(args.model_dir, paths, args.csv)
+        return read_files(args.model_dir, paths, args.csv, args.views)
     return test(args.model_dir, args.test or dataset.TEST_FILE,
-                args.sheet or os.path.join(args.model_dir, SHEET_NAME))
+                args.sheet or os.path.join(args.model_dir, SHEET_NAME), args.views)
 
 
 if __name__ == '__main__':

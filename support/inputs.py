@@ -2,6 +2,8 @@
 import tensorflow.compat.v1 as tf
 
 EVERY = 4  # rows and columns from one pixel to the next of those that tell ink from paper
+FAR = 4  # pixels of 224 that a picture is moved by to be read once more
+VIEWS = ((0, 0), (FAR, FAR), (-FAR, -FAR), (FAR, -FAR), (-FAR, FAR))  # rows down, columns right
 
 
 def network_input(x, standardize, dark_ink=False):
@@ -28,6 +30,19 @@ def network_input(x, standardize, dark_ink=False):
 def minus_where(condition):
     """-1 where a tensor of booleans is true, 1 elsewhere: float32 of its shape."""
     return 1 - 2 * tf.cast(condition, tf.float32)
+
+
+def views(images, count):
+    """The pictures as they are, and moved by a few pixels, to be read several times.
+
+    Args: images: float32 [batch, height, width, 1]. count: of the pictures as they are and their
+      moved copies, 1 ... len(VIEWS).
+    Returns: a list of such tensors; what comes in from outside repeats the border.
+    """
+    height, width = images.shape[1:3].as_list()
+    wider = tf.pad(images, [[0, 0], [FAR, FAR], [FAR, FAR], [0, 0]], 'SYMMETRIC')
+    return [images, *(wider[:, FAR - down:FAR - down + height, FAR - right:FAR - right + width]
+                      for down, right in VIEWS[1:count])]
 
 
 def distort(images, distortion, size=None):

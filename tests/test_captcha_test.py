@@ -91,6 +91,21 @@ def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
     np.testing.assert_allclose(confidence, softmax.max(-1).prod(0), rtol=1e-3)
 
 
+def test_views_are_the_picture_and_moved_copies_averaged(original):
+    folder, arrays = original
+    images = np.random.default_rng(2).integers(0, 256, [2, 224, 224], np.uint8)
+    wider = np.pad(records.scale(images), [(0, 0), (4, 4), (4, 4)], 'symmetric')
+    corners = (4, 4), (0, 0), (8, 8)  # as it is, moved down and right, up and left
+    views = [wider[:, top:top + 224, left:left + 224] for top, left in corners]
+    odds = np.exp(reference_logits(arrays, np.concatenate(views)))  # [4, 3 * 2, 10]
+    softmax = np.split(odds / odds.sum(-1, keepdims=True), 3, axis=1)
+    expected = np.mean(softmax, axis=0)  # [4, 2, 10]
+    predictions, confidence = captcha_test.open_reader(str(folder), views=3).classify(images)
+    np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
+    np.testing.assert_allclose(confidence, expected.max(-1).prod(0), rtol=1e-3)
+    assert not np.allclose(softmax[0], softmax[1], rtol=1e-2)  # the moved ones say something else
+
+
 # --- as a user runs it
 
 @pytest.fixture(scope='module')
