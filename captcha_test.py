@@ -169,8 +169,11 @@ def test(model_dir, test_file, sheet, views=1):
     captcha_report.print_figures(results)
     print(f'time: {1000 * seconds / len(results):.1f} ms a picture, {BATCH_SIZE} at a time')
     print(f'checkpoint: {reader.checkpoint}')
-    captcha_report.save_sheet((shown[False] + shown[True])[:captcha_report.SHEET_SIZE], sheet)
-    print(f'pictures: {sheet}')
+    print(f'records: {test_file}')
+    lacking = captcha_report.save_sheet(
+        (shown[False] + shown[True])[:captcha_report.SHEET_SIZE], sheet)
+    print(f'pictures: {sheet}' + (f' (boxes stand for {lacking}, which its font lacks)'
+                                  if lacking else ''))
 
 
 def check_records(reader, test_file):
@@ -192,7 +195,7 @@ def read_files(model_dir, paths, csv_file=None, views=1):
     if csv_file:
         files.writable_folder(os.path.dirname(csv_file) or '.')
     reader = open_reader(model_dir, views)
-    rows, status = [], 0
+    rows, good, status = [], 0, 0
     with contextlib.ExitStack() as stack:
         if csv_file:
             part = stack.enter_context(files.whole_file(csv_file))
@@ -201,8 +204,10 @@ def read_files(model_dir, paths, csv_file=None, views=1):
         for path, found in zip(paths, found_of):
             if isinstance(found, console.UserError):
                 status, found = console.complain(found), ('', 0.0)
-            elif not csv_file:
-                console.say(f'{path} {found[0]} {found[1]:.2f}')
+            else:
+                good += 1
+                if not csv_file:
+                    console.say(f'{path} {found[0]} {found[1]:.2f}')
             rows.append((path, found[0], f'{found[1]:.4f}'))
             if csv_file:
                 bar.update()
@@ -210,7 +215,7 @@ def read_files(model_dir, paths, csv_file=None, views=1):
             with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
                 csv.writer(file).writerows([('file', 'text', 'confidence'), *rows])
     if csv_file:
-        print(f'{csv_file}: {sum(bool(text) for _, text, _ in rows)} of {len(paths)} pictures read')
+        print(f'{csv_file}: {good} of {len(paths)} pictures read')
     return status
 
 

@@ -10,7 +10,7 @@ Takes:    a minute for 40,000 pictures on two cores; all cores draw
 A second run adds pictures and continues the numbers; nothing is overwritten. Captchas of other
 characters or lengths need a folder of their own, because to_tfrecord.py makes one set of a folder.
 """
-import concurrent.futures
+import concurrent.futures.process
 import dataclasses
 import glob
 import math
@@ -38,6 +38,8 @@ CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a liv
 VARIED = 0.8  # share of the pictures of --varied that are not in the package's own style
 UNLIKELY = 0.001  # probability below which a folder is taken for one of another alphabet
 LONGEST = 65500  # pixels of a side of a JPEG file
+FONT_SIZES = 42, 50, 56  # pixels, the package's own, for a picture of IMAGE_HEIGHT
+LOWEST, NARROWEST = 16, 6  # pixels that a picture needs, and each character of its width
 NOT_IN_NAMES = re.compile(labels.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
 
 
@@ -67,7 +69,8 @@ def draw(job):
     Returns: how many pictures were written.
     """
     folder, drawing, numbered_texts = job
-    image = ImageCaptcha(drawing.width, drawing.height, list(drawing.fonts))  # RGB
+    sizes = tuple(size * drawing.height // dataset.IMAGE_HEIGHT for size in FONT_SIZES)
+    image = ImageCaptcha(drawing.width, drawing.height, list(drawing.fonts), sizes)  # RGB
     for number, text in numbered_texts:
         ours = drawing.varied and random.random() < VARIED
         picture = styles.varied(text, drawing.fonts) if ours else image.generate_image(text)
@@ -133,6 +136,11 @@ def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
                 bar.update(done)
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, concurrent.futures.process.BrokenProcessPool):
+                raise console.UserError(
+                    f'{folder}: expected processes that draw to their end, found one ended from '
+                    'outside, perhaps for lack of memory; the pictures that are there are whole: '
+                    'draw the rest with --num') from error
             if not is_removed(folder, error):
                 raise
     there = len(already_drawn(folder)[0]) if os.path.isdir(folder) else 0
@@ -223,9 +231,15 @@ def main():
         raise console.UserError(f'--width, --height: expected at most {LONGEST} pixels each and '
                                 f'{pictures.MAX_PIXELS} in all, which a picture file and '
                                 f'to_tfrecord.py take, found {args.width}x{args.height}')
-    gen_captcha(args.out, args.num, Drawing(dataset.Facts(alphabet, *args.length), args.width,
-                                            args.height, find_fonts(args.fonts, alphabet),
-                                            args.varied), args.seed)
+    facts = dataset.Facts(alphabet, *args.length)
+    if args.height < LOWEST or args.width < NARROWEST * facts.longest:
+        raise console.UserError(f'--width, --height: expected at least {NARROWEST} pixels for each '
+                                f'of {facts.longest} characters and {LOWEST} for their height, '
+                                f'found {args.width}x{args.height}; name larger ones')
+    drawing = Drawing(facts, args.width, args.height, find_fonts(args.fonts, alphabet),
+                      args.varied)
+    with files.alone(args.out, 'drawing'):
+        gen_captcha(args.out, args.num, drawing, args.seed)
 
 
 if __name__ == '__main__':

@@ -8,7 +8,8 @@ Reads:    the pictures and the newest checkpoint in ./model/ (python mnist_backw
 Writes:   nothing, or with --show one PNG a picture
 Takes:    3 s to start, then 20 ms for a small picture, a second for a telephone's photograph
 
-Several digits that stand apart are read from left to right: [2 0 2 6]. A blank picture gives [].
+Several digits that stand apart are read line by line, from left to right: [2 0 2 6]. A blank
+picture gives [].
 After each reading a line says how sure the network is, and when not to trust it.
 """
 import argparse
@@ -99,6 +100,9 @@ def application(testPics=(), post=False, show=False,
                      post, show, model_folder)
     status = 0
     for testPic in testPics:
+        if testPic.endswith(digit_report.DRAWN):  # my/*.png names those of --show, too
+            console.say(f'{testPic}: not read: a drawing of --show')
+            continue
         try:
             read(testPic)
         except console.UserError as error:

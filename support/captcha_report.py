@@ -1,5 +1,6 @@
 """What captcha_test.py prints and draws of a test set: figures, and a sheet of read captchas."""
 import collections
+import math
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -38,19 +39,26 @@ def print_figures(results):
 def save_sheet(pictures, path):
     """Draw captchas with their readings: green if right; if wrong red, with what it should be.
 
+    A column is as wide as a captcha, or as the longest caption.
     Args: pictures: [(image uint8 [224, 224], label, predicted text), ...], at most SHEET_SIZE.
+    Returns: the characters that the font of the captions lacks, sorted.
     """
     width, height = CAPTCHA_SIZE
-    cell_width, cell_height = width + GAP, height + CAPTION_HEIGHT + GAP
+    font = ImageFont.load_default(16)
+    captions = [prediction if label == prediction else f'{prediction}, not {label}'
+                for _, label, prediction in pictures]
+    cell_width = max([width, *(math.ceil(font.getlength(caption)) for caption in captions)]) + GAP
+    cell_height = height + CAPTION_HEIGHT + GAP
     page = Image.new('RGB', (SHEET_COLUMNS * cell_width + GAP, SHEET_ROWS * cell_height + GAP),
                      'white')
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(16)
-    for number, (image, label, prediction) in enumerate(pictures):
+    draw = ImageDraw.Draw(page)
+    for number, ((image, label, prediction), caption) in enumerate(zip(pictures, captions)):
         left = GAP + number % SHEET_COLUMNS * cell_width
         top = GAP + number // SHEET_COLUMNS * cell_height
         page.paste(Image.fromarray(image).resize(CAPTCHA_SIZE), (left, top))
-        right = label == prediction
-        draw.text((left, top + height + 2), prediction if right else f'{prediction}, not {label}',
-                  RIGHT if right else WRONG, font)
+        draw.text((left, top + height + 2), caption, RIGHT if label == prediction else WRONG, font)
     with files.whole_file(path) as part:
         page.save(part, 'PNG')
+    missing = bytes(font.getmask('\uffff'))  # what is drawn for a character that no font has
+    return ''.join(sorted(character for character in set().union(*captions) - {' '}
+                          if bytes(font.getmask(character)) == missing))

@@ -18,6 +18,7 @@ CLOSE = 0.5     # the best digit's probability is ahead of the second's by less 
 WIDE = 1.3      # the ink is wider than tall by this factor: perhaps digits that touch
 
 # --- the drawing
+DRAWN = '.read.png'  # how its file's name ends
 PANEL = 280     # pixels, height and width of each of the panels
 GAP = 10        # pixels
 BAR = 180       # pixels, length of a bar at a probability of 1
@@ -77,9 +78,9 @@ def save_drawing(page, picName):
     That is a.read.png for a.jpg, or where there is an a.png as well a.jpg.read.png.
     """
     name = os.path.splitext(picName)[0]
-    path = f'{name}.read.png'
+    path = name + DRAWN
     if {*glob.glob(f'{glob.escape(name)}.*')} - {picName, path}:
-        path = f'{picName}.read.png'
+        path = picName + DRAWN
     try:
         with files.whole_file(path) as part:
             page.save(part, 'PNG')

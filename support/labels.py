@@ -112,30 +112,40 @@ def texts_of_list(folder, labels_file):
     Raises: UserError if the list cannot be read, leads out of the folder or contradicts itself.
     """
     texts, bad = {}, []
-    inside = os.path.join(os.path.realpath(folder), '')
     as_stored = {composed(name): name for name in visible(folder)}
-    for number, name, text in read_list(folder, labels_file):
-        path = os.path.realpath(os.path.join(folder, name))
-        if not path.startswith(inside):
+    for number, written, text in read_list(folder, labels_file):
+        name = path_inside(folder, written)
+        if name is None:
             raise UserError(f'{labels_file}: line {number}: expected a file in {folder}, found '
-                            f'{name}; put all pictures there, or name their folder with --images')
-        name = path.removeprefix(inside)  # however it was written
-        if not os.path.isfile(path):
+                            f'{written}; put all pictures there, or name their folder with '
+                            '--images')
+        if not os.path.isfile(os.path.join(folder, name)):
             name = as_stored.get(composed(name), name)
-            path = os.path.join(inside, name)
         if texts.get(name, text) != text:
             raise UserError(f'{labels_file}: line {number}: expected one text for {name}, found '
                             f'{texts[name]} and {text}; delete the wrong line')
-        if not os.path.isfile(path):
+        if not os.path.isfile(os.path.join(folder, name)):
             bad.append((name, f'is in {labels_file} and not in {folder}'))
         else:
             texts[name] = text
     list_path = os.path.realpath(labels_file)
     for name in visible(folder):
-        path = os.path.realpath(os.path.join(folder, name))
-        if os.path.isfile(path) and path != list_path and path.removeprefix(inside) not in texts:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and name not in texts and os.path.realpath(path) != list_path:
             bad.append((name, f'has no line in {labels_file}'))
     return texts, bad
+
+
+def path_inside(folder, name):
+    """The path of a list's file from the folder on, however it was written; None if it leads out.
+
+    A link in the folder is the user's own, and is read; both may also be written by way of one.
+    """
+    for resolved in os.path.abspath, os.path.realpath:
+        inside, path = os.path.join(resolved(folder), ''), resolved(os.path.join(folder, name))
+        if path.startswith(inside):
+            return path.removeprefix(inside)
+    return None
 
 
 def read_list(folder, labels_file):
@@ -155,6 +165,10 @@ def read_list(folder, labels_file):
                 if len(cells) < 2:
                     raise UserError(f'{labels_file}: line {number}: expected a file name and a '
                                     f'text, found {row}; separate them by a comma or a tab')
+                if not cells[0]:
+                    raise UserError(f'{labels_file}: line {number}: expected a file name in the '
+                                    'first column, found none; save the table without the column '
+                                    'of line numbers')
                 if number == 1 and not os.path.exists(os.path.join(folder, cells[0])) and (
                         not os.path.splitext(cells[0])[1]):
                     continue

@@ -1,5 +1,6 @@
 """captcha_train.py's command line: options whose defaults are those of the recipes."""
 import argparse
+import os
 
 from nets import nets_factory
 from support import console, models, recipes, records, training
@@ -57,8 +58,9 @@ def parse(doc):
                              'these)')
     parser.add_argument('--train', default=run.train_file, metavar='FILE',
                         help='training records (default: %(default)s)')
-    parser.add_argument('--test', type=records.held_out, default=run.test_file, metavar='FILE',
-                        help='held-out records, or their folder (default: %(default)s)')
+    parser.add_argument('--test', type=records.held_out, metavar='FILE',
+                        help='held-out records, or their folder (default: '
+                             f'{os.path.basename(run.test_file)} beside those of --train)')
     parser.add_argument('--model-dir', default=run.model_dir, metavar='FOLDER',
                         help='folder for checkpoints (default: %(default)s)')
     parser.add_argument('--log-dir', metavar='FOLDER',
@@ -89,9 +91,9 @@ def parse(doc):
         batch_size=args.batch_size, learning_rate=args.learning_rate, keep_prob=args.keep_prob,
         divide_at=args.divide_at and tuple(args.divide_at))
     return recipe, training.Run(
-        train_file=args.train, test_file=args.test, model_dir=args.model_dir,
-        log_dir=args.log_dir, seed=args.seed, restart=args.restart, bfloat16=args.bfloat16,
-        init_from=args.init_from)
+        train_file=args.train, test_file=args.test or records.beside(args.train),
+        model_dir=args.model_dir, log_dir=args.log_dir, seed=args.seed, restart=args.restart,
+        bfloat16=args.bfloat16, init_from=args.init_from)
 
 
 def named_values(field):

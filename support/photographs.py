@@ -9,7 +9,7 @@ turns any picture into pure black and white, and `as_mnist` does the rest. In th
 steps:
 
 find_ink       of support/ink.py: which pixels were written on
-digits_apart   several digits, told apart by the gaps between them; pre_digits only
+lines_apart, digits_apart  several digits, told apart by the gaps between them; pre_digits only
 even_stroke    brings the width of the stroke near MNIST's
 boxed, centred the box of 20x20, the centre of mass
 
@@ -29,8 +29,9 @@ CENTRE = 14        # pixel, row and column of the centre of mass
 STROKE = 0.11, 0.18  # width of most of its strokes, as a share of the digit's longer side
 FINE_SIDE = 200    # pixels; a smaller digit is enlarged to this before its stroke is changed
 
-# --- several digits; shares of the tallest digit's height
-DIGIT_GAP = 0.12   # digits stand apart by at least this
+# --- several digits; shares of the height of the tallest digit, or of the tallest line
+DIGIT_GAP = 0.12   # digits stand apart by at least this ...
+LINE_GAP = 0.25    # ... and lines by this
 DIGIT_HEIGHT = 0.5     # and are at least so tall; less belongs to its neighbour
 
 
@@ -47,13 +48,37 @@ def pre_photo(picName):
 
 
 def pre_digits(picName):
-    """Picture file with any number of digits -> float32 [n, 784], left to right.
+    """Picture file with any number of digits -> float32 [n, 784], as one reads them.
 
-    One digit: as pre_photo. Blank: n is 0. Digits are told apart by the gaps between them.
+    Line by line, each from left to right; both are told apart by the gaps between them. One digit:
+    as pre_photo. Blank: n is 0.
     """
     darkness, ink, threshold = find_ink(grey_of(pictures.open_picture(picName)))
-    digits = [as_mnist(darkness, digit, threshold) for digit in digits_apart(ink)]
+    digits = [as_mnist(darkness, digit, threshold)
+              for line in lines_apart(ink) for digit in digits_apart(line)]
     return np.concatenate(digits or [np.zeros([0, SIDE * SIDE], np.float32)])
+
+
+def lines_apart(ink):
+    """Split ink at the empty rows between lines: a list of bool [height, width], from the top."""
+    lines = []  # [first row, row after the last]
+    for row in np.flatnonzero(ink.any(axis=1)):
+        if lines and row == lines[-1][1]:
+            lines[-1][1] += 1
+        else:
+            lines.append([row, row + 1])
+    tallest = max((bottom - top for top, bottom in lines), default=0)
+    apart = []
+    for top, bottom in lines:
+        if apart and top - apart[-1][1] < LINE_GAP * tallest:
+            apart[-1][1] = bottom
+        else:
+            apart.append([top, bottom])
+    tallest = max((bottom - top for top, bottom in apart), default=0)
+    if any(bottom - top < DIGIT_HEIGHT * tallest for top, bottom in apart):
+        return [ink]  # a part that stands apart but is no line
+    rows = np.arange(len(ink))[:, np.newaxis]
+    return [ink & (top <= rows) & (rows < bottom) for top, bottom in apart]
 
 
 def digits_apart(ink):

@@ -22,6 +22,7 @@ NOT_READ = {'EPS'}  # Pillow would start a program of its own, Ghostscript, on a
 MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into memory
 MAX_BYTES = 400_000_000  # 50 million pixels of four channels of 16 bits
 MAX_SECONDS = 10  # of a processor's time, to decode one: some files hold a picture 10,000 times
+ROUNDING = 1e-3  # a grey value's that has been a fraction, 63.99999 for 64; the rest is cut off
 HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1'
 
 
@@ -95,9 +96,9 @@ def check_size(picture):
 
 def as_seen(picture):
     """Any Pillow picture -> the same with 8 bits, transparency on white, mode L or RGB."""
-    if picture.mode.startswith('I'):  # 16-bit grey, which convert('L') would clip
-        values = np.asarray(picture).astype(np.int64).clip(0, 65535)
-        seen = values // 257  # 0 ... 255
+    if picture.mode[0] in 'IF':  # more than 8 bits, which convert('L') would clip
+        values = np.nan_to_num(np.asarray(picture).astype(float)).clip(0, 65535)
+        seen = values * 255 / white_of(picture.mode, values) + ROUNDING  # 0 ... 255
         seen[values == picture.info.get('transparency')] = 255  # white paper
         picture = Image.fromarray(seen.astype(np.uint8))
     if picture.has_transparency_data:
@@ -106,6 +107,16 @@ def as_seen(picture):
         picture = Image.alpha_composite(paper, picture)
     picture.load()
     return picture if picture.mode == 'L' else picture.convert('RGB')
+
+
+def white_of(mode, values):
+    """The value of white in a picture of more than 8 bits.
+
+    One of 32 bits or of fractions does not say: NumPy's users save 0 ... 1, 0 ... 255 and
+    0 ... 65535 so, and the largest value tells which.
+    """
+    largest = values.max()
+    return next((white for white in (1, 255) if mode in 'IF' and largest <= white), 65535)
 
 
 def what_was_found(source, error):

@@ -53,8 +53,13 @@ def files(place):
 
 def held_out(place):
     """The file of held-out records that a place names: test.tfrecords of a folder, or itself."""
-    inside = os.path.join(place, os.path.basename(dataset.TEST_FILE))
-    return inside if os.path.isdir(place) else place
+    return beside(place) if os.path.isdir(place) else place
+
+
+def beside(place):
+    """The file of held-out records in the folder of the training records that a place names."""
+    folder = place if os.path.isdir(place) else os.path.dirname(place)
+    return os.path.join(folder, os.path.basename(dataset.TEST_FILE))
 
 
 def check_shards(place, found):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -71,6 +72,20 @@ def test_any_length_alphabet_and_size(run_script, tmp_path):
         assert image.size == (200, 80)
 
 
+@pytest.mark.parametrize('height', [30, 120])
+def test_characters_are_as_tall_as_the_picture_lets_them(tmp_path, height):
+    """The package's own sizes are for 60 pixels: lower pictures would cut their edges off."""
+    drawing = gen_captcha.Drawing(width=100, height=height)
+    gen_captcha.draw((str(tmp_path), drawing, [(k, '8888') for k in range(20)]))
+    inked = []
+    for path in tmp_path.iterdir():
+        grey = np.asarray(Image.open(path).convert('L')).astype(int)
+        inked.append((abs(grey - np.median(grey)) > 25).sum(axis=1))  # pixels of each row
+    rows = np.mean(inked, axis=0)
+    assert rows[:2].max() < rows.max() / 2 and rows[-2:].max() < rows.max() / 2
+    assert (rows > rows.max() / 2).sum() > 0.4 * height
+
+
 def test_fonts_are_found_and_checked(tmp_path, capsys):
     own, = gen_captcha.DEFAULT_FONTS
     assert gen_captcha.find_fonts(None, '0123') == (own,)
@@ -124,7 +139,9 @@ def test_the_seed_fixes_the_texts(run_script, tmp_path):
     (['--alphabet', 'aba'], 'a more than once'), (['--alphabet', 'a_b'], "found '_'"),
     (['--alphabet', 'ab/'], "found '/'"),
     (['--width', '70000', '--height', '10'], 'at most 65500 pixels each and 50000000 in all'),
-    (['--width', '10000', '--height', '10000'], 'found 10000x10000')])
+    (['--width', '10000', '--height', '10000'], 'found 10000x10000'),
+    (['--height', '15'], '16 for their height, found 160x15'),
+    (['--width', '23'], 'at least 6 pixels for each of 4 characters')])
 def test_bad_options_are_one_line(one_line_error, tmp_path, arguments, words):
     assert words in one_line_error('gen_captcha.py', '--out', tmp_path / 'new', *arguments)
     assert not (tmp_path / 'new').exists()

@@ -136,7 +136,8 @@ def test_pictures_and_lines_that_do_not_belong_together_are_named(tmp_path):
     ('../labels,0782\n', 'line 1: expected a file in .*, found ../labels'),
     ('/etc/hosts,0782\n', 'line 1: expected a file in'),
     ('a.png,0782\n./a.png,0783\n', 'line 2: expected one text for a.png'),
-    ('a\0b.png,0782\n', 'found a zero byte in line 1')])
+    ('a\0b.png,0782\n', 'found a zero byte in line 1'),
+    (',file,text\n0,a.png,0782\n', 'line 1: expected a file name in the first column')])
 def test_a_list_that_cannot_be_is_one_line(tmp_path, text, words):
     folder, path = with_list(tmp_path, text)
     with pytest.raises(UserError, match=words):
@@ -146,6 +147,19 @@ def test_a_list_that_cannot_be_is_one_line(tmp_path, text, words):
 def test_a_list_may_have_whole_paths(tmp_path):
     folder, path = with_list(tmp_path, f'{tmp_path}/a/a.png,0782\n./b 1.png,0783\n')
     assert found(folder, labels_file=path)[:2] == ({'a.png': '0782', 'b 1.png': '0783'}, {})
+
+
+def test_a_folder_of_links_and_a_link_to_the_folder(tmp_path):
+    folder, path = with_list(tmp_path, f'{tmp_path}/a/a.png,0782\n./b 1.png,0783\n')
+    links = tmp_path / 'links'
+    links.mkdir()
+    for name in 'a.png', 'b 1.png':
+        (links / name).symlink_to(tmp_path / 'a' / name)
+    (tmp_path / 'list').write_text('a.png,0782\nb 1.png,0783\n')
+    expected = {'a.png': '0782', 'b 1.png': '0783'}, {}
+    assert found(str(links), labels_file=str(tmp_path / 'list'))[:2] == expected
+    (tmp_path / 'link').symlink_to(tmp_path / 'a')
+    assert found(str(tmp_path / 'link'), labels_file=path)[:2] == expected
 
 
 def test_a_rare_length_between_usual_ones(tmp_path):

@@ -248,6 +248,10 @@ def test_show_and_pasted_paths(tmp_path, model, trained, capsys):
     for name in '我的 图片.read.png', 'blank.read.png':
         with Image.open(tmp_path / name) as drawing:
             assert drawing.size == (3 * 290 + 10, 300)
+    again = sorted(str(path) for path in tmp_path.glob('blank*.png'))
+    assert mnist_app.application(again, show=True, model_folder=model) == 0
+    assert f'{tmp_path}/blank.read.png: not read: a drawing of --show' in capsys.readouterr().out
+    assert sorted(str(path) for path in tmp_path.glob('blank*.png')) == again
 
 
 def test_the_posts_way_reads_a_blank_picture_too(tmp_path, model, trained, capsys):

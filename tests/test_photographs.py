@@ -120,6 +120,20 @@ def test_several_digits_from_left_to_right(prepared, tmp_path):
         assert likeness(one.reshape(28, 28), prepared(plain(STROKES[n]))) > 0.95
 
 
+def test_lines_are_read_one_after_the_other(prepared, tmp_path):
+    numbers = [[4, 0], [5, 12, 4]]  # 2 0 above 2 6 2
+    lines = [np.concatenate([np.asarray(plain(STROKES[n])) for n in line], axis=1)
+             for line in numbers]
+    width = max(line.shape[1] for line in lines)
+    page = np.concatenate([np.pad(line, [(0, 0), (0, width - line.shape[1])], constant_values=255)
+                           for line in lines])
+    Image.fromarray(page).save(tmp_path / 'lines.png')
+    found = photographs.pre_digits(tmp_path / 'lines.png')
+    assert found.shape == (5, 784)
+    for one, n in zip(found, sum(numbers, [])):
+        assert likeness(one.reshape(28, 28), prepared(plain(STROKES[n]))) > 0.95
+
+
 def test_one_digit_in_two_parts_is_one_digit(tmp_path):
     for n in (8, 10, 15):  # drawn with two strokes
         plain(STROKES[n]).save(tmp_path / 'a.png')

@@ -137,6 +137,14 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     np.testing.assert_array_equal(found, values // 257)
 
 
+@pytest.mark.parametrize('kind, white', [
+    (np.float32, 1), (np.float32, 255), (np.int32, 255), (np.int32, 65535)])
+def test_fractions_and_32_bits_have_the_range_that_their_values_have(tmp_path, kind, white):
+    grey = np.linspace(0, 255, 224).astype(np.uint8)[np.newaxis].repeat(224, 0)
+    Image.fromarray((grey.astype(float) * white / 255).astype(kind)).save(tmp_path / 'a.tif')
+    np.testing.assert_array_equal(pictures.load_captcha(tmp_path / 'a.tif'), grey)
+
+
 def test_16_bit_grey_that_is_transparent_is_white_paper(tmp_path):
     values = np.full([224, 224], 30000, np.uint16)
     values[:, :50] = 7
