@@ -2,7 +2,7 @@
 
 Command:  python captcha_train.py                        the post's AlexNet, made to learn
           python captcha_train.py --network small_cnn    minutes instead of an hour
-          python captcha_train.py --recipe post          the post's own numbers: stays at chance
+          python captcha_train.py --recipe post          the post's own numbers: long at chance
           python captcha_train.py --method vector        the post's Method 1: one head, not four
           python captcha_train.py --no-distort           training sees the pictures as they are
           tensorboard --logdir captcha/log               curves, graph and input pictures
