@@ -13,7 +13,7 @@ from PIL import Image
 
 import gen_captcha
 from helpers import ROOT
-from support import dataset
+from support import dataset, files
 from support.console import UserError
 
 
@@ -76,14 +76,15 @@ def test_any_length_alphabet_and_size(run_script, tmp_path):
 def test_characters_are_as_tall_as_the_picture_lets_them(tmp_path, height):
     """The package's own sizes are for 60 pixels: lower pictures would cut their edges off."""
     drawing = gen_captcha.Drawing(width=100, height=height)
-    gen_captcha.draw((str(tmp_path), drawing, [(k, '8888') for k in range(20)]))
+    gen_captcha.draw((str(tmp_path), drawing, [(k, '8888') for k in range(40)]))
     inked = []
     for path in tmp_path.iterdir():
         grey = np.asarray(Image.open(path).convert('L')).astype(int)
         inked.append((abs(grey - np.median(grey)) > 25).sum(axis=1))  # pixels of each row
     rows = np.mean(inked, axis=0)
-    assert rows[:2].max() < rows.max() / 2 and rows[-2:].max() < rows.max() / 2
-    assert (rows > rows.max() / 2).sum() > 0.4 * height
+    edge = (rows[:2].mean() + rows[-2:].mean()) / 2
+    assert edge < 0.6 * rows.max()  # measured: 0.3 to 0.5, and above 0.8 where they are cut off
+    assert (rows > rows.max() / 2).mean() > 0.6  # measured: 0.75 to 0.9
 
 
 def test_fonts_are_found_and_checked(tmp_path, capsys):
@@ -119,6 +120,12 @@ def test_the_same_seed_adds_other_texts(tmp_path):
     first = [gen_captcha.random_text(rng, dataset.Facts()) for _ in range(5)]
     drawn = texts(tmp_path)
     assert len(drawn) == 10 and drawn[:5] == first and not {*drawn[5:]} & {*first}
+
+
+def test_two_generators_do_not_draw_into_one_folder(one_line_error, tmp_path):
+    with files.alone(str(tmp_path), 'drawing'):
+        assert 'expected a folder without another drawing' in one_line_error(
+            'gen_captcha.py', '--num', 3, '--out', tmp_path)
 
 
 def test_the_seed_fixes_the_texts(run_script, tmp_path):

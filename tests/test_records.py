@@ -129,3 +129,11 @@ def test_files_of_different_data_sets_are_refused(tmp_path):
         records.survey(pattern)
     (tmp_path / 'a' / 'dataset.json').unlink()
     assert records.survey(pattern) == (2, dataset.Facts())
+
+
+def test_held_out_records_stand_beside_those_trained_on(tmp_path):
+    inside = str(tmp_path / 'test.tfrecords')
+    for place in tmp_path, tmp_path / 'train.tfrecords', tmp_path / 'train-*-of-00008.tfrecords':
+        assert records.beside(str(place)) == inside
+    assert records.beside(dataset.TRAIN_FILE) == dataset.TEST_FILE
+    assert records.held_out(str(tmp_path)) == inside
