@@ -134,13 +134,13 @@ def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
         try:
             for done in pool.map(draw, jobs):
                 bar.update(done)
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise console.UserError(
+                f'{folder}: expected processes that draw to their end, found one ended from '
+                'outside, perhaps for lack of memory; the pictures that are there are whole: '
+                'draw the rest with --num') from error
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            if isinstance(error, concurrent.futures.process.BrokenProcessPool):
-                raise console.UserError(
-                    f'{folder}: expected processes that draw to their end, found one ended from '
-                    'outside, perhaps for lack of memory; the pictures that are there are whole: '
-                    'draw the rest with --num') from error
             if not is_removed(folder, error):
                 raise
     there = len(already_drawn(folder)[0]) if os.path.isdir(folder) else 0
@@ -171,7 +171,7 @@ def find_fonts(folder, alphabet):
     usable = []
     for path in [*DEFAULT_FONTS, *found]:
         try:
-            lacking = lacking_characters(path, alphabet)
+            lacking = pictures.lacking_characters(ImageFont.truetype(path, 32), alphabet)
         except OSError as error:
             print(f'not used: {path}: {error}')
             continue
@@ -183,14 +183,6 @@ def find_fonts(folder, alphabet):
         raise console.UserError(f'expected a font with all of {alphabet}, found none; name a '
                                 'folder that has one with --fonts')
     return tuple(usable)
-
-
-def lacking_characters(path, alphabet):
-    """The characters that a font draws as it draws one that no font has. Raises: OSError."""
-    font = ImageFont.truetype(path, 32)
-    missing = bytes(font.getmask('\uffff'))
-    return [character for character in alphabet
-            if bytes(font.getmask(character)) in (missing, b'')]
 
 
 def main():

@@ -5,6 +5,7 @@ import math
 from PIL import Image, ImageDraw, ImageFont
 
 from support import dataset, files
+from support.pictures import lacking_characters  # `pictures` are those on the sheet here
 
 CONFUSIONS = 5  # printed
 SHEET_COLUMNS, SHEET_ROWS = 4, 6
@@ -59,6 +60,4 @@ def save_sheet(pictures, path):
         draw.text((left, top + height + 2), caption, RIGHT if label == prediction else WRONG, font)
     with files.whole_file(path) as part:
         page.save(part, 'PNG')
-    missing = bytes(font.getmask('\uffff'))  # what is drawn for a character that no font has
-    return ''.join(sorted(character for character in set().union(*captions) - {' '}
-                          if bytes(font.getmask(character)) == missing))
+    return ''.join(lacking_characters(font, sorted(set().union(*captions) - {' '})))

@@ -120,8 +120,12 @@ def shard_path(records, number, count):
 
 def facts_path(records):
     """The file beside a record file, or in a folder of such files, that says what is in them."""
-    return os.path.join(records if os.path.isdir(records) else os.path.dirname(records),
-                        FACTS_NAME)
+    return beside(records, FACTS_NAME)
+
+
+def beside(records, name):
+    """The path of a file in the folder that is, or that holds, what `records` names."""
+    return os.path.join(records if os.path.isdir(records) else os.path.dirname(records), name)
 
 
 def read_facts(records):

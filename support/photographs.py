@@ -61,12 +61,8 @@ def pre_digits(picName):
 
 def lines_apart(ink):
     """Split ink at the empty rows between lines: a list of bool [height, width], from the top."""
-    lines = []  # [first row, row after the last]
-    for row in np.flatnonzero(ink.any(axis=1)):
-        if lines and row == lines[-1][1]:
-            lines[-1][1] += 1
-        else:
-            lines.append([row, row + 1])
+    labels, _ = ndimage.label(ink.any(axis=1))
+    lines = [(rows.start, rows.stop) for rows, in boxes_of(labels)]
     tallest = max((bottom - top for top, bottom in lines), default=0)
     apart = []
     for top, bottom in lines:

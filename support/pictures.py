@@ -182,3 +182,10 @@ def load_all(paths):
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def lacking_characters(font, characters):
+    """Those of some characters that a Pillow font draws as it draws one that no font has."""
+    missing = bytes(font.getmask('\uffff'))
+    return [character for character in characters
+            if bytes(font.getmask(character)) in (missing, b'')]

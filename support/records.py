@@ -58,8 +58,7 @@ def held_out(place):
 
 def beside(place):
     """The file of held-out records in the folder of the training records that a place names."""
-    folder = place if os.path.isdir(place) else os.path.dirname(place)
-    return os.path.join(folder, os.path.basename(dataset.TEST_FILE))
+    return dataset.beside(place, os.path.basename(dataset.TEST_FILE))
 
 
 def check_shards(place, found):

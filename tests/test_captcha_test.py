@@ -37,6 +37,10 @@ def test_sheet(tmp_path):
     assert captcha_report.WRONG in colours[0] and captcha_report.RIGHT not in colours[0]
     assert captcha_report.RIGHT in colours[1] and captcha_report.WRONG not in colours[1]
     assert np.all(pixels[20:60, 20:160] == 200)
+    assert captcha_report.save_sheet([(image, 'ABCDEFGH中', 'ABCDEFGW中')] * 4,
+                                     str(tmp_path / 'wide.png')) == '中'
+    with Image.open(tmp_path / 'wide.png') as wide:
+        assert wide.width > pixels.shape[1]  # so that no caption runs into the next
 
 
 # --- a checkpoint of the original TF1 code: arrays under slim's names and nothing of ours
