@@ -58,9 +58,11 @@ class Facts:
 
         'No character' comes after the alphabet, so where it occurs the alphabets are the same.
         """
-        return (self.heads == other.heads and self.alphabet.startswith(other.alphabet)
-                and (other.shortest == other.longest or self == dataclasses.replace(
-                    other, shortest=self.shortest) and self.shortest < self.longest))
+        if self.heads != other.heads:
+            return False
+        if other.shortest == other.longest:
+            return self.alphabet.startswith(other.alphabet)
+        return self.alphabet == other.alphabet and self.shortest < self.longest
 
     def labels_of(self, text):
         """'0782' -> [0, 7, 8, 2]; a shorter text is filled with 'no character'.

@@ -5,18 +5,19 @@ import os
 from nets import nets_factory
 from support import console, models, recipes, records, training
 
+DEFAULT, POST = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'post'))
+
 
 def parse(doc):
     """Parse the command line; --help opens with `doc`.
 
     Returns: recipes.Recipe, training.Run. Raises: UserError.
     """
-    default, post = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'post'))
     run = training.Run()
     parser = console.parser(doc)
     parser.add_argument('--network', choices=recipes.NETWORKS,
                         help="alexnet_v2: the post's; small_cnn: trains in minutes (default: "
-                             f'{default.network}, with --init-from its own)')
+                             f'{DEFAULT.network}, with --init-from its own)')
     parser.add_argument('--recipe', choices=recipes.NAMES,
                         help='default: for captchas of gen_captcha.py; post: initial values, '
                              'learning rate, dropout, input and pictures as in the post; own: for '
@@ -41,7 +42,7 @@ def parse(doc):
     parser.add_argument('--learning-rate', type=console.positive_float,
                         help=f'rate of iteration 0 (default: {named_values("learning_rate")}); '
                              'it falls to 0 along a cosine, with --recipe post it is divided by '
-                             f'{recipes.DIVIDE_BY} after every {post.divide_every} iterations, 0 '
+                             f'{recipes.DIVIDE_BY} after every {POST.divide_every} iterations, 0 '
                              'included; with --init-from it is a third of the default')
     parser.add_argument('--divide-at', nargs='+', type=console.positive_int, metavar='ITERATION',
                         help='divide the rate after these and after 0, instead of a cosine')
@@ -50,8 +51,8 @@ def parse(doc):
                              'in another way (default: yes, with --recipe post no)')
     parser.add_argument('--keep-prob', type=console.share, metavar='SHARE',
                         help="share of the values of fc6 and fc7 that AlexNet's dropout keeps in "
-                             f'training; 1: no dropout (default: {default.keep_prob:g}, with '
-                             f'--recipe post {post.keep_prob})')
+                             f'training; 1: no dropout (default: {DEFAULT.keep_prob:g}, with '
+                             f'--recipe post {POST.keep_prob})')
     parser.add_argument('--bfloat16', action=argparse.BooleanOptionalAction,
                         help='multiply in 16 bits: 1.3 to 1.6 times as fast where lscpu lists '
                              'avx512_bf16 or amx_bf16, refused or slower elsewhere (default: on '
@@ -74,26 +75,37 @@ def parse(doc):
     parser.add_argument('--restart', action='store_true',
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()
-    network, method, as_trained = args.network, args.method, {}
-    name = args.recipe or ('default' if args.init_from is None else 'fine_tune')
-    resumed = None if args.restart else models.newest(args.model_dir)
-    if resumed or args.init_from is not None:
-        fields = models.about(resumed or models.find(args.init_from)).fields
-        taken = fields if resumed else recipes.begun_with(fields)
-        if args.init_from is not None:  # the input stays what those weights were trained with
-            network = network or fields['network']
-            as_trained = {field: taken[field] for field in recipes.INPUT}
-        if (network or default.network) == fields['network']:
-            method = method or taken['method']
     recipe = recipes.make(
-        network or default.network, name, args.distort, method=method,
-        **as_trained, steps=args.steps,
-        batch_size=args.batch_size, learning_rate=args.learning_rate, keep_prob=args.keep_prob,
-        divide_at=args.divide_at and tuple(args.divide_at))
+        name=args.recipe or ('default' if args.init_from is None else 'fine_tune'),
+        distort=args.distort, steps=args.steps, batch_size=args.batch_size,
+        learning_rate=args.learning_rate, keep_prob=args.keep_prob,
+        divide_at=args.divide_at and tuple(args.divide_at), **as_before(args))
     return recipe, training.Run(
         train_file=args.train, test_file=args.test or records.beside(args.train),
         model_dir=args.model_dir, log_dir=args.log_dir, seed=args.seed, restart=args.restart,
         bfloat16=args.bfloat16, init_from=args.init_from)
+
+
+def as_before(args):
+    """Network and method as asked for or, where nothing is said, as trained before; and its input.
+
+    Before: in the checkpoint that the training resumes from or, if there is none, begins with.
+    Returns: {name: value} for `recipes.make`.
+    """
+    resumed = None if args.restart else models.newest(args.model_dir)
+    network, method = args.network, args.method
+    if resumed is None and args.init_from is None:
+        return {'network': network or DEFAULT.network, 'method': method}
+    fields = models.about(resumed or models.find(args.init_from)).fields
+    taken = fields if resumed else recipes.begun_with(fields)
+    input_fields = {}
+    if args.init_from is not None:  # the input stays what those weights were trained with
+        network = network or fields['network']
+        input_fields = {field: taken[field] for field in recipes.INPUT}
+    network = network or DEFAULT.network
+    if network == fields['network']:
+        method = method or taken['method']
+    return {'network': network, 'method': method, **input_fields}
 
 
 def named_values(field):
