@@ -20,7 +20,6 @@ import collections
 import contextlib
 import csv
 import dataclasses
-import glob
 import itertools
 import os
 import time
@@ -176,14 +175,23 @@ def test(model_dir, test_file, sheet, views=1):
                                   if lacking else ''))
 
 
+def records_of(model_dir):
+    """The held-out records that lie in a model's folder or in the one around it, or the default."""
+    around = os.path.dirname(os.path.normpath(model_dir)) or '.'
+    near = [dataset.beside(folder, os.path.basename(dataset.TEST_FILE))
+            for folder in (model_dir, around) if os.path.isdir(folder)]
+    return next(filter(os.path.isfile, near), dataset.TEST_FILE)
+
+
 def check_records(reader, test_file):
     """Raise a UserError unless the records' labels are of the reader's classes."""
     facts = dataset.read_facts(test_file) or records.survey(test_file)[1]
     if not reader.facts.covers(facts):
         raise console.UserError(f'{test_file}: expected {reader.facts}, as {reader.checkpoint} was '
-                                f'trained, found {facts}; name its own records with --test, or '
-                                'train a network on these: python captcha_train.py --train FILE '
-                                '--model-dir FOLDER')
+                                f'trained, found {facts}; name its own records with --test, make '
+                                'these again with the --length and --alphabet of the network and '
+                                '--overwrite, or train a network on these: python '
+                                'captcha_train.py --train FILE --model-dir FOLDER')
 
 
 def read_files(model_dir, paths, csv_file=None, views=1):
@@ -223,11 +231,14 @@ def main():
     parser = console.parser(__doc__)
     parser.add_argument('files', nargs='*', metavar='FILE', help='pictures to read instead')
     parser.add_argument('--test', type=records.held_out, metavar='FILE',
-                        help=f'held-out records, or their folder (default: {dataset.TEST_FILE})')
+                        help='held-out records, or their folder (default: '
+                             f'{os.path.basename(dataset.TEST_FILE)} in the folder of the '
+                             f'checkpoint or in the one around it, or else {dataset.TEST_FILE})')
     parser.add_argument('--model-dir', default=models.MODEL_DIR, metavar='FOLDER',
                         help='folder of the checkpoint (default: %(default)s)')
     parser.add_argument('--sheet', metavar='FILE',
-                        help=f'where to save the sheet (default: {SHEET_NAME} beside the model)')
+                        help=f'where to save the sheet, a PNG (default: {SHEET_NAME} beside the '
+                             'model)')
     parser.add_argument('--csv', metavar='FILE',
                         help='write file, text and confidence of each FILE there')
     parser.add_argument('--views', type=int, choices=range(1, len(inputs.VIEWS) + 1), default=1,
@@ -243,12 +254,12 @@ def main():
         if args.files and value is not None:
             raise console.UserError(f'{option}: expected no pictures beside it, found '
                                     f'{args.files[0]}; leave one of them out')
+    if args.sheet is not None and not args.sheet.lower().endswith('.png'):
+        raise console.UserError('--sheet: expected a file name that ends in .png, found '
+                                f'{args.sheet}; name it so')
     if args.files:
-        paths = args.files
-        if os.name == 'nt':  # its shells leave my/*.png to the program
-            paths = [path for name in paths for path in sorted(glob.glob(name)) or [name]]
-        return read_files(args.model_dir, paths, args.csv, args.views)
-    return test(args.model_dir, args.test or dataset.TEST_FILE,
+        return read_files(args.model_dir, console.file_names(args.files), args.csv, args.views)
+    return test(args.model_dir, args.test or records_of(args.model_dir),
                 args.sheet or os.path.join(args.model_dir, SHEET_NAME), args.views)
 
 

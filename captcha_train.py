@@ -207,7 +207,7 @@ def train(recipe, run):
         # ours: for TensorBoard, and so that a checkpoint says what it is
         input_summary = tf.summary.image(
             'input', tf.image.resize(seen, [IMAGE_HEIGHT, IMAGE_WIDTH]), max_outputs=5)
-        models.note_about(recipe, facts)
+        models.note_about(recipe, facts, dataset.sum_of(start.train_files[0]))
         tensors = training.tensors(x, total_loss, predictions, lr, input_summary, run.member)
 
         with cluster.session(  # with tf.Session() as sess: sess.run(initializer)

@@ -139,7 +139,8 @@ def read_picture(testPic, post, show, model_folder):
     """Print the digits read from the picture file `testPic`, how sure that is, and doubts."""
     testPicArr = pre_pic(testPic) if post else photographs.pre_digits(testPic)  # float32 [n, 784]
     preValue, probabilities = read_digits(testPicArr, model_folder)
-    console.say(f'the prediction number is {preValue}')
+    shown = np.array2string(preValue, max_line_width=np.inf, threshold=np.inf)  # on one line
+    console.say(f'the prediction number is {shown}')
     if len(preValue):
         console.say('sure: ' + ' '.join(f'{of_digit.max():.1%}' for of_digit in probabilities))
     for doubt in digit_report.doubts(testPicArr, probabilities):
@@ -164,7 +165,7 @@ def main():
     parser.add_argument('--post', action='store_true', help="prepare pictures as the post does")
     parser.add_argument('--show', action='store_true', help='save what the network saw and thought')
     args = parser.parse_args()
-    return application(args.pictures, args.post, args.show)
+    return application(console.file_names(args.pictures), args.post, args.show)
 
 
 if __name__ == '__main__':

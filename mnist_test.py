@@ -5,6 +5,7 @@ Reads:    ./data/ (MNIST) and the newest checkpoint in ./model/, every five seco
 Writes:   nothing
 Takes:    3 s with --once; otherwise until mnist_backward.py has finished, or Ctrl-C
 """
+import sys
 import time
 
 from support import console
@@ -17,6 +18,7 @@ import mnist_forward
 from support import checkpoints, input_data
 
 test_interval_secs = 5  # seconds from one look at ./model/ to the next
+patience = 6  # looks without a new checkpoint after which it is said what is waited for
 restore_attempts = 3    # training may delete a checkpoint at the moment we read it
 
 
@@ -42,19 +44,25 @@ def test(mnist, once=False, model_folder=mnist_backward.model_save_path, sleep=t
 
         feed = {x: mnist.test.images, y_: mnist.test.labels}
         tested = accuracy_score = None
+        looks = 0  # since the last new checkpoint
         with tf.Session() as sess:
             while True:
                 checkpoint = checkpoints.newest(model_folder, mnist_backward.model_name)
                 if checkpoint is None:
                     console.say('No checkpoint file found')
                     return accuracy_score
+                looks += 1
                 if checkpoint != tested:
+                    looks = 0
                     tested = restore_newest(saver, sess, model_folder, sleep)
                     accuracy_score = float(sess.run(accuracy, feed_dict=feed))
                     console.say(f'After {checkpoints.step_of(tested)} training step(s),'
                                 f'test accuracy= {accuracy_score:g}.')
                 if once or checkpoints.finished(tested):
                     return accuracy_score
+                if looks == patience:
+                    print('waiting for the next checkpoint of mnist_backward.py; Ctrl-C ends this',
+                          file=sys.stderr)
                 sleep(test_interval_secs)
 
 

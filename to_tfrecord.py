@@ -77,7 +77,9 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
     labelled, bad, facts = labels.find_pictures(folder, wanted)
     check_enough(folder, len(labelled), num_test, bad, wanted)
     check_shards(shards, len(labelled) - num_test)
-    print(f'{folder}: {len(labelled):,} pictures, {facts}')
+    path, text = labelled[0]
+    print(f'{folder}: {len(labelled):,} pictures, {facts}; '
+          f'{os.path.relpath(path, folder)} is read as {text}')
     random.Random(_RANDOM_SEED).shuffle(labelled)  # of a sorted list: the same split everywhere
     test_texts, left_out, written = set(), 0, {'test': 0, 'train': 0}
     with contextlib.ExitStack() as stack:
@@ -133,10 +135,11 @@ def check_enough(folder, usable, num_test, bad, wanted, train=None):
         found += f' ({len(bad)} files cannot be used, the first: {bad[0][0]}: {bad[0][1]})'
     elif train == 0:
         found += ' whose texts all occur in the test set'
+    draw = f', or draw them with: {draw_command(folder, wanted)}'  # not among a user's own
     raise console.UserError(
         f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
-        'take a smaller test set with --num-test, put more pictures there, or draw them with: '
-        f'{draw_command(folder, wanted)}')
+        'take a smaller test set with --num-test, or put more pictures there'
+        + (draw if folder == IMAGES or not usable and not bad else ''))
 
 
 def check_shards(shards, training_pictures):

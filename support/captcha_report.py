@@ -16,12 +16,16 @@ RIGHT, WRONG = (0, 120, 0), (200, 0, 0)
 
 
 def print_figures(results):
-    """Print accuracies and confusions of [(label, predicted text), ...]."""
+    """Print accuracies and confusions of [(label, predicted text), ...].
+
+    Where both have no k-th character there is none to read, and none to be right about.
+    """
     count = len(results)
     longest = max(len(label) for label, _ in results)
     for k in range(longest):
-        hits = sum(label[k:k + 1] == prediction[k:k + 1] for label, prediction in results)
-        print(f'character {k + 1}: {hits / count:.4f}')
+        hits = [label[k:k + 1] == prediction[k:k + 1] for label, prediction in results
+                if max(len(label), len(prediction)) > k]
+        print(f'character {k + 1}: {sum(hits) / len(hits):.4f}')
     whole = sum(label == prediction for label, prediction in results)
     print(f'whole captchas: {whole / count:.4f} ({whole} of {count})')
     by_length = collections.defaultdict(list)

@@ -4,16 +4,19 @@ A quiet start, options and their errors in one line, progress bars, Ctrl-C and S
 """
 import argparse
 import contextlib
+import glob
 import logging
 import math
 import os
 import re
+import shlex
 import signal
 import sys
 import tempfile
 import threading
 import types
 import unicodedata
+import urllib.parse
 
 from tqdm import tqdm
 
@@ -282,7 +285,23 @@ def nobody_reads():
 
 def pasted_path(answer):
     """A path as people paste it, in quotes, with ~ or with \\ before blanks and ( -> the path."""
-    path = answer.strip().strip('\'"')
+    path = answer.strip()
+    if path.startswith('file://'):
+        return urllib.parse.unquote(path.removeprefix('file://'))
+    words = []
+    if os.name != 'nt':
+        with contextlib.suppress(ValueError):  # an apostrophe that is no quotation mark
+            words = shlex.split(path)
+    if len(words) == 1:
+        return os.path.expanduser(words[0])
+    path = path.strip('\'"')
     if os.name != 'nt':
         path = re.sub(r'\\(.)', r'\1', path)
     return os.path.expanduser(path)
+
+
+def file_names(names):
+    """Names from the command line; on Windows, whose shells leave that to us, my/*.png as files."""
+    if os.name != 'nt':
+        return names
+    return [path for name in names for path in sorted(glob.glob(name)) or [name]]

@@ -151,6 +151,15 @@ def read_facts(records):
                         'python to_tfrecord.py and --overwrite') from error
 
 
+def sum_of(records):
+    """The checksum in the facts beside a record file, which tells data sets apart; or None."""
+    try:
+        with open(facts_path(records), encoding='utf-8') as file:
+            return json.load(file).get(FACTS_SUM)
+    except (OSError, ValueError, AttributeError):  # none there; `read_facts` complains of damage
+        return None
+
+
 def checksum(found):
     """CRC-32 of a dict that JSON can hold, as eight hexadecimal digits."""
     return f'{zlib.crc32(json.dumps(found, sort_keys=True).encode()):08x}'

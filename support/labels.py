@@ -17,6 +17,8 @@ from support.console import UserError, composed
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
 NO_PICTURES = ('.csv', '.html', '.json', '.md', '.py', '.tfrecords', '.tsv', '.txt', '.xml', '.zip')
 SYSTEM_FILES = 'Thumbs.db', 'desktop.ini'  # Windows' own, as names with a leading dot are others'
+OWN_FILES = re.compile(  # what to_tfrecord.py may have written into the same folder
+    r'dataset\.json|test\.tfrecords|train(-\d+-of-\d+)?\.tfrecords')
 # An accident: a length of at most this share of the pictures ...
 RARE_LENGTH = 0.01
 # ... a character that occurs at most this share as often as the mean one, where that one is common
@@ -101,9 +103,20 @@ def texts_of_names(folder):
 
 
 def visible(folder):
-    """The names in a folder, but those that the system hides."""
+    """The names in a folder, but those that the system hides and to_tfrecord.py's own."""
     return [name for name in os.listdir(folder)
-            if not name.startswith('.') and name not in SYSTEM_FILES]
+            if not name.startswith('.') and name not in SYSTEM_FILES
+            and not OWN_FILES.fullmatch(name)]
+
+
+def files_below(folder):
+    """The paths of all files in a folder and the folders in it, from the folder on."""
+    paths = []
+    for name in visible(folder):
+        path = os.path.join(folder, name)
+        paths += ([os.path.join(name, inner) for inner in files_below(path)]
+                  if os.path.isdir(path) and not os.path.islink(path) else [name])
+    return paths
 
 
 def texts_of_list(folder, labels_file):
@@ -112,9 +125,12 @@ def texts_of_list(folder, labels_file):
     Raises: UserError if the list cannot be read, leads out of the folder or contradicts itself.
     """
     texts, bad = {}, []
-    as_stored = {composed(name): name for name in visible(folder)}
+    as_stored = {composed(name): name for name in files_below(folder)}
     for number, written, text in read_list(folder, labels_file):
         name = path_inside(folder, written)
+        from_here = path_inside(folder, os.path.abspath(written))  # as captcha_test.py --csv has it
+        if from_here and (name is None or not os.path.isfile(os.path.join(folder, name))):
+            name = from_here
         if name is None:
             raise UserError(f'{labels_file}: line {number}: expected a file in {folder}, found '
                             f'{written}; put all pictures there, or name their folder with '
@@ -129,7 +145,7 @@ def texts_of_list(folder, labels_file):
         else:
             texts[name] = text
     list_path = os.path.realpath(labels_file)
-    for name in visible(folder):
+    for name in as_stored.values():
         path = os.path.join(folder, name)
         if os.path.isfile(path) and name not in texts and os.path.realpath(path) != list_path:
             bad.append((name, f'has no line in {labels_file}'))

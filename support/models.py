@@ -25,6 +25,7 @@ class About:
     checkpoint: str  # its prefix
     fields: dict  # of its recipe, as recipes.to_json; of an old one only those it knows
     facts: dataset.Facts
+    records: str | None = None  # dataset.sum_of the records that it was trained on, if known
 
     @property
     def iteration(self):
@@ -56,9 +57,13 @@ def train_again_command(model_dir):
             f'{command("captcha_train.py", model_dir)} ... --restart')
 
 
-def note_about(recipe, facts):
-    """Add what the network is to the graph, so that its checkpoints carry it."""
-    checkpoints.note_about({'recipe': recipes.to_json(recipe), 'dataset': dataset.to_json(facts)})
+def note_about(recipe, facts, records=None):
+    """Add what the network is to the graph, so that its checkpoints carry it.
+
+    Args: records: dataset.sum_of the records that it is trained on, if known.
+    """
+    checkpoints.note_about({'recipe': recipes.to_json(recipe), 'dataset': dataset.to_json(facts),
+                            'records': records})
 
 
 def about(checkpoint):
@@ -75,7 +80,8 @@ def about(checkpoint):
             fields = {**OLDER, **found['recipe']}
             if not {'network', 'method', *recipes.INPUT} <= {*fields}:
                 raise KeyError
-            return About(checkpoint, fields, dataset.from_json(found['dataset']))
+            return About(checkpoint, fields, dataset.from_json(found['dataset']),
+                         found.get('records'))
         old = {key: value_of(f'about/{key}').decode() for key in OLD_KEYS
                if f'about/{key}' in shapes}
         if not old:
@@ -107,18 +113,26 @@ def find(place, advice='name the --model-dir of a trained network with --init-fr
     return prefix
 
 
-def check_resumable(found, recipe, facts):
+def check_resumable(found, recipe, facts, records=None):
     """Raise a UserError unless the checkpoint `found`, an About, was trained as is now wanted.
 
     What a run may change when it is resumed stands in recipes.CHANGEABLE.
+    Args: records: dataset.sum_of the records to train on, if known.
     """
     differences = recipes.differences(recipe, found.fields)
     if found.facts != facts:
         differences.append(('data set', found.facts, facts))
     for field, was, wanted in differences[:1]:
         raise UserError(f'{found.checkpoint}: expected a checkpoint of {field} {shown(wanted)}, '
-                        f'found one of {field} {shown(was)}; train a new one with the same command '
-                        'and --restart, or keep it and use another --model-dir')
+                        f'found one of {field} {shown(was)}; give the options that it was trained '
+                        'with, such as --network and --recipe; or train a new one with the same '
+                        'command and --restart, or keep it and use another --model-dir')
+    if None not in (records, found.records) and records != found.records:
+        raise UserError(f'{found.checkpoint}: expected a checkpoint trained on these records, found '
+                        'one of others, which may hold pictures that are held out now; train a new '
+                        'one with the same command and --restart, or begin with its weights by '
+                        f'--init-from {shlex.quote(os.path.dirname(found.checkpoint))} and another '
+                        '--model-dir')
 
 
 def shown(value):

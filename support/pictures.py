@@ -22,6 +22,7 @@ NOT_READ = {'EPS'}  # Pillow would start a program of its own, Ghostscript, on a
 MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into memory
 MAX_BYTES = 400_000_000  # 50 million pixels of four channels of 16 bits
 MAX_SECONDS = 10  # of a processor's time, to decode one: some files hold a picture 10,000 times
+FAINT = 16  # grey values from lightest to darkest: less is not seen
 ROUNDING = 1e-3  # a grey value's that has been a fraction, 63.99999 for 64; the rest is cut off
 HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1'
 
@@ -29,8 +30,8 @@ HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'm
 def open_picture(source, turn=True):
     """Decode a picture as a viewer shows it on white; of an animation the first frame.
 
-    Transparency becomes white, 16 bits become 8 and, unless `turn` is False, the picture is
-    turned as its EXIF data says.
+    Transparency becomes white, or black where the ink is white; 16 bits become 8 and, unless
+    `turn` is False, the picture is turned as its EXIF data says.
 
     Args: source: a path, the bytes of a picture file, or a Pillow picture.
     Returns: a Pillow picture of mode L or RGB.
@@ -95,18 +96,29 @@ def check_size(picture):
 
 
 def as_seen(picture):
-    """Any Pillow picture -> the same with 8 bits, transparency on white, mode L or RGB."""
+    """Any Pillow picture -> the same with 8 bits, on paper, mode L or RGB."""
     if picture.mode[0] in 'IF':  # more than 8 bits, which convert('L') would clip
         values = np.nan_to_num(np.asarray(picture).astype(float)).clip(0, 65535)
         seen = values * 255 / white_of(picture.mode, values) + ROUNDING  # 0 ... 255
         seen[values == picture.info.get('transparency')] = 255  # white paper
         picture = Image.fromarray(seen.astype(np.uint8))
     if picture.has_transparency_data:
-        picture = picture.convert('RGBA')
-        paper = Image.new('RGBA', picture.size, 'white')
-        picture = Image.alpha_composite(paper, picture)
+        picture = on_paper(picture.convert('RGBA'))
     picture.load()
     return picture if picture.mode == 'L' else picture.convert('RGB')
+
+
+def on_paper(picture):
+    """A picture of mode RGBA on white; on black if nothing is seen of it on white but there."""
+    on_white, on_black = (Image.alpha_composite(Image.new('RGBA', picture.size, paper), picture)
+                          for paper in ('white', 'black'))
+    return on_black if contrast(on_white) < FAINT <= contrast(on_black) else on_white
+
+
+def contrast(picture):
+    """The grey values from a picture's darkest to its lightest pixel, 0 ... 255."""
+    darkest, lightest = picture.convert('L').getextrema()
+    return lightest - darkest
 
 
 def white_of(mode, values):

@@ -115,7 +115,7 @@ def prepare(recipe, run):
         check_initial(init_from, recipe)
     if resumed:
         about = models.about(resumed)
-        models.check_resumable(about, recipe, facts)
+        models.check_resumable(about, recipe, facts, dataset.sum_of(all_files[0]))
         iteration = about.iteration + 1
     if iteration >= recipe.steps:
         print(f'{resumed} is trained already; train it further with --steps '
@@ -353,19 +353,20 @@ def check_finite(loss, i, recipe, run):
 def held_out_accuracy(sess, tensors, filename, facts):
     """Read every record of a file once, without dropout.
 
-    A whole captcha is one whose text is right: like captcha_test.py, wherever in it the network
-    finds no character.
+    Like captcha_test.py: a whole captcha is one whose text is right, wherever in it the network
+    finds no character, and where there is none and none is found, none is counted.
     Returns: the share of characters, the share of whole captchas, and of how many captchas.
     """
-    count = characters = whole = 0
+    count = characters = right = whole = 0
     for images, labels in records.read_batches(filename, EVAL_BATCH_SIZE):
         predictions = sess.run(tensors.predictions, {tensors.x: records.scale(images)})
-        hits = predictions == labels  # bool [n, heads]
-        count += len(hits)
-        characters += hits.mean(axis=1).sum()
+        there = np.minimum(predictions, labels) < len(facts.alphabet)  # bool [n, heads]
+        count += len(labels)
+        characters += there.sum()
+        right += (there & (predictions == labels)).sum()
         whole += sum(facts.text_of(found) == facts.text_of(label)
                      for found, label in zip(predictions, labels))
-    return characters / count, whole / count, count
+    return right / characters, whole / count, count
 
 
 def report_held_out(sess, tensors, filename, facts, i, writer):

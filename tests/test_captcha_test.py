@@ -183,7 +183,7 @@ def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
 def test_varying_lengths_are_printed_and_drawn_without_the_filling(tmp_path, capsys):
     captcha_report.print_figures([('078', '078'), ('0782', '078'), ('9', '97'), ('0782', '0782')])
     assert capsys.readouterr().out.splitlines() == [
-        'character 1: 1.0000', 'character 2: 0.7500', 'character 3: 1.0000', 'character 4: 0.7500',
+        'character 1: 1.0000', 'character 2: 0.7500', 'character 3: 1.0000', 'character 4: 0.5000',
         'whole captchas: 0.5000 (2 of 4)', 'of 1 characters: 0.0000 (0 of 1)',
         'of 3 characters: 1.0000 (1 of 1)', 'of 4 characters: 0.5000 (1 of 2)']
 
@@ -260,6 +260,26 @@ def test_what_does_not_fit_is_one_line(one_line_error, captchas, trained, tmp_pa
                                                              tmp_path / 'letters')
 
 
+def test_a_sheet_is_a_png(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, 'argv', ['captcha_test.py', '--sheet', str(tmp_path / 's.jpg')])
+    with pytest.raises(UserError, match='--sheet: expected a file name that ends in .png'):
+        captcha_test.main()
+    assert os.listdir(tmp_path) == []
+
+
+def test_held_out_records_are_looked_for_around_the_model(tmp_path):
+    model = tmp_path / 'my' / 'model'
+    model.mkdir(parents=True)
+    assert captcha_test.records_of(str(model)) == dataset.TEST_FILE
+    assert captcha_test.records_of('./captcha') == dataset.TEST_FILE
+    around, inside = tmp_path / 'my' / 'test.tfrecords', model / 'test.tfrecords'
+    around.write_bytes(b'')
+    assert captcha_test.records_of(str(model)) == str(around)
+    assert captcha_test.records_of(f'{model}{os.sep}') == str(around)
+    inside.write_bytes(b'')
+    assert captcha_test.records_of(str(model)) == str(inside)
+
+
 def test_a_checkpoint_cut_short(trained, tmp_path):
     for name in 'crack_captcha.model-1.index', 'crack_captcha.model-1.data-00000-of-00001':
         with open(trained / name, 'rb') as file:
@@ -280,7 +300,8 @@ def test_a_damaged_or_foreign_checkpoint(original, tmp_path):
         captcha_test.open_reader(str(tmp_path))
     about = models.about(str(folder / 'crack_captcha.model-6000'))
     models.check_resumable(about, recipes.make(name='post'), dataset.Facts())
-    with pytest.raises(UserError, match='standardize True, found one of standardize False'):
+    with pytest.raises(UserError, match='standardize True, found one of standardize False; give '
+                                        'the options that it was trained with'):
         models.check_resumable(about, recipes.make(), dataset.Facts())
 
 

@@ -365,6 +365,26 @@ def test_a_checkpoint_of_another_alphabet_is_refused(captchas, letters, tmp_path
         train(letters, model_dir, 5)
 
 
+def test_a_checkpoint_of_other_records_is_refused(captchas, tmp_path):
+    """For what is held out now it may have been trained on; copies of the same are no others."""
+    model_dir, copy = tmp_path / 'm', tmp_path / 'copy'
+    copy.mkdir()
+    for name in 'train.tfrecords', 'test.tfrecords', 'dataset.json':
+        shutil.copy(captchas / name, copy)
+    train(captchas, model_dir, 1)
+    assert train(copy, model_dir, 2) == 0
+    known = json.loads((copy / 'dataset.json').read_text())
+    del known[dataset.FACTS_SUM]
+    known['train'] += 1
+    (copy / 'dataset.json').write_text(json.dumps(
+        {**known, dataset.FACTS_SUM: dataset.checksum(known)}))
+    with pytest.raises(UserError, match='m/crack_captcha.model-1: expected a checkpoint trained on '
+                                        'these records, found one of others.*--init-from '):
+        train(copy, model_dir, 5)
+    (copy / 'dataset.json').unlink()  # older records have none: nothing is known of them
+    assert train(copy, model_dir, 3) == 0
+
+
 def test_rate_steps_and_batch_may_change_when_resumed(captchas, tmp_path):
     train(captchas, tmp_path, 2)
     assert train(captchas, tmp_path, 4, learning_rate=0.9, batch_size=7, schedule='constant') == 0

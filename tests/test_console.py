@@ -296,6 +296,9 @@ def test_reason_finds_the_file_systems_words():
     ('a\\ b.jpg', 'a b.jpg' if os.name != 'nt' else 'a\\ b.jpg'),
     pytest.param(r'it\'s\ \(1\).jpg', "it's (1).jpg", marks=pytest.mark.skipif(
         os.name == 'nt', reason='there \\ parts folders')),
+    ('file:///tmp/my%20own.jpg', '/tmp/my own.jpg'), ("it's.jpg", "it's.jpg"),
+    pytest.param(r"'/tmp/it'\''s.jpg'", "/tmp/it's.jpg", marks=pytest.mark.skipif(
+        os.name == 'nt', reason='its shells quote otherwise')),
     ('~/a.jpg', os.path.join(os.path.expanduser('~'), 'a.jpg'))])
 def test_pasted_paths(answer, path):
     assert console.pasted_path(answer) == path

@@ -1,4 +1,5 @@
 """Texts of pictures: by file names, by a list, and what looks like an accident."""
+import os
 import unicodedata
 
 import pytest
@@ -147,6 +148,31 @@ def test_a_list_that_cannot_be_is_one_line(tmp_path, text, words):
 def test_a_list_may_have_whole_paths(tmp_path):
     folder, path = with_list(tmp_path, f'{tmp_path}/a/a.png,0782\n./b 1.png,0783\n')
     assert found(folder, labels_file=path)[:2] == ({'a.png': '0782', 'b 1.png': '0783'}, {})
+
+
+def test_a_list_may_have_paths_from_where_one_is(tmp_path, monkeypatch):
+    folder, path = with_list(tmp_path, 'file,text,confidence\na/a.png,0782,0.9\na/b 1.png,,0.0\n')
+    monkeypatch.chdir(tmp_path)
+    for images in folder, 'a':
+        assert found(images, labels_file=path)[:2] == ({'a.png': '0782'},
+                                                       {'b 1.png': 'has no text'})
+
+
+def test_pictures_in_folders_without_a_line_are_named(tmp_path):
+    folder, path = with_list(tmp_path, 'a.png,0782\nb 1.png,0783\nin/c.png,0784\n')
+    for name in 'c.png', 'd.png', '.hidden':
+        (tmp_path / 'a' / 'in').mkdir(exist_ok=True)
+        (tmp_path / 'a' / 'in' / name).write_bytes(b'')
+    texts, bad, _ = found(folder, labels_file=path)
+    assert texts == {'a.png': '0782', 'b 1.png': '0783', os.path.join('in', 'c.png'): '0784'}
+    assert bad == {os.path.join('in', 'd.png'): f'has no line in {path}'}
+
+
+def test_records_in_the_folder_itself_are_not_taken_for_pictures(tmp_path):
+    own = ['dataset.json', 'test.tfrecords', 'train.tfrecords', 'train-00001-of-00002.tfrecords']
+    folder = fill(tmp_path / 'a', ['0782.png', 'other.tfrecords', *own])
+    assert found(folder)[:2] == ({'0782.png': '0782'},
+                                 {'other.tfrecords': 'is no picture, by its name'})
 
 
 def test_a_folder_of_links_and_a_link_to_the_folder(tmp_path):

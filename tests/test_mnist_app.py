@@ -254,6 +254,15 @@ def test_show_and_pasted_paths(tmp_path, model, trained, capsys):
     assert sorted(str(path) for path in tmp_path.glob('blank*.png')) == again
 
 
+def test_many_digits_stand_on_one_line(tmp_path, model, trained, capsys):
+    page = Image.new('L', (45 * 40, 100), 'white')
+    for k in range(45):
+        page.paste(0, (40 * k + 15, 20, 40 * k + 24, 80))
+    page.save(tmp_path / 'page.png')
+    assert mnist_app.application([str(tmp_path / 'page.png')], model_folder=model) == 0
+    assert re.match(r'the prediction number is \[\d( \d){44}\]\nsure: ', capsys.readouterr().out)
+
+
 def test_the_posts_way_reads_a_blank_picture_too(tmp_path, model, trained, capsys):
     Image.new('L', (90, 60), 230).save(tmp_path / 'blank.png')
     assert mnist_app.application([str(tmp_path / 'blank.png')], post=True, model_folder=model) == 0

@@ -65,6 +65,16 @@ def test_polling_prints_each_checkpoint_once_and_ends_when_training_does(model, 
     assert len(lines) == 2
 
 
+def test_it_says_once_what_it_waits_for(model, mnist, capsys):
+    write_mnist_checkpoint(model, mnist_arrays(1), 1)
+    waited = []
+    todo = [*[nothing] * mnist_test.patience, lambda: waited.append(capsys.readouterr().err),
+            *[nothing] * mnist_test.patience, lambda: mark_finished(model, 1)]
+    mnist_test.test(mnist, model_folder=model, sleep=sleep_by(todo))
+    assert waited == ['waiting for the next checkpoint of mnist_backward.py; Ctrl-C ends this\n']
+    assert capsys.readouterr().err == ''
+
+
 def test_an_older_finish_does_not_end_the_polling(model, mnist, capsys):
     write_mnist_checkpoint(model, mnist_arrays(3), 3)
     mark_finished(model, 2)

@@ -130,6 +130,16 @@ def test_transparency_is_white_paper(picture, tmp_path, mode):
     assert found[:, :100].mean() < 200
 
 
+@pytest.mark.parametrize('ink, paper', [(255, 0), (250, 0), (0, 255), (128, 255)])
+def test_white_ink_on_nothing_is_seen_on_black(tmp_path, ink, paper):
+    pixels = np.zeros([224, 224, 4], np.uint8)
+    pixels[80:120] = [ink, ink, ink, 255]
+    Image.fromarray(pixels).save(tmp_path / '0782.png')
+    found = pictures.load_captcha(tmp_path / '0782.png')
+    assert np.all(found[80:120] == ink)
+    assert np.all(found[:80] == paper) and np.all(found[120:] == paper)
+
+
 def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     values = np.linspace(0, 65535, 224, dtype=np.uint16)[np.newaxis].repeat(224, 0)
     Image.fromarray(values).save(tmp_path / '0782.png')
