@@ -10,7 +10,7 @@ Command:  python captcha_train.py                        the post's AlexNet, mad
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log
-Takes:    AlexNet 40 to 75 minutes, small_cnn 5 to 10, on two cores without a GPU
+Takes:    AlexNet 35 to 75 minutes, small_cnn 5 to 10, on two cores without a GPU
 
 Ctrl-C or SIGTERM saves first; the same command, without --restart, resumes from there.
 

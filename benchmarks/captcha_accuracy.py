@@ -7,7 +7,7 @@ Command:  python benchmarks/captcha_accuracy.py networks    both networks agains
           python benchmarks/captcha_accuracy.py choices     small_cnn with one thing changed
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
-Takes:    networks: the default training of each network, on two cores 40 to 75 minutes and 5 to
+Takes:    networks: the default training of each network, on two cores 35 to 75 minutes and 5 to
           10; the others two or three for each training of the small network
 
 Each training is `captcha_train.train` in a process of its own, with the default recipe but that it
@@ -149,7 +149,9 @@ def train_small(args, data, **changes):
     Returns: [Result, ...].
     """
     recipe = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'],
-                                 **{'steps': args.steps or SHORT, **changes})
+                                 **{'steps': args.steps or SHORT,
+                                    **({'method': args.method} if args.method else {}),
+                                    **changes})
     return [data.train(recipe, dataclasses.replace(data.run, seed=seed,
                                                    save_every=MEASURE_EVERY['small_cnn']))
             for seed in args.seeds]
@@ -284,6 +286,9 @@ def parse(arguments=None):
     parser.add_argument('--steps', type=console.positive_int,
                         help='iterations of each training (default: for `networks` the '
                              f"network's own, for the others {SHORT})")
+    parser.add_argument('--method', choices=nets_factory.METHODS,
+                        help='of the small network for `pictures` and `distortion` (default: the '
+                             "recipe's)")
     parser.add_argument('--distort', action='store_true',
                         help='distort the training pictures for `methods`, `pictures` and '
                              '`choices`, too')

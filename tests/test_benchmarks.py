@@ -223,6 +223,8 @@ AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
      [dataclasses.replace(SMALL, steps=7, method=method) for method in METHODS],
      [f'| {method} | 97.5 % | 97.5 % |' for method in METHODS]),
     ('pictures --seeds 0 1', [AS_THEY_ARE] * 2, ['| 50 | 240.0 | 25.0 % | 97.5 % |'] * 2),
+    ('pictures --method heads', [dataclasses.replace(AS_THEY_ARE, method='heads')],
+     ['| 50 | 240.0 | 25.0 % | 97.5 % |']),
     ('distortion', [dataclasses.replace(SMALL, distortion=distortion) for distortion in [
         None, recipes.Distortion(6, 0.05, 0.05), recipes.Distortion(10, 0.08, 0.1),
         recipes.Distortion(16, 0.12, 0.2)]],

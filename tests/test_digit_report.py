@@ -40,6 +40,25 @@ def test_doubts(two):
         'not to be trusted: digit 2 is perhaps a 7 (40.0%)']
 
 
+def bars(*boxes):
+    """float32 [1, 784]: ink in boxes (top, bottom, left, right)."""
+    picture = np.zeros([28, 28], np.float32)
+    for top, bottom, left, right in boxes:
+        picture[top:bottom, left:right] = 1
+    return picture.reshape(1, 784)
+
+
+@pytest.mark.parametrize('boxes, doubted', [
+    ([(4, 13, 8, 12), (15, 24, 8, 12)], True),     # two lines
+    ([(4, 24, 6, 10), (5, 24, 14, 18)], True),     # two digits of a line
+    ([(4, 20, 6, 10), (4, 24, 14, 18)], False),    # a 4 in two strokes: one is shorter
+    ([(4, 7, 6, 16), (9, 24, 6, 16)], False),      # a 5 whose top stands alone
+    ([(4, 24, 12, 16)], False)])
+def test_what_looks_like_two_digits_is_doubted(boxes, doubted):
+    doubt = 'not to be trusted: in two parts, perhaps two digits'
+    assert digit_report.doubts(bars(*boxes), probabilities_of(1)[np.newaxis]) == [doubt] * doubted
+
+
 @pytest.mark.parametrize('number', [0, 1])  # pre_digits finds no digit, pre_pic an empty one
 def test_a_blank_picture_is_doubted(number):
     assert digit_report.doubts(np.zeros([number, 784]), np.zeros([number, 10])) == [BLANK]
