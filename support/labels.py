@@ -125,7 +125,8 @@ def texts_of_list(folder, labels_file):
     Raises: UserError if the list cannot be read, leads out of the folder or contradicts itself.
     """
     texts, bad = {}, []
-    as_stored = {composed(name): name for name in files_below(folder)}
+    below = files_below(folder)
+    as_stored = {composed(name): name for name in below}
     for number, written, text in read_list(folder, labels_file):
         name = path_inside(folder, written)
         from_here = path_inside(folder, os.path.abspath(written))  # as captcha_test.py --csv has it
@@ -145,7 +146,7 @@ def texts_of_list(folder, labels_file):
         else:
             texts[name] = text
     list_path = os.path.realpath(labels_file)
-    for name in as_stored.values():
+    for name in below:
         path = os.path.join(folder, name)
         if os.path.isfile(path) and name not in texts and os.path.realpath(path) != list_path:
             bad.append((name, f'has no line in {labels_file}'))
