@@ -178,8 +178,7 @@ def test(model_dir, test_file, sheet, views=1):
 def records_of(model_dir):
     """The held-out records that lie in a model's folder or in the one around it, or the default."""
     around = os.path.dirname(os.path.normpath(model_dir)) or '.'
-    near = [dataset.beside(folder, os.path.basename(dataset.TEST_FILE))
-            for folder in (model_dir, around) if os.path.isdir(folder)]
+    near = [records.beside(folder) for folder in (model_dir, around) if os.path.isdir(folder)]
     return next(filter(os.path.isfile, near), dataset.TEST_FILE)
 
 

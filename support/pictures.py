@@ -110,9 +110,13 @@ def as_seen(picture):
 
 def on_paper(picture):
     """A picture of mode RGBA on white; on black if nothing is seen of it on white but there."""
-    on_white, on_black = (Image.alpha_composite(Image.new('RGBA', picture.size, paper), picture)
-                          for paper in ('white', 'black'))
-    return on_black if contrast(on_white) < FAINT <= contrast(on_black) else on_white
+    def on(paper):
+        return Image.alpha_composite(Image.new('RGBA', picture.size, paper), picture)
+    on_white = on('white')
+    if contrast(on_white) >= FAINT:
+        return on_white
+    on_black = on('black')
+    return on_black if contrast(on_black) >= FAINT else on_white
 
 
 def contrast(picture):
