@@ -25,15 +25,15 @@ import os
 import time
 from typing import Callable
 
-from support import console
+from support.common import console
 
 with console.quiet_start(__name__):
     import numpy as np
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory
-from support import (captcha_report, checkpoints, dataset, files, inputs, models, pictures,
-                     recipes, records)
+from support.captcha import dataset, models, preprocessing, recipes, records, report
+from support.common import checkpoints, files, pictures
 
 BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
 SHOWN = 10  # captchas printed one by one
@@ -68,7 +68,7 @@ def build_reader(about, views=1):
     """The graph that reads captchas.
 
     Args: about: of the checkpoint, see models.About. views: how often each picture is read, a
-      little moved, 1 ... len(inputs.VIEWS).
+      little moved, 1 ... len(preprocessing.VIEWS).
     Returns:
       x: placeholder float32 [None, 224, 224], -1 ... 1.
       predictions: int64 [batch, heads], classes.
@@ -79,9 +79,9 @@ def build_reader(about, views=1):
     network_fn = nets_factory.get_network_fn(
         about.fields['network'], num_classes=about.facts.num_classes, is_training=False,
         method=about.fields['method'], num_heads=about.facts.heads)
-    images = inputs.network_input(x, *(about.fields[field] for field in recipes.INPUT))
+    images = preprocessing.network_input(x, *(about.fields[field] for field in recipes.INPUT))
     softmax = []
-    for view in inputs.views(images, views):
+    for view in preprocessing.views(images, views):
         with tf.variable_scope(tf.get_variable_scope(), reuse=bool(softmax)):
             *logits, _ = network_fn(view)
         softmax.append(tf.nn.softmax(tf.stack(logits, axis=1)))  # [batch, heads, num_classes]
@@ -162,15 +162,15 @@ def test(model_dir, test_file, sheet, views=1):
                 print(f'predict: {brackets(prediction)}')
             results.append((label, prediction))
             kept = shown[label == prediction]
-            if len(kept) < captcha_report.SHEET_SIZE:
+            if len(kept) < report.SHEET_SIZE:
                 kept.append((image, label, prediction))
 
-    captcha_report.print_figures(results)
+    report.print_figures(results)
     print(f'time: {1000 * seconds / len(results):.1f} ms a picture, {BATCH_SIZE} at a time')
     print(f'checkpoint: {reader.checkpoint}')
     print(f'records: {test_file}')
-    lacking = captcha_report.save_sheet(
-        (shown[False] + shown[True])[:captcha_report.SHEET_SIZE], sheet)
+    lacking = report.save_sheet(
+        (shown[False] + shown[True])[:report.SHEET_SIZE], sheet)
     print(f'pictures: {sheet}' + (f' (boxes stand for {lacking}, which its font lacks)'
                                   if lacking else ''))
 
@@ -240,7 +240,7 @@ def main():
                              'model)')
     parser.add_argument('--csv', metavar='FILE',
                         help='write file, text and confidence of each FILE there')
-    parser.add_argument('--views', type=int, choices=range(1, len(inputs.VIEWS) + 1), default=1,
+    parser.add_argument('--views', type=int, choices=range(1, len(preprocessing.VIEWS) + 1), default=1,
                         help='how often each picture is read, a little moved, and averaged: a '
                              'little surer, for so many times the work (default: %(default)s)')
     args = parser.parse_args()

@@ -23,21 +23,23 @@ accuracies in these lines are of a training batch, distorted; the held-out pictu
 are, so they may well be read better.
 
 Here stands what the post shows, in its order. What surrounds the loop (checks, checkpoints,
-held-out accuracy, stopping and resuming) is in support/training.py, the numbers are in
-support/recipes.py.
+held-out accuracy, stopping and resuming) is in support/captcha/training.py, the numbers are in
+support/captcha/recipes.py.
 """
 import contextlib
 import dataclasses
 
-from support import console
+from support.common import console
 
 with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory
-from support import cluster, dataset, files, inputs, models, options, recipes, training
+from support import cluster
+from support.captcha import dataset, models, options, preprocessing, recipes, training
+from support.common import files
 
-# --- the post's constants; what a run uses is its recipe, in support/recipes.py: --batch-size ...
+# --- the post's constants; what a run uses is its recipe, in support/captcha/recipes.py: --batch-size ...
 CHAR_SET_LEN = len(dataset.CHARSETS['digits'])  # 10 classes of each head; 36 with letters
 IMAGE_HEIGHT = dataset.IMAGE_HEIGHT  # 60, of a captcha as it was drawn; its record has 224x224
 IMAGE_WIDTH = dataset.IMAGE_WIDTH  # 160
@@ -108,9 +110,9 @@ def build_network(x, recipe, facts, is_training):
         recipe.network, num_classes=facts.num_classes, is_training=is_training,
         weight_decay=recipe.weight_decay if is_training else 0.0,
         initialization=recipe.initialization, method=recipe.method, num_heads=facts.heads)
-    images = inputs.network_input(x, recipe.standardize, recipe.dark_ink)
+    images = preprocessing.network_input(x, recipe.standardize, recipe.dark_ink)
     if is_training:  # ours: no picture is seen twice
-        images = inputs.distort(images, recipe.distortion, network_fn.training_size)
+        images = preprocessing.distort(images, recipe.distortion, network_fn.training_size)
     dropout = {'dropout_keep_prob': recipe.keep_prob} if is_training and recipe.keep_prob else {}
     *logits, _ = network_fn(images, **dropout)
     return logits, images

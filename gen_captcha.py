@@ -21,13 +21,14 @@ import re
 import signal
 import threading
 
-from support import console
+from support.common import console
 
 with console.quiet_start(__name__):
     from captcha.image import DEFAULT_FONTS, ImageCaptcha
     from PIL import ImageFont
 
-from support import dataset, files, labels, pictures, styles
+from support.captcha import dataset, labels, styles
+from support.common import files, pictures
 
 # --- files
 OUT = dataset.IMAGE_FOLDER
@@ -50,7 +51,7 @@ class Drawing:
     width: int = dataset.IMAGE_WIDTH  # pixels
     height: int = dataset.IMAGE_HEIGHT
     fonts: tuple[str, ...] = tuple(DEFAULT_FONTS)  # each character takes one of them
-    varied: bool = False  # in many styles and sizes, see support/styles.py
+    varied: bool = False  # in many styles and sizes, see support/captcha/styles.py
 
 
 def begin_worker():

@@ -16,7 +16,7 @@ import argparse
 import functools
 import os
 
-from support import console
+from support.common import console
 
 with console.quiet_start(__name__):
     import numpy as np
@@ -25,8 +25,9 @@ with console.quiet_start(__name__):
 
 import mnist_backward
 import mnist_forward
-from support import checkpoints, digit_report, photographs, pictures
-from support.input_data import SIDE
+from support.common import checkpoints, pictures
+from support.digits import photographs, report
+from support.digits.input_data import SIDE
 
 threshold = 50  # 0 ... 255: ink paler than this becomes paper; pre_pic only
 
@@ -34,7 +35,7 @@ threshold = 50  # 0 ... 255: ink paler than this becomes paper; pre_pic only
 def pre_pic(picName):
     """Picture file, a black digit on white -> float32 [1, 784], 1 where there is ink, else 0.
 
-    The post's way, used with --post; without it support/photographs.py prepares the picture.
+    The post's way, used with --post; without it support/digits/photographs.py prepares the picture.
     """
     img = pictures.open_picture(picName, turn=False)
     # shrink
@@ -100,7 +101,7 @@ def application(testPics=(), post=False, show=False,
                      post, show, model_folder)
     status = 0
     for testPic in testPics:
-        if testPic.endswith(digit_report.DRAWN):  # my/*.png names those of --show, too
+        if testPic.endswith(report.DRAWN):  # my/*.png names those of --show, too
             console.say(f'{testPic}: not read: a drawing of --show')
             continue
         try:
@@ -143,12 +144,12 @@ def read_picture(testPic, post, show, model_folder):
     console.say(f'the prediction number is {shown}')
     if len(preValue):
         console.say('sure: ' + ' '.join(f'{of_digit.max():.1%}' for of_digit in probabilities))
-    for doubt in digit_report.doubts(testPicArr, probabilities):
+    for doubt in report.doubts(testPicArr, probabilities):
         console.say(doubt)
     if show:
         original = pictures.open_picture(testPic, turn=not post)
-        page = digit_report.drawing(original, testPicArr, probabilities)
-        console.say(f'saved: {digit_report.save_drawing(page, testPic)}')
+        page = report.drawing(original, testPicArr, probabilities)
+        console.say(f'saved: {report.save_drawing(page, testPic)}')
 
 
 def read_digits(testPicArr, model_folder):

@@ -16,14 +16,15 @@ import dataclasses
 import math
 import os
 
-from support import console
+from support.common import console
 
 with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 import mnist_forward
-from support import augmentation, checkpoints, files, input_data
-from support.prefetch import prefetched
+from support.common import checkpoints, files
+from support.digits import augmentation, input_data
+from support.common.prefetch import prefetched
 
 # --- the post's constants
 batch_size = 200             # pictures in a step

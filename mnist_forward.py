@@ -8,7 +8,7 @@ The variables have no explicit names, so a checkpoint's keys are TensorFlow's de
 order of creation: Variable (w1), Variable_1 (b1), Variable_2 (w2), Variable_3 (b2). Checkpoints
 of the post's own code on TensorFlow 1.14 have the same keys; keep the order.
 """
-from support import console
+from support.common import console
 
 with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf

@@ -8,14 +8,15 @@ Takes:    3 s with --once; otherwise until mnist_backward.py has finished, or Ct
 import sys
 import time
 
-from support import console
+from support.common import console
 
 with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 import mnist_backward
 import mnist_forward
-from support import checkpoints, input_data
+from support.common import checkpoints
+from support.digits import input_data
 
 test_interval_secs = 5  # seconds from one look at ./model/ to the next
 patience = 6  # looks without a new checkpoint after which it is said what is waited for

@@ -19,12 +19,13 @@ import os
 import random
 import shlex
 
-from support import console
+from support.common import console
 
 with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
-from support import checkpoints, dataset, files, labels, pictures, records
+from support.captcha import dataset, labels, records
+from support.common import checkpoints, files, pictures
 
 # --- files
 IMAGES = dataset.IMAGE_FOLDER

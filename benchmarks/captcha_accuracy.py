@@ -33,7 +33,7 @@ from typing import Callable
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support import console  # noqa: E402  (after the path to it)
+from support.common import console  # noqa: E402  (after the path to it)
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
@@ -42,7 +42,7 @@ import captcha_test  # noqa: E402
 import captcha_train  # noqa: E402
 import small_cnn_variants  # noqa: E402
 from nets import nets_factory  # noqa: E402
-from support import dataset, models, recipes, records, training  # noqa: E402
+from support.captcha import dataset, models, recipes, records, training  # noqa: E402
 
 # --- how long the small network is trained for all tables but `networks`
 SHORT = 1001  # iterations

@@ -23,7 +23,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support import console  # noqa: E402  (after the path to it)
+from support.common import console  # noqa: E402  (after the path to it)
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf  # noqa: E402
@@ -32,7 +32,10 @@ import numpy as np  # noqa: E402
 
 import captcha_train  # noqa: E402
 from nets import alexnet, nets_factory, slim  # noqa: E402
-from support import checkpoints, cluster, dataset, launch, models, recipes, training  # noqa: E402
+from support import cluster
+from support.captcha import dataset, models, recipes, training
+from support.cluster import launch
+from support.common import checkpoints  # noqa: E402
 
 STEPS, BATCH = 5, 24  # of `exact`
 SAVE_EVERY = 50  # iterations, of `faults`

@@ -6,7 +6,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from support import dataset
+from support.captcha import dataset
 
 FORMATS = ('bmp', 'gif', 'ico', 'jp2', 'jpg', 'pcx', 'png', 'ppm', 'sgi', 'tga', 'tif', 'webp')
 LABELS = {'a.png': '0782', 'b.png': '1234', 'c.png': '5555'}  # {file name: text}

@@ -23,7 +23,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import damage
-from support import checkpoints, console, dataset, input_data, labels, pictures, records
+from support.captcha import dataset, labels, records
+from support.common import checkpoints, console, pictures
+from support.digits import input_data
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HANGS = 300  # seconds after which the reading process is taken for stuck

@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 import gen_captcha  # noqa: E402  (after the path to it)
-from support import console  # noqa: E402
+from support.common import console  # noqa: E402
 
 
 def pictures_per_second(folder, num, seed, workers):

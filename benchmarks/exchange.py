@@ -22,7 +22,7 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support import console  # noqa: E402  (after the path to it)
+from support.common import console  # noqa: E402  (after the path to it)
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
@@ -31,7 +31,9 @@ import mnist_backward  # noqa: E402
 import mnist_test  # noqa: E402
 from nets import nets_factory  # noqa: E402
 from on_tf1 import on_tf1  # noqa: E402
-from support import checkpoints, input_data, inputs, models  # noqa: E402
+from support.captcha import models, preprocessing
+from support.common import checkpoints
+from support.digits import input_data  # noqa: E402
 
 PICTURES = 4
 STEPS = 2000  # of MNIST
@@ -47,7 +49,7 @@ def our_logits(checkpoint=None, save_to=None):
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, 224, 224])
         network_fn = nets_factory.get_network_fn('alexnet_v2', 10, is_training=False)
-        *heads, _ = network_fn(inputs.network_input(x, standardize=False))
+        *heads, _ = network_fn(preprocessing.network_input(x, standardize=False))
         saver = tf.train.Saver()
         if checkpoint:
             saver.restore(sess, checkpoint)

@@ -19,7 +19,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support import console  # noqa: E402  (after the path to it)
+from support.common import console  # noqa: E402  (after the path to it)
 
 with console.quiet_start():
     import damaged_files  # noqa: E402

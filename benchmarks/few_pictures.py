@@ -17,11 +17,11 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support import console  # noqa: E402  (after the path to it)
+from support.common import console  # noqa: E402  (after the path to it)
 
 import captcha_accuracy  # noqa: E402
 import captcha_test  # noqa: E402
-from support import dataset, models, recipes, records, training  # noqa: E402
+from support.captcha import dataset, models, recipes, records, training  # noqa: E402
 
 COUNTS = [100, 300, 1000, 3000]  # pictures
 

@@ -22,7 +22,8 @@ from PIL import Image
 
 import mnist_backward
 import to_tfrecord
-from support import checkpoints, console, dataset, models, records
+from support.captcha import dataset, models, records
+from support.common import checkpoints, console
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HANGS = 300  # seconds after which a script is taken for stuck

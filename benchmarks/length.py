@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from kills import command
-from support import console
+from support.common import console
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GROWTH = 1.02  # of the last quarter over the second, at most

@@ -2,7 +2,7 @@
 import os
 import subprocess
 
-from support import console
+from support.common import console
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 

@@ -11,7 +11,7 @@ the same network reads rightly after the post's `pre_pic` and after our `pre_pho
 of other writers: scikit-learn's `load_digits` (1,797 digits, 8x8, enlarged smoothly), if it is
 installed.
 
-The settings of support/ink.py and support/photographs.py were chosen on the first half of the
+The settings of support/digits/ink.py and support/digits/photographs.py were chosen on the first half of the
 validation digits. The second half is for reporting and must not be used to choose anything.
 """
 import functools
@@ -33,8 +33,8 @@ sys.path.insert(0, ROOT)
 import ink_on_paper  # noqa: E402  (after the path to support)
 import mnist_app  # noqa: E402
 import mnist_backward  # noqa: E402
-from support import (checkpoints, console, files, input_data, photographs,  # noqa: E402
-                     pictures)
+from support.common import checkpoints, console, files, pictures  # noqa: E402
+from support.digits import input_data, photographs  # noqa: E402
 
 COUNT = 500         # digits a condition
 SEED = 2026

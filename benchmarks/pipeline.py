@@ -27,7 +27,7 @@ from captcha.image import ImageCaptcha
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support import console  # noqa: E402  (after the path to it)
+from support.common import console  # noqa: E402  (after the path to it)
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
@@ -37,8 +37,9 @@ import captcha_train  # noqa: E402
 import mnist_app  # noqa: E402
 import mnist_backward  # noqa: E402
 import to_tfrecord  # noqa: E402
-from support import (checkpoints, dataset, input_data, models, photographs, pictures,  # noqa: E402
-                     recipes)
+from support.captcha import dataset, models, recipes  # noqa: E402
+from support.common import checkpoints, pictures  # noqa: E402
+from support.digits import input_data, photographs  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ except ImportError:  # Windows
     resource = None
 
 from kills import HANGS, SCRIPTS, check_end, prepared_folder, start
-from support import files
+from support.common import files
 
 DAY = 86_400  # seconds
 OPEN_FILES = 64

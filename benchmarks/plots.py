@@ -31,7 +31,7 @@ from PIL import Image
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support import console  # noqa: E402  (after the path to it)
+from support.common import console  # noqa: E402  (after the path to it)
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
@@ -43,7 +43,9 @@ except ImportError as error:
                      'pip install matplotlib') from error
 
 import captcha_test  # noqa: E402
-from support import dataset, files, inputs, photographs, pictures, recipes, records  # noqa: E402
+from support.captcha import dataset, preprocessing, recipes, records
+from support.common import files, pictures
+from support.digits import photographs  # noqa: E402
 
 DPI = 100
 WIDTH = 8.0  # inches, 800 pixels
@@ -283,7 +285,7 @@ def distortion(args):
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(args.seed)
         x = tf.constant(records.scale(images)[..., np.newaxis])  # float32 [10, 224, 224, 1]
-        distorted = sess.run(inputs.distort(x, recipe.distortion))[..., 0]
+        distorted = sess.run(preprocessing.distort(x, recipe.distortion))[..., 0]
     distorted = np.uint8((np.clip(distorted, -1, 1) + 1) * 127.5)  # uint8 [10, 224, 224]
     size = dataset.IMAGE_WIDTH, dataset.IMAGE_HEIGHT  # what 224x224 was made of
     return rows_of_pictures(*([np.asarray(Image.fromarray(image).resize(size)) for image in row]

@@ -27,7 +27,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 import step_timing  # noqa: E402  (after the path to support)
-from support import console  # noqa: E402
+from support.common import console  # noqa: E402
 
 BATCHES = [25, 100]
 STEPS = 4  # counted steps of a row in each round

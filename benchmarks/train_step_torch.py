@@ -22,7 +22,7 @@ except ImportError:
 
 import step_timing  # noqa: E402  (after the path to support)
 from step_timing import HEADS, LEARNING_RATE, NUM_CLASSES  # noqa: E402
-from support import console  # noqa: E402
+from support.common import console  # noqa: E402
 
 
 def torch_eager(batch, steps, compiled=False):

@@ -20,8 +20,9 @@ import zipfile
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from support import console, files, input_data  # noqa: E402
-from support.console import UserError  # noqa: E402
+from support.common import console, files
+from support.digits import input_data  # noqa: E402
+from support.common.console import UserError  # noqa: E402
 
 PICKLE_IN_WHEEL = 'mnist/data/mnist.pkl.gz'  # 50,000 + 10,000 + 10,000, value = pixel / 256
 # All that a pickled array may call. Unpickling anything else could run a stranger's code.

@@ -17,7 +17,7 @@ chance:
 - Channels come in multiples of 32, because a processor multiplies 8 or 16 of them at a time.
 - Batch norm keeps each layer's output in the range where ReLU works, whatever the layers below
   do. With biases in its place one seed read 94.6 %; another never left chance at this rate.
-- The rate falls to 0 along a cosine (support/recipes.py): at a constant one 91.6 %.
+- The rate falls to 0 along a cosine (support/captcha/recipes.py): at a constant one 91.6 %.
 - The heads read the last map directly. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
   this network has 0.5 million with `--method heads` and 1.3 million (`wide_attention`: 1.7) with
   heads that look for their character, the default: `heads_that_look` says why, docs/captcha.md

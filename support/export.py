@@ -10,12 +10,13 @@ cannot be resumed from it.
 """
 import os
 
-from support import console
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-from support import checkpoints, files, models
+from support.captcha import models
+from support.common import checkpoints, files
 
 ONLY_TRAINING = 'Variable', 'beta1_power', 'beta2_power', 'global_step'  # the first is the rate
 

@@ -128,7 +128,7 @@ KINDS = [plain, pencil, mouse, board, squared, screenshot, thumbnail]
 
 if __name__ == '__main__':
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    from support import photographs
+    from support.digits import photographs
     for kind in KINDS:
         sheet = Image.new('L', (1200, 360), 128)
         for n, (_, strokes) in enumerate(DIGITS):

@@ -5,14 +5,16 @@ import os
 import numpy as np
 import pytest
 
-from support import console
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory, slim
-from support import input_data, pictures, recipes, training
-from support.console import UserError
+from support.captcha import recipes, training
+from support.common import pictures
+from support.digits import input_data
+from support.common.console import UserError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from helpers import DATA, tiny_mnist
-from support import augmentation, input_data
-from support.augmentation import Strength
+from support.digits import augmentation, input_data
+from support.digits.augmentation import Strength
 
 KINDS = 'turn', 'grow', 'slant', 'shift', 'elastic'
 

@@ -19,7 +19,9 @@ from PIL import Image
 
 from helpers import (ROOT, mnist_arrays, mnist_logits, run_in, tiny_mnist, tiny_recipe,
                      write_mnist_checkpoint)
-from support import console, dataset, input_data, labels, recipes, records, training
+from support.captcha import dataset, labels, recipes, records, training
+from support.common import console
+from support.digits import input_data
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf

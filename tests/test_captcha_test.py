@@ -11,12 +11,12 @@ from PIL import Image
 
 import captcha_test
 from helpers import LAYERS, read_arrays, record, reference_heads, tf, write_arrays, write_records
-from support import captcha_report, dataset, models, recipes, records
-from support.console import UserError
+from support.captcha import dataset, models, recipes, records, report
+from support.common.console import UserError
 
 
 def test_figures(capsys):
-    captcha_report.print_figures([('0782', '0782'), ('0782', '1782'), ('5137', '5037'),
+    report.print_figures([('0782', '0782'), ('0782', '1782'), ('5137', '5037'),
                                 ('5137', '5137'), ('0000', '1111')])
     assert capsys.readouterr().out.splitlines() == [
         'character 1: 0.6000', 'character 2: 0.6000', 'character 3: 0.8000', 'character 4: 0.8000',
@@ -26,18 +26,18 @@ def test_figures(capsys):
 
 def test_sheet(tmp_path):
     image = np.full([224, 224], 200, np.uint8)
-    captcha_report.save_sheet([(image, '0782', '1782'), (image, '5137', '5137')],
+    report.save_sheet([(image, '0782', '1782'), (image, '5137', '5137')],
                             str(tmp_path / 'sheet.png'))
     with Image.open(tmp_path / 'sheet.png') as sheet:
         assert sheet.format == 'PNG'
         pixels = np.asarray(sheet).astype(int)
-    cell = captcha_report.CAPTCHA_SIZE[0] + captcha_report.GAP
+    cell = report.CAPTCHA_SIZE[0] + report.GAP
     colours = [{tuple(pixel) for pixel in pixels[70:100, left:left + cell].reshape(-1, 3)}
-               for left in (captcha_report.GAP, captcha_report.GAP + cell)]
-    assert captcha_report.WRONG in colours[0] and captcha_report.RIGHT not in colours[0]
-    assert captcha_report.RIGHT in colours[1] and captcha_report.WRONG not in colours[1]
+               for left in (report.GAP, report.GAP + cell)]
+    assert report.WRONG in colours[0] and report.RIGHT not in colours[0]
+    assert report.RIGHT in colours[1] and report.WRONG not in colours[1]
     assert np.all(pixels[20:60, 20:160] == 200)
-    assert captcha_report.save_sheet([(image, 'ABCDEFGH中', 'ABCDEFGW中')] * 4,
+    assert report.save_sheet([(image, 'ABCDEFGH中', 'ABCDEFGW中')] * 4,
                                      str(tmp_path / 'wide.png')) == '中'
     with Image.open(tmp_path / 'wide.png') as wide:
         assert wide.width > pixels.shape[1]  # so that no caption runs into the next
@@ -181,7 +181,7 @@ def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
 
 
 def test_varying_lengths_are_printed_and_drawn_without_the_filling(tmp_path, capsys):
-    captcha_report.print_figures([('078', '078'), ('0782', '078'), ('9', '97'), ('0782', '0782')])
+    report.print_figures([('078', '078'), ('0782', '078'), ('9', '97'), ('0782', '0782')])
     assert capsys.readouterr().out.splitlines() == [
         'character 1: 1.0000', 'character 2: 0.7500', 'character 3: 1.0000', 'character 4: 0.5000',
         'whole captchas: 0.5000 (2 of 4)', 'of 1 characters: 0.0000 (0 of 1)',

@@ -16,8 +16,10 @@ import captcha_train
 from helpers import (ROOT, read_arrays, record, run_in, tf, tiny_network, tiny_recipe, use_network,
                      write_arrays, write_records)
 from nets import slim
-from support import checkpoints, cluster, dataset, models, recipes, records, training
-from support.console import UserError
+from support import cluster
+from support.captcha import dataset, models, recipes, records, training
+from support.common import checkpoints
+from support.common.console import UserError
 
 
 def train(captchas, model_dir, steps, run=None, **changes):

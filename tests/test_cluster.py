@@ -12,8 +12,10 @@ import pytest
 
 import captcha_train
 from helpers import ROOT, read_arrays
-from support import cluster, dataset, launch, models, recipes, training
-from support.console import UserError
+from support import cluster
+from support.captcha import dataset, models, recipes, training
+from support.cluster import launch
+from support.common.console import UserError
 
 tf = captcha_train.tf
 ADDRESSES = {'chief': ['a:1'], 'worker': ['b:1', 'c:1'], 'ps': ['d:1', 'e:1']}
@@ -125,7 +127,7 @@ def train_command(shards, model_dir, *options):
 
 
 def launched(command):
-    ended = subprocess.run([sys.executable, '-m', 'support.launch', *command], cwd=ROOT,
+    ended = subprocess.run([sys.executable, '-m', 'support.cluster.launch', *command], cwd=ROOT,
                            capture_output=True, text=True, timeout=200)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
@@ -230,7 +232,7 @@ def test_faults(shards, tmp_path):
 
 def test_the_launcher_ends_what_it_started(shards, tmp_path):
     """Killed itself, too: its processes end with it."""
-    command = [sys.executable, '-m', 'support.launch', *train_command(
+    command = [sys.executable, '-m', 'support.cluster.launch', *train_command(
         shards, tmp_path / 'm', '--steps', 5000)]
     with open(tmp_path / 'out.txt', 'wb') as output:
         launcher = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
@@ -260,7 +262,7 @@ def test_the_launcher_ends_what_it_started(shards, tmp_path):
 
 def test_lines_for_machines_of_their_own():
     printed = subprocess.run(
-        [sys.executable, '-m', 'support.launch', '--hosts', 'a', 'b', 'c', '--',
+        [sys.executable, '-m', 'support.cluster.launch', '--hosts', 'a', 'b', 'c', '--',
          'captcha_train.py', '--steps', '7'], cwd=ROOT, capture_output=True, text=True, check=True)
     lines = printed.stdout.splitlines()[1:]
     assert [line.partition(':')[0] for line in lines] == ['on a', 'on b', 'on c']

@@ -10,12 +10,12 @@ import time
 import pytest
 
 from helpers import ROOT, link_data
-from support import checkpoints, console, files
+from support.common import checkpoints, console, files
 
 
 def run_code(code, **kwargs):
     """Run Python code that may use `console`."""
-    code = f'import sys; sys.path.insert(0, {ROOT!r})\nfrom support import console\n{code}'
+    code = f'import sys; sys.path.insert(0, {ROOT!r})\nfrom support.common import console\n{code}'
     return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, **kwargs)
 
 
@@ -188,7 +188,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 # --- one training in a folder
 
 HOLD = (f'import sys, time; sys.path.insert(0, {ROOT!r})\n'
-        'from support import files\n'
+        'from support.common import files\n'
         'with files.alone(sys.argv[1]):\n'
         '    print("held", flush=True)\n'
         '    time.sleep(60)')
@@ -324,7 +324,7 @@ def test_a_signal_that_is_ignored_stays_ignored_in_a_training_loop():
 @pytest.mark.skipif(os.name == 'nt', reason='a shell of POSIX systems')
 @pytest.mark.parametrize('closed', ['<&-', '>&-', '2>&-', '>&- 2>&-'])
 def test_closed_streams_change_no_status(tmp_path, closed):
-    code = (f'import sys; sys.path.insert(0, {ROOT!r}); from support import console\n'
+    code = (f'import sys; sys.path.insert(0, {ROOT!r}); from support.common import console\n'
             'with console.quiet_start("__main__"):\n    pass\n'
             'def main():\n'
             '    file = open("made", "w")\n'

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from drawn_digits import DIGITS, plain, thumbnail
-from support import digit_report, photographs
-from support.console import UserError
+from support.digits import photographs, report
+from support.common.console import UserError
 
 STROKES = dict(DIGITS)  # of each digit, the last way to draw it
 BLANK = 'not to be trusted: the picture is blank, no ink was found'
@@ -29,13 +29,13 @@ def probabilities_of(digit, probability=.98):
 def test_doubts(two):
     sure, close = probabilities_of(2), probabilities_of(2, .5)
     close[7] = .4
-    assert digit_report.doubts(two, sure[np.newaxis]) == []
-    assert digit_report.doubts(two, close[np.newaxis]) == ['not to be trusted: perhaps a 7 (40.0%)']
+    assert report.doubts(two, sure[np.newaxis]) == []
+    assert report.doubts(two, close[np.newaxis]) == ['not to be trusted: perhaps a 7 (40.0%)']
     dash = np.zeros([28, 28], np.float32)
     dash[10:16, 4:24] = 1
-    assert digit_report.doubts(dash.reshape(1, 784), probabilities_of(1)[np.newaxis]) == [
+    assert report.doubts(dash.reshape(1, 784), probabilities_of(1)[np.newaxis]) == [
         'not to be trusted: wider than tall, perhaps several that touch']
-    assert digit_report.doubts(np.concatenate([two, two]), np.stack([sure, close])) == [
+    assert report.doubts(np.concatenate([two, two]), np.stack([sure, close])) == [
         'several digits: 2 stand apart, read from left to right',
         'not to be trusted: digit 2 is perhaps a 7 (40.0%)']
 
@@ -56,41 +56,41 @@ def bars(*boxes):
     ([(4, 24, 12, 16)], False)])
 def test_what_looks_like_two_digits_is_doubted(boxes, doubted):
     doubt = 'not to be trusted: in two parts, perhaps two digits'
-    assert digit_report.doubts(bars(*boxes), probabilities_of(1)[np.newaxis]) == [doubt] * doubted
+    assert report.doubts(bars(*boxes), probabilities_of(1)[np.newaxis]) == [doubt] * doubted
 
 
 @pytest.mark.parametrize('number', [0, 1])  # pre_digits finds no digit, pre_pic an empty one
 def test_a_blank_picture_is_doubted(number):
-    assert digit_report.doubts(np.zeros([number, 784]), np.zeros([number, 10])) == [BLANK]
+    assert report.doubts(np.zeros([number, 784]), np.zeros([number, 10])) == [BLANK]
 
 
 def test_the_drawing_shows_what_the_network_saw(two):
-    page = np.asarray(digit_report.drawing(
+    page = np.asarray(report.drawing(
         plain(STROKES[2]), two, probabilities_of(2, 1.)[np.newaxis])).astype(int)
-    gap, cell = digit_report.GAP, digit_report.PANEL + digit_report.GAP
+    gap, cell = report.GAP, report.PANEL + report.GAP
     assert np.array_equal(page[gap + 2:gap + 198, gap + 2:gap + 198, 0],
                           np.asarray(plain(STROKES[2]))[2:198, 2:198])
     shown = page[gap + 5:cell:10, gap + cell + 5:2 * cell:10, 0]
     assert np.array_equal(shown, np.rint(255 * two.reshape(28, 28)))
-    green = (page == digit_report.BEST_BAR).all(-1)
+    green = (page == report.BEST_BAR).all(-1)
     rows = np.nonzero(green.any(1))[0]
     assert gap + 2 * 28 <= rows[0] and rows[-1] < gap + 3 * 28  # the third bar, of digit 2
-    assert green.sum(1).max() == digit_report.BAR + 1
+    assert green.sum(1).max() == report.BAR + 1
 
 
 def test_the_drawing_is_saved_beside_the_picture(tmp_path):
     page = Image.new('RGB', (3, 2), 'green')
-    path = digit_report.save_drawing(page, str(tmp_path / 'a.b.jpg'))
+    path = report.save_drawing(page, str(tmp_path / 'a.b.jpg'))
     assert path == str(tmp_path / 'a.b.read.png') and os.listdir(tmp_path) == ['a.b.read.png']
     with Image.open(path) as saved:
         assert np.array_equal(np.asarray(saved), np.asarray(page))
-    assert digit_report.save_drawing(page, str(tmp_path / 'a.b.jpg')) == path  # once more
+    assert report.save_drawing(page, str(tmp_path / 'a.b.jpg')) == path  # once more
     (tmp_path / 'a.b.png').write_bytes(b'another picture, with a drawing of its own')
-    assert digit_report.save_drawing(page, str(tmp_path / 'a.b.jpg')) == str(
+    assert report.save_drawing(page, str(tmp_path / 'a.b.jpg')) == str(
         tmp_path / 'a.b.jpg.read.png')
 
 
 def test_a_drawing_that_cannot_be_saved_is_one_line(tmp_path):
     (tmp_path / 'file').write_text('no folder')
     with pytest.raises(UserError, match='a.read.png: cannot be written: .*leave out --show'):
-        digit_report.save_drawing(Image.new('RGB', (3, 2)), str(tmp_path / 'file' / 'a.jpg'))
+        report.save_drawing(Image.new('RGB', (3, 2)), str(tmp_path / 'file' / 'a.jpg'))

@@ -12,8 +12,9 @@ DOCUMENTS = ['README.md', 'README.zh.md',
 ENGLISH = [name for name in DOCUMENTS if name != 'README.zh.md']
 FOLDERS = 'nets', 'support', 'tests', 'benchmarks', 'docs', 'data', 'samples'  # of the repository
 GENERATED = {'samples/5.read.png'}
-MODULES = {path.stem: path for folder in ('.', 'nets', 'support')
-           for path in (ROOT / folder).glob('*.py')}
+MODULES = {path.stem: path for pattern in ('*.py', 'nets/*.py', 'support/**/*.py')
+           for path in ROOT.glob(pattern) if path.stem != '__init__'}
+MODULES['cluster'] = ROOT / 'support/cluster/__init__.py'
 SOURCES = 'py', 'md', 'txt'
 NO_ATTRIBUTES = *SOURCES, 'json', 'csv'  # `dataset.json` is no name in dataset.py
 
@@ -62,7 +63,7 @@ def options_of(path):
     tree = ast.parse(path.read_text(encoding='utf-8'))
     found = {'--help'}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == 'support':
+        if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] == 'support':
             for alias in node.names:
                 found |= own_options(ast.parse(MODULES[alias.name].read_text(encoding='utf-8')))
     return found | own_options(tree)

@@ -13,8 +13,9 @@ from PIL import Image
 
 import gen_captcha
 from helpers import ROOT
-from support import dataset, files
-from support.console import UserError
+from support.captcha import dataset
+from support.common import files
+from support.common.console import UserError
 
 
 def texts(folder):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from drawn_digits import DIGITS, board, cover, pencil, plain, squared
-from support import ink
+from support.digits import ink
 
 STROKES = [strokes for _, strokes in DIGITS]
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from helpers import DATA, ROOT
-from support import input_data
-from support.console import UserError
+from support.digits import input_data
+from support.common.console import UserError
 
 MIRROR = pathlib.Path(DATA).as_uri() + '/'
 UNREACHABLE = 'http://127.0.0.1:9/'
@@ -289,7 +289,7 @@ def test_without_a_network_one_line_says_which_file_to_put_where(tmp_path):
 
 def command(*arguments):
     """The module, started as data/README.md says, in the project's folder."""
-    return subprocess.run([sys.executable, '-m', 'support.input_data', *map(str, arguments)],
+    return subprocess.run([sys.executable, '-m', 'support.digits.input_data', *map(str, arguments)],
                           cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
@@ -316,7 +316,7 @@ def test_the_command_counts_labels_and_reports_a_broken_file(small):
 def test_the_commands_own_advice_can_be_typed():
     ended = command('--folder', 'data')
     assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
-    assert 'all options: python -m support.input_data --help' in ended.stderr
+    assert 'all options: python -m support.digits.input_data --help' in ended.stderr
     ended = command('--help')
     assert ended.returncode == 0
-    assert ended.stdout.startswith('usage: python -m support.input_data ')
+    assert ended.stdout.startswith('usage: python -m support.digits.input_data ')

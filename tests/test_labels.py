@@ -5,8 +5,8 @@ import unicodedata
 import pytest
 from PIL import Image
 
-from support import dataset, labels
-from support.console import UserError
+from support.captcha import dataset, labels
+from support.common.console import UserError
 
 
 def fill(folder, names):

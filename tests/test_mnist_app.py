@@ -10,8 +10,8 @@ from PIL import Image
 
 import mnist_app
 from helpers import DATA, ROOT, SAMPLES, mnist_arrays, mnist_logits, write_mnist_checkpoint
-from support import digit_report, photographs
-from support.console import UserError
+from support.digits import photographs, report
+from support.common.console import UserError
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_the_program_prints_what_restore_model_returns(model, trained, capsys, p
         digits, probabilities = mnist_app.restore_model(testPicArr, model, with_probabilities=True)
         assert digits[0] == mnist_logits(testPicArr, trained, averages=True).argmax()
         expected += [f'the prediction number is {digits}', f'sure: {probabilities.max():.1%}',
-                     *digit_report.doubts(testPicArr, probabilities)]
+                     *report.doubts(testPicArr, probabilities)]
     assert captured.out.splitlines() == expected and captured.err == ''
 
 

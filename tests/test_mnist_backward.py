@@ -16,8 +16,8 @@ import mnist_backward
 from helpers import (DATA, MNIST_KEYS, ROOT, link_data, mnist_arrays, mnist_logits,
                      read_arrays, tiny_mnist, write_mnist_checkpoint)
 from mnist_backward import Run, backward
-from support import checkpoints
-from support.console import UserError
+from support.common import checkpoints
+from support.common.console import UserError
 
 
 @pytest.fixture

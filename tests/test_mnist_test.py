@@ -9,8 +9,9 @@ import mnist_app
 import mnist_test
 from helpers import (SAMPLES, link_data, mnist_arrays, mnist_logits, read_arrays,
                      write_mnist_checkpoint)
-from support import checkpoints, input_data
-from support.console import UserError
+from support.common import checkpoints
+from support.digits import input_data
+from support.common.console import UserError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 import captcha_test
 from helpers import ROOT, read_arrays
-from support import dataset, models, recipes
+from support.captcha import dataset, models, recipes
 
 PICTURES = os.path.join(ROOT, 'samples', 'captchas')
 

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from drawn_digits import DIGITS, KINDS, cover, grey, plain
 from helpers import DATA
-from support import input_data, photographs
+from support.digits import input_data, photographs
 
 STROKES = [strokes for _, strokes in DIGITS]
 

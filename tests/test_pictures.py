@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from helpers import refused
-from support import pictures
-from support.console import UserError
+from support.common import pictures
+from support.common.console import UserError
 
 
 def test_what_is_no_picture(tmp_path):

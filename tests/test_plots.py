@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from helpers import ROOT, SAMPLES, tf
-from support import dataset
+from support.captcha import dataset
 
 sys.path.insert(0, os.path.join(ROOT, 'benchmarks'))
 

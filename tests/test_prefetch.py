@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import tiny_mnist
-from support.prefetch import prefetched
+from support.common.prefetch import prefetched
 
 
 def test_batches_come_in_the_order_of_next_batch():

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from support import recipes
-from support.console import UserError
+from support.captcha import recipes
+from support.common.console import UserError
 
 
 def test_the_posts_recipe_has_the_posts_numbers():

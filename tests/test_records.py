@@ -6,8 +6,8 @@ import pytest
 
 import captcha_train
 from helpers import record, tf, write_records
-from support import dataset, records
-from support.console import UserError
+from support.captcha import dataset, records
+from support.common.console import UserError
 
 
 def test_read_and_decode_gives_pixels_and_labels(tmp_path):

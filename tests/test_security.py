@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from helpers import ROOT, mnist_arrays, read_arrays, refused, write_mnist_checkpoint
-from support import checkpoints, files, pictures
+from support.common import checkpoints, files, pictures
 
 SOURCES = sorted(path for pattern in ('*.py', 'nets/*.py', 'support/*.py')
                  for path in glob.glob(os.path.join(ROOT, pattern)))

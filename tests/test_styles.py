@@ -6,7 +6,7 @@ import pytest
 from captcha.image import DEFAULT_FONTS
 from PIL import Image
 
-from support import styles
+from support.captcha import styles
 
 
 @pytest.fixture(autouse=True)

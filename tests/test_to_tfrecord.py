@@ -14,8 +14,8 @@ from PIL import Image
 
 import to_tfrecord
 from helpers import ROOT
-from support import dataset, labels, records
-from support.console import UserError
+from support.captcha import dataset, labels, records
+from support.common.console import UserError
 
 
 def grey(path, value):

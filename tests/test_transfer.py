@@ -10,8 +10,9 @@ import pytest
 import captcha_test
 import captcha_train
 from helpers import ROOT, read_arrays, record, run_in, tiny_recipe, write_arrays, write_records
-from support import dataset, export, models, options, recipes, transfer
-from support.console import UserError
+from support import export
+from support.captcha import dataset, models, options, recipes, transfer
+from support.common.console import UserError
 
 
 def train(folder, model_dir, init_from=None, steps=1, recipe=None, **run):

@@ -10,8 +10,9 @@ import json
 import os
 import shlex
 
-from support import checkpoints, dataset, recipes
-from support.console import UserError
+from support.captcha import dataset, recipes
+from support.common import checkpoints
+from support.common.console import UserError
 
 MODEL_DIR = './captcha'
 MODEL_NAME = 'crack_captcha.model'

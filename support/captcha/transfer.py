@@ -1,8 +1,8 @@
 """Transfer learning: what a new training takes from the checkpoint of another network."""
 import tensorflow.compat.v1 as tf
 
-from support import checkpoints
-from support.console import UserError
+from support.common import checkpoints
+from support.common.console import UserError
 
 ADVICE = 'name another one with --init-from'
 CLASSES, PLACES = '/fc8', '/attention/'  # names of weights whose last axis are classes, or heads

@@ -3,7 +3,8 @@ import argparse
 import os
 
 from nets import nets_factory
-from support import console, models, recipes, records, training
+from support.captcha import models, recipes, records, training
+from support.common import console
 
 DEFAULT, POST = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'post'))
 

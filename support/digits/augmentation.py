@@ -16,7 +16,7 @@ import dataclasses
 import numpy as np
 from scipy import ndimage, sparse
 
-from support.input_data import SIDE
+from support.digits.input_data import SIDE
 
 
 @dataclasses.dataclass(frozen=True)

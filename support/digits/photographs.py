@@ -4,11 +4,11 @@
 
 MNIST was made from scans in pure black and white: each digit was scaled into a box of 20x20 with
 its aspect kept, which gave the grey edges, and its centre of mass was put into the centre of
-28x28 (http://yann.lecun.com/exdb/mnist/). The network has seen nothing else. So support/ink.py
+28x28 (http://yann.lecun.com/exdb/mnist/). The network has seen nothing else. So support/digits/ink.py
 turns any picture into pure black and white, and `as_mnist` does the rest. In the order of the
 steps:
 
-find_ink       of support/ink.py: which pixels were written on
+find_ink       of support/digits/ink.py: which pixels were written on
 lines_apart, digits_apart  several digits, told apart by the gaps between them; pre_digits only
 even_stroke    brings the width of the stroke near MNIST's
 boxed, centred the box of 20x20, the centre of mass
@@ -19,8 +19,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from support import input_data, pictures
-from support.ink import boxes_of, find_ink, grey_of
+from support.common import pictures
+from support.digits import input_data
+from support.digits.ink import boxes_of, find_ink, grey_of
 
 # --- MNIST's own measures
 SIDE = input_data.SIDE  # pixels, height and width of the network's input

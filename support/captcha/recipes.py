@@ -8,7 +8,7 @@ import dataclasses
 import math
 
 from nets import nets_factory
-from support.console import UserError
+from support.common.console import UserError
 
 SCHEDULES = ('divided', 'cosine', 'constant')
 DIVIDE_BY = 3
@@ -106,7 +106,7 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     Raises: UserError that names the option which does not fit.
     """
     if (network, name) not in RECIPES:
-        raise UserError(f'--recipe {name}: expected a recipe for {network} in support/recipes.py, '
+        raise UserError(f'--recipe {name}: expected a recipe for {network} in support/captcha/recipes.py, '
                         'found none; add it there, or use another one')
     named = RECIPES[network, name]
     changes = {field: value for field, value in changes.items() if value is not None}

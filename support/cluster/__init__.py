@@ -26,8 +26,8 @@ import types
 
 import tensorflow.compat.v1 as tf
 
-from support import console
-from support.console import UserError
+from support.common import console
+from support.common.console import UserError
 
 VARIABLE = 'TF_CONFIG'
 JOBS = 'chief', 'worker', 'ps'

@@ -4,8 +4,9 @@ import math
 
 from PIL import Image, ImageDraw, ImageFont
 
-from support import dataset, files
-from support.pictures import lacking_characters  # `pictures` are those on the sheet here
+from support.captcha import dataset
+from support.common import files
+from support.common.pictures import lacking_characters  # `pictures` are those on the sheet here
 
 CONFUSIONS = 5  # printed
 SHEET_COLUMNS, SHEET_ROWS = 4, 6

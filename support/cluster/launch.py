@@ -1,8 +1,8 @@
 """Run a training as a cluster on this machine: parameter servers, a chief and workers.
 
-Command:  python -m support.launch captcha_train.py --network small_cnn --train captcha/shards \\
+Command:  python -m support.cluster.launch captcha_train.py --network small_cnn --train captcha/shards \\
               --test captcha/shards/test.tfrecords --batch-size 32 --model-dir captcha/cluster
-          python -m support.launch --hosts a b c -- captcha_train.py ...   prints what to type there
+          python -m support.cluster.launch --hosts a b c -- captcha_train.py ...   prints what to type there
 Reads:    nothing; the script reads what it always reads
 Writes:   nothing; the script's chief writes what it always writes
 Takes:    as long as the script
@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 
-from support import console
+from support.common import console
 
 PORT = 2222  # on machines of their own, where it need not be looked for
 PARTING = 90  # seconds that the others have to end in after the chief

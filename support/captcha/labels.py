@@ -11,8 +11,8 @@ import os
 import re
 import shlex
 
-from support import dataset
-from support.console import UserError, composed
+from support.captcha import dataset
+from support.common.console import UserError, composed
 
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
 NO_PICTURES = ('.csv', '.html', '.json', '.md', '.py', '.tfrecords', '.tsv', '.txt', '.xml', '.zip')

@@ -2,14 +2,14 @@
 import numpy as np
 
 from helpers import tf
-from support import inputs, recipes
+from support.captcha import preprocessing, recipes
 
 
 def test_network_input():
     pixels = np.random.default_rng(0).uniform(-1, 0.5, [2, 224, 224]).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as sess:
-        post = sess.run(inputs.network_input(tf.constant(pixels), False))
-        ours = sess.run(inputs.network_input(tf.constant(pixels), True))
+        post = sess.run(preprocessing.network_input(tf.constant(pixels), False))
+        ours = sess.run(preprocessing.network_input(tf.constant(pixels), True))
     np.testing.assert_array_equal(post, pixels[..., np.newaxis])
     for k in range(2):
         wanted = (pixels[k] - pixels[k].mean()) / pixels[k].std()
@@ -17,10 +17,10 @@ def test_network_input():
 
 
 def distorted(images, shift=0, scale=0, shear=0, size=None, **others):
-    """inputs.distort with every limit 0 but those given."""
+    """preprocessing.distort with every limit 0 but those given."""
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(0)
-        return sess.run(inputs.distort(tf.constant(images[..., np.newaxis]), recipes.Distortion(
+        return sess.run(preprocessing.distort(tf.constant(images[..., np.newaxis]), recipes.Distortion(
             shift, scale, shear, **others), size))[..., 0]
 
 
@@ -81,7 +81,7 @@ def test_what_pictures_of_ones_own_need():
 def test_without_distortion_the_pictures_are_the_same_tensor():
     with tf.Graph().as_default():
         x = tf.placeholder(tf.float32, [2, 224, 224, 1])
-        assert inputs.distort(x, None, (112, 112)) is x
+        assert preprocessing.distort(x, None, (112, 112)) is x
 
 
 def test_a_smaller_result_is_the_mean_of_the_pixels_that_it_replaces():
@@ -108,8 +108,8 @@ def test_light_ink_becomes_dark():
     dark[60:160, 50:80] = -0.6  # a stroke
     pictures = np.stack([dark, -dark, 0.3 * dark, np.zeros_like(dark)])
     with tf.Graph().as_default(), tf.Session() as sess:
-        turned = sess.run(inputs.network_input(tf.constant(pictures), True, True))[..., 0]
-        plain = sess.run(inputs.network_input(tf.constant(pictures), False, True))[..., 0]
+        turned = sess.run(preprocessing.network_input(tf.constant(pictures), True, True))[..., 0]
+        plain = sess.run(preprocessing.network_input(tf.constant(pictures), False, True))[..., 0]
     np.testing.assert_allclose(turned[1], turned[0], atol=1e-5)
     np.testing.assert_allclose(turned[2], turned[0], atol=1e-4)
     assert turned[0][100, 60] < 0 < turned[0][0, 0]

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from support import files
-from support.console import UserError
-from support.input_data import SIDE
+from support.common import files
+from support.common.console import UserError
+from support.digits.input_data import SIDE
 
 # --- when not to trust a reading
 CLOSE = 0.5     # the best digit's probability is ahead of the second's by less than this

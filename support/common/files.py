@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 
-from support.console import UserError
+from support.common.console import UserError
 
 try:
     import fcntl

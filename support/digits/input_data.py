@@ -2,7 +2,7 @@
 
 Use:      from support import input_data
           mnist = input_data.read_data_sets("./data/", one_hot=True)
-Command:  python -m support.input_data [folder]    checks the four files, says what is in them
+Command:  python -m support.digits.input_data [folder]    checks the four files, says what is in them
 Reads:    four IDX files, plain or gzipped (names in data/README.md); any set of 28x28 pictures
           under these names will do: Fashion-MNIST, Kuzushiji-MNIST, one of your own
 Writes:   nothing, unless a file is missing: then it is fetched from a public mirror
@@ -23,8 +23,8 @@ import zlib
 
 import numpy as np
 
-from support import console, files
-from support.console import UserError
+from support.common import console, files
+from support.common.console import UserError
 
 # --- the files
 SHA256 = {  # of the plain, not gzipped, files of MNIST
@@ -289,7 +289,7 @@ def check(path, name, open_file=gzip.open):
 
 def main():
     parser = console.parser(__doc__)
-    parser.prog = 'python -m support.input_data'
+    parser.prog = 'python -m support.digits.input_data'
     parser.add_argument('folder', nargs='?', default='./data/', help='default: %(default)s')
     mnist = read_data_sets(parser.parse_args().folder, validation_size=0)
     for part, data in (('train', mnist.train), ('test', mnist.test)):

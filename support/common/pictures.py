@@ -10,8 +10,8 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
-from support import dataset
-from support.console import UserError
+from support.captcha import dataset
+from support.common.console import UserError
 
 try:  # Pillow reads HEIC, telephones' photographs, only with this plugin; nothing requires it
     import pillow_heif

@@ -11,7 +11,7 @@ import re
 
 import tensorflow.compat.v1 as tf
 
-from support.console import UserError
+from support.common.console import UserError
 
 FINISHED = 'finished'  # a state file of ours beside TensorFlow's `checkpoint`: see mark_finished
 ABOUT = 'about'  # the key of the string variable that says what a network is: see note_about

@@ -9,8 +9,9 @@ import shlex
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from support import checkpoints, dataset
-from support.console import UserError
+from support.captcha import dataset
+from support.common import checkpoints
+from support.common.console import UserError
 
 SHARDS = 'train-*-of-*.tfrecords'  # as to_tfrecord.py --shards names them
 MANY = 1000  # records from which on their labels' frequencies count

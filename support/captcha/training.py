@@ -17,9 +17,10 @@ from typing import Callable
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from support import (checkpoints, cluster, console, dataset, files, models, recipes, records,
-                     transfer)
-from support.console import UserError
+from support import cluster
+from support.captcha import dataset, models, recipes, records, transfer
+from support.common import checkpoints, console, files
+from support.common.console import UserError
 
 KEEP = 2  # checkpoints
 EVAL_BATCH_SIZE = 100  # pictures in a held-out batch: only memory depends on it

@@ -9,7 +9,7 @@ import json
 import os
 import zlib
 
-from support.console import UserError
+from support.common.console import UserError
 
 # --- characters: a character's class is its place in the alphabet, so A is 10 and Z is 35
 _DIGITS, _UPPER = '0123456789', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'

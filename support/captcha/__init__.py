@@ -1,0 +1,1 @@
+"""What was added to the captcha post."""
