@@ -12,9 +12,8 @@ DOCUMENTS = ['README.md', 'README.zh.md',
 ENGLISH = [name for name in DOCUMENTS if name != 'README.zh.md']
 FOLDERS = 'nets', 'support', 'tests', 'benchmarks', 'docs', 'data', 'samples'  # of the repository
 GENERATED = {'samples/5.read.png'}
-MODULES = {path.stem: path for pattern in ('*.py', 'nets/*.py', 'support/**/*.py')
-           for path in ROOT.glob(pattern) if path.stem != '__init__'}
-MODULES['cluster'] = ROOT / 'support/cluster/__init__.py'
+SCRIPTS = [*ROOT.glob('*.py')]
+MODULES = [*SCRIPTS, *ROOT.glob('nets/*.py'), *ROOT.glob('support/**/*.py')]
 SOURCES = 'py', 'md', 'txt'
 NO_ATTRIBUTES = *SOURCES, 'json', 'csv'  # `dataset.json` is no name in dataset.py
 
@@ -61,12 +60,20 @@ def percentages(text):
 def options_of(path):
     """The options that a script takes: its own and those of the support modules it imports."""
     tree = ast.parse(path.read_text(encoding='utf-8'))
-    found = {'--help'}
+    found = {'--help'} | own_options(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] == 'support':
             for alias in node.names:
-                found |= own_options(ast.parse(MODULES[alias.name].read_text(encoding='utf-8')))
-    return found | own_options(tree)
+                module = ROOT / node.module.replace('.', '/') / f'{alias.name}.py'
+                if module.is_file():  # and not a name in a module
+                    found |= own_options(ast.parse(module.read_text(encoding='utf-8')))
+    return found
+
+
+def modules_named(name):
+    """The modules that `name.attribute` in a document may mean; `cluster` is a package."""
+    return [path for path in MODULES
+            if name == (path.parent.name if path.stem == '__init__' else path.stem)]
 
 
 def own_options(tree):
@@ -83,8 +90,8 @@ def own_options(tree):
 
 
 def names_in(path):
-    """The names that a module defines at its top level."""
-    names = set()
+    """The names that a module defines at its top level; of a package, its modules too."""
+    names = {inner.stem for inner in path.parent.iterdir() if path.stem == '__init__'}
     for node in ast.parse(path.read_text(encoding='utf-8')).body:
         targets = getattr(node, 'targets', [getattr(node, 'target', node)])
         names |= {part.id for target in targets for part in ast.walk(target)
@@ -118,7 +125,8 @@ def test_every_relative_link_leads_somewhere(document):
 @pytest.mark.parametrize('document', DOCUMENTS)
 def test_every_file_named_exists(document):
     code, _ = code_and_prose(read(document))
-    known = {path.name for folder in ('.', *FOLDERS) for path in (ROOT / folder).iterdir()}
+    known = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob('*')}
+    known |= {path.name for path in ROOT.iterdir()}
     checked = 0
     for piece in code:
         for name in re.findall(r'(?<![\w./<>-])[\w-][\w./-]*\w', piece):
@@ -140,15 +148,15 @@ def test_every_function_named_exists(document):
     code, _ = code_and_prose(read(document))
     for piece in code:
         for module, name in re.findall(r'(?<![\w./-])([a-z_0-9]+)\.([A-Za-z_]\w*)', piece):
-            if module in MODULES and name not in NO_ATTRIBUTES:
-                assert name in names_in(MODULES[module]), f'{module}.{name}'
+            modules = modules_named(module)
+            if modules and name not in NO_ATTRIBUTES:
+                assert any(name in names_in(path) for path in modules), f'{module}.{name}'
 
 
 @pytest.mark.parametrize('document', DOCUMENTS)
 def test_every_option_named_is_one_of_its_script(document):
     code, _ = code_and_prose(read(document))
-    scripts = [*ROOT.glob('*.py'), *ROOT.glob('benchmarks/*.py')]
-    every = set().union(*map(options_of, scripts))
+    every = set().union(*map(options_of, [*SCRIPTS, *ROOT.glob('benchmarks/*.py')]))
     checked = 0
     for piece in code:
         if re.match(r'(\$ )?(pip|tensorboard|git) ', piece):
@@ -156,7 +164,7 @@ def test_every_option_named_is_one_of_its_script(document):
         script = None
         for word in piece.split('#')[0].split():
             word = word.strip('[]():,;')
-            if re.fullmatch(r'[\w/]+\.py|support\.\w+', word):
+            if re.fullmatch(r'[\w/]+\.py|support(\.\w+)+', word):
                 script = script_named(word) or script
                 assert script or not piece.startswith('python '), piece
             elif option := re.match(r'--[a-z][\w-]*', word):
@@ -174,10 +182,11 @@ def test_every_make_target_named_exists(document):
             assert made[1] in targets, piece
 
 
-def test_the_readme_names_every_module():
-    text = read('README.md')
-    for stem, path in MODULES.items():
-        assert stem == '__init__' or re.search(rf'\b{stem}\.py', text), path
+def test_the_documents_name_every_module():
+    text = ' '.join(map(read, ENGLISH))
+    for path in MODULES:
+        name = path.relative_to(ROOT).as_posix()
+        assert path.stem == '__init__' or re.search(rf'(?<![\w/]){re.escape(name)}', text), name
 
 
 def test_figures_of_the_readme_stand_in_the_documents():
