@@ -1,5 +1,7 @@
 """Captchas in many styles: what a picture is made of, and that pictures differ."""
+import math
 import random
+import re
 
 import numpy as np
 import pytest
@@ -15,13 +17,19 @@ def the_same_random_numbers():
 
 
 def test_pictures_have_many_sizes_light_and_dark_paper():
-    drawn = [styles.varied('0782', DEFAULT_FONTS) for _ in range(40)]
+    drawn = [styles.varied('0782', DEFAULT_FONTS) for _ in range(60)]
     assert {picture.mode for picture in drawn} == {'RGB'}
-    assert len({picture.size for picture in drawn}) > 30
-    assert all(30 <= picture.height <= 140 and picture.width > picture.height / 2
-               for picture in drawn)
+    assert len({picture.size for picture in drawn}) > 50
+    assert all(8 <= picture.height <= 250 for picture in drawn)
     light = [np.median(np.asarray(picture.convert('L'))) > 128 for picture in drawn]
-    assert 10 < sum(light) < 30
+    assert 20 < sum(light) < 55
+
+
+def test_the_same_seed_draws_the_same_picture():
+    def draw():
+        random.seed(5)
+        return styles.varied('aB7', DEFAULT_FONTS).tobytes()
+    assert draw() == draw()
 
 
 def test_a_longer_text_makes_a_wider_picture():
@@ -31,30 +39,51 @@ def test_a_longer_text_makes_a_wider_picture():
     assert width('07820782') > 1.5 * width('07')
 
 
-def test_a_letter_is_its_ink():
-    for character in 'A', '1':
-        for _ in range(10):
-            mask = np.asarray(styles.letter(character, DEFAULT_FONTS[0], 40))
-            assert mask.max() > 200 and 15 < mask.shape[0] < 70
-            assert mask.any(axis=0)[[0, -1]].all() and mask.any(axis=1)[[0, -1]].all()
+def test_paper_and_ink_differ():
+    for _ in range(200):
+        paper, ink = styles.colours()
+        assert max(abs(a - b) for a, b in zip(paper, ink)) >= 60
+        assert all(max(abs(a - b) for a, b in zip(paper, one)) >= 45
+                   for one in styles.inks_of('0782', ink, paper))
 
 
-def test_a_wave_moves_rows_and_keeps_colours():
-    page = Image.new('L', (120, 60))
-    page.paste(255, (0, 20, 120, 40))  # a bar
-    waved = np.asarray(styles.waved(page, 8, 60)) > 127
-    top = waved.argmax(axis=0)  # the first row of the bar in each column
-    assert top.min() < 16 and top.max() > 24 and waved.any(axis=0).all()
-    assert abs(int(waved.sum()) - 120 * 20) < 120
+def test_a_letter_is_cropped_to_its_ink():
+    for mask in styles.letters('A1gQ', DEFAULT_FONTS, 40):
+        ink = np.asarray(mask)
+        assert ink.max() > 40 and ink.any(axis=0)[[0, -1]].all() and ink.any(axis=1)[[0, -1]].all()
 
 
-def test_noise_has_the_deviation_asked_for():
-    page = styles.grainy(Image.new('RGB', (200, 100), (128, 128, 128)), 20)
-    values = np.asarray(page).astype(float)
-    assert values.std() == pytest.approx(20, rel=0.1) and abs(values.mean() - 128) < 2
+def test_a_mask_turned_by_a_right_angle_is_as_wide_as_it_was_high():
+    mask = Image.new('L', (10, 30), 255)
+    turned = styles.pulled(mask, math.pi / 2, 0, 1)
+    assert abs(turned.width - 30) <= 2 and abs(turned.height - 10) <= 2
+    wide = styles.pulled(mask, 0, 0, 2)
+    assert abs(wide.width - 20) <= 2 and abs(wide.height - 30) <= 2
 
 
-def test_a_colour_near_another_is_about_as_bright():
+def test_letters_stand_side_by_side_on_the_page():
+    masks = [Image.new('L', (20, 30), 255)] * 4
     for _ in range(50):
-        assert abs(np.mean(styles.near((120, 130, 140))) - 130) < 1
-    assert len({styles.near((120, 130, 140)) for _ in range(50)}) > 40
+        places, width, height = styles.layout(masks, 30)
+        lefts = [left for left, _ in places]
+        assert lefts == sorted(lefts) and lefts[-1] + 20 <= width
+        assert all(-11 <= top and top + 30 <= height + 11 for _, top in places)
+
+
+def test_a_bend_moves_pixels():
+    page = Image.new('RGB', (40, 20))
+    page.paste((200, 100, 50), (0, 10, 40, 20))
+    x, y = np.arange(40), np.arange(20)[:, None]
+    assert styles.bent(page, x, y).getpixel((5, 12)) == pytest.approx((200, 100, 50), abs=1)
+    lower = styles.bent(page, x, y - 5.0)  # each pixel comes from 5 above: the edge is 5 lower
+    assert lower.getpixel((5, 12)) == (0, 0, 0)
+    assert lower.getpixel((5, 17)) == pytest.approx((200, 100, 50), abs=1)
+
+
+def test_texts_are_of_one_kind_and_of_1_to_8_characters():
+    texts = [styles.random_text() for _ in range(1000)]
+    assert {len(text) for text in texts} == set(range(1, 9))
+    sums = [text for text in texts if re.fullmatch(r'\d+[-+×*/÷x]\d+=?\??', text)]
+    assert 40 < len(sums) < 160
+    assert all(text.isalnum() for text in texts if text not in sums)
+    assert 100 < sum(text.isdigit() for text in texts) < 400

@@ -1,0 +1,77 @@
+"""A network that reads a line of characters of any number, wherever they stand, by CTC.
+
+Usage:  python captcha_train.py --network line_cnn ...; models/general is one of it.
+Paper:  Shi et al. 2015, https://arxiv.org/abs/1507.05717 (CRNN); here convolutions along the line
+        take the place of its recurrent layers, as they cost a third and train without a rate of
+        their own. Shortcuts: He et al. 2015, https://arxiv.org/abs/1512.03385
+
+A picture of 56x224 becomes 28 columns, each of which says two things in turn, so that 56 steps
+hold up to 8 characters even where two equal ones need a blank between them.
+"""
+import tensorflow.compat.v1 as tf
+
+from nets import slim
+
+ROWS, COLUMNS = 56, 224  # of the picture as the first convolution sees it
+CONTEXT = 5  # columns that a layer of context sees
+CONTEXT_LAYERS = 3
+STEPS = 2  # of a column
+
+
+def line_cnn_arg_scope(weight_decay=0.0005, initialization='he'):
+    """The layers' shared arguments: ReLU, SAME convolutions with batch norm, L2 on the weights.
+
+    Args: initialization: a key of slim.INITIALIZERS, for the convolutions.
+    """
+    with slim.arg_scope([slim.conv2d], padding='SAME', normalizer_fn=slim.batch_norm,
+                        weights_initializer=slim.initializer(initialization),
+                        weights_regularizer=slim.l2_regularizer(weight_decay)):
+        with slim.arg_scope([slim.batch_norm], decay=0.99) as arg_scope:
+            return arg_scope
+
+
+def line_cnn(inputs, num_classes, is_training=True, scope='line_cnn'):
+    """Build the network.
+
+    Args:
+      inputs: float32 [batch, height, width, channels], multiples of 56 and 224.
+      num_classes: classes of a character; the blank comes on top.
+      is_training: whether batch norm uses the batch's own mean and variance.
+      scope: the variable scope.
+    Returns:
+      logits: float32 [batch, 56, num_classes + 1], the blank last.
+      end_points: {scope name: output} of every layer.
+    """
+    with tf.variable_scope(scope) as variable_scope:
+        end_points_collection = variable_scope.original_name_scope + 'end_points'
+        with slim.arg_scope([slim.conv2d, slim.avg_pool2d],
+                            outputs_collections=end_points_collection), \
+             slim.arg_scope([slim.batch_norm], is_training=is_training):
+            height, width = inputs.shape.as_list()[1:3]
+            shrink = [height // ROWS, width // COLUMNS]
+            net = slim.avg_pool2d(inputs, shrink, stride=shrink, scope='pool0')  # [b, 56, 224, 1]
+            net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 112, 32]
+            net = shortcut(net, 'conv2')
+            net = slim.conv2d(net, 64, 3, stride=2, scope='conv3')  # [batch, 14, 56, 64]
+            net = shortcut(net, 'conv4')
+            net = slim.conv2d(net, 128, 3, stride=2, scope='conv5')  # [batch, 7, 28, 128]
+            net = shortcut(net, 'conv6')
+            net = slim.conv2d(net, 192, 3, stride=[2, 1], scope='conv7')  # [batch, 4, 28, 192]
+            net = slim.conv2d(net, 256, [4, 1], padding='VALID', scope='columns')  # [b, 1, 28, 256]
+            for layer in range(1, CONTEXT_LAYERS + 1):
+                net = shortcut(net, f'context{layer}', [1, CONTEXT])
+            net = slim.conv2d(net, STEPS * (num_classes + 1), 1, activation_fn=None,
+                              normalizer_fn=None, scope='fc8')  # [batch, 1, 28, 2 * classes]
+            logits = tf.reshape(net, [-1, STEPS * net.shape[2], num_classes + 1])
+        end_points = slim.convert_collection_to_dict(end_points_collection)
+    return logits, end_points
+
+
+def shortcut(net, scope, kernel_size=3):
+    """A convolution of as many channels, whose result is added to what comes in."""
+    change = slim.conv2d(net, net.shape[3], kernel_size, activation_fn=None, scope=scope)
+    return tf.nn.relu(net + change)
+
+
+line_cnn.default_image_size = 224
+line_cnn.training_size = 2 * ROWS, COLUMNS  # (height, width) that has all it needs of a picture

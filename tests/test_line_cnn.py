@@ -1,0 +1,31 @@
+"""The network that reads lines: shapes, variables, what it makes of a picture in use."""
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from nets import line_cnn, slim
+
+
+def test_shapes_and_variables():
+    with tf.Graph().as_default():
+        images = tf.zeros([2, *line_cnn.line_cnn.training_size, 1])
+        with slim.arg_scope(line_cnn.line_cnn_arg_scope()):
+            logits, end_points = line_cnn.line_cnn(images, 42)
+        assert logits.shape == [2, 56, 43]
+        assert end_points['line_cnn/conv7'].shape == [2, 4, 28, 192]
+        count = sum(np.prod(v.shape.as_list()) for v in tf.trainable_variables())
+        assert {v.op.name.split('/')[1] for v in tf.trainable_variables()} == {
+            *(f'conv{k}' for k in range(1, 8)), 'columns', 'context1', 'context2', 'context3',
+            'fc8'}
+        assert count == 1_711_094
+
+
+def test_a_picture_is_read_the_same_beside_others():
+    with tf.Graph().as_default(), tf.Session() as sess:
+        images = tf.random.normal([3, 56, 224, 1], seed=0)
+        with slim.arg_scope(line_cnn.line_cnn_arg_scope()):
+            together, _ = line_cnn.line_cnn(images, 10, is_training=False)
+            with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+                alone, _ = line_cnn.line_cnn(images[:1], 10, is_training=False)
+        sess.run(tf.global_variables_initializer())
+        one, other = sess.run([together, alone])
+    np.testing.assert_allclose(one[:1], other, atol=1e-4)
