@@ -25,9 +25,8 @@ from support.common import console
 
 with console.quiet_start(__name__):
     from captcha.image import DEFAULT_FONTS, ImageCaptcha
-    from PIL import ImageFont
 
-from support.captcha import dataset, labels, styles
+from support.captcha import dataset, fonts, labels, styles
 from support.common import files, pictures
 
 # --- files
@@ -157,35 +156,6 @@ def is_removed(folder, error):
             and os.path.realpath(os.path.dirname(error.filename)) == os.path.realpath(folder))
 
 
-def find_fonts(folder, alphabet):
-    """The package's own font and those of a folder, as far as they have all of the characters.
-
-    Args: folder: searched with its subfolders; None: only the package's own.
-    Returns: paths. Raises: UserError if there is none.
-    """
-    found = [] if folder is None else sorted(
-        path for path in glob.glob(os.path.join(glob.escape(folder), '**', '*'), recursive=True)
-        if path.lower().endswith(('.ttf', '.otf', '.ttc')))
-    if folder is not None and not found:
-        raise console.UserError(f'{folder}: expected fonts (.ttf, .otf, .ttc), found none; name '
-                                'a folder that has some with --fonts')
-    usable = []
-    for path in [*DEFAULT_FONTS, *found]:
-        try:
-            lacking = pictures.lacking_characters(ImageFont.truetype(path, 32), alphabet)
-        except OSError as error:
-            print(f'not used: {path}: {error}')
-            continue
-        if lacking:
-            print(f'not used: {path}: lacks {"".join(lacking[:10])}')
-        else:
-            usable.append(path)
-    if not usable:
-        raise console.UserError(f'expected a font with all of {alphabet}, found none; name a '
-                                'folder that has one with --fonts')
-    return tuple(usable)
-
-
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('--num', type=console.positive_int, default=NUM,
@@ -229,7 +199,7 @@ def main():
         raise console.UserError(f'--width, --height: expected at least {NARROWEST} pixels for each '
                                 f'of {facts.longest} characters and {LOWEST} for their height, '
                                 f'found {args.width}x{args.height}; name larger ones')
-    drawing = Drawing(facts, args.width, args.height, find_fonts(args.fonts, alphabet),
+    drawing = Drawing(facts, args.width, args.height, fonts.find_fonts(args.fonts, alphabet),
                       args.varied)
     with files.alone(args.out, 'drawing'):
         gen_captcha(args.out, args.num, drawing, args.seed)

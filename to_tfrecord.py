@@ -14,7 +14,6 @@ what is measured on the test set was never seen, not even with other noise.
 """
 import contextlib
 import glob
-import json
 import os
 import random
 import shlex
@@ -91,7 +90,7 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
         writers = {split: [stack.enter_context(tf.python_io.TFRecordWriter(part))
                            for part in parts[split]] for split in written}
         bar = stack.enter_context(console.progress(len(labelled), '>> Converting image', 'image'))
-        loaded = pictures.load_all(path for path, _ in labelled)
+        loaded = pictures.load_all((path for path, _ in labelled), facts.pictures)
         for (path, text), image in zip(labelled, loaded):
             bar.update()
             if isinstance(image, console.UserError):
@@ -111,14 +110,10 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
             written[split] += 1
         check_enough(folder, sum(written.values()), num_test, bad, wanted, written['train'])
         check_shards(shards, written['train'])
-        known = {**dataset.to_json(facts), 'train': written['train'],
-                 'test': written['test'], 'left_out_because_text_is_in_test': left_out,
-                 'unusable_files': len(bad), 'image_height': dataset.IMAGE_SIZE,
-                 'image_width': dataset.IMAGE_SIZE, 'seed': _RANDOM_SEED}
-        known[dataset.FACTS_SUM] = dataset.checksum(known)
-        with open(facts_part, 'w', encoding='utf-8') as file:
-            json.dump(known, file, indent=2)
-            file.write('\n')
+        dataset.write_facts(facts_part, facts, {
+            'train': written['train'], 'test': written['test'],
+            'left_out_because_text_is_in_test': left_out, 'unusable_files': len(bad),
+            'seed': _RANDOM_SEED})
         all_take_their_names = stack.pop_all()
     with console.signals_later():  # or some of them would be the old ones
         all_take_their_names.close()
@@ -201,6 +196,11 @@ def main():
     parser.add_argument('--shards', type=console.positive_int, metavar='N',
                         help='write the training records into N files, for several machines '
                              '(default: into one)')
+    parser.add_argument('--pictures', choices=dataset.PICTURES, default='post',
+                        help='post: stretched and grey, as in the post; line: dark ink on white '
+                             'without margins, in its own proportions, for captchas of any size '
+                             'and colours and for --init-from models/general (default: '
+                             '%(default)s)')
     parser.add_argument('--overwrite', action='store_true',
                         help='replace records that are there already')
     parser.add_argument('--skip-bad', action='store_true',
@@ -221,7 +221,7 @@ def main():
                                 'with: the same command and --overwrite')
     files.writable_folder(args.out)
     wanted = labels.Wanted(args.labels, args.alphabet or dataset.CHARSETS.get(args.charset),
-                           args.length, args.ignore_case)
+                           args.length, args.ignore_case, args.pictures)
     try:
         with files.alone(args.out, 'conversion'):
             bad = convert(args.images, args.out, args.num_test, wanted, args.shards)

@@ -60,9 +60,11 @@ def line_cnn(inputs, num_classes, is_training=True, scope='line_cnn'):
             net = slim.conv2d(net, 256, [4, 1], padding='VALID', scope='columns')  # [b, 1, 28, 256]
             for layer in range(1, CONTEXT_LAYERS + 1):
                 net = shortcut(net, f'context{layer}', [1, CONTEXT])
-            net = slim.conv2d(net, STEPS * (num_classes + 1), 1, activation_fn=None,
-                              normalizer_fn=None, scope='fc8')  # [batch, 1, 28, 2 * classes]
-            logits = tf.reshape(net, [-1, STEPS * net.shape[2], num_classes + 1])
+            net = slim.conv2d(net, STEPS * 192, 1, scope='steps')  # [batch, 1, 28, 2 * 192]
+            net = tf.reshape(net, [-1, 1, STEPS * net.shape[2], 192])  # [batch, 1, 56, 192]
+            net = slim.conv2d(net, num_classes + 1, 1, activation_fn=None, normalizer_fn=None,
+                              scope='fc8')
+            logits = tf.squeeze(net, 1)  # [batch, 56, num_classes + 1]
         end_points = slim.convert_collection_to_dict(end_points_collection)
     return logits, end_points
 

@@ -88,22 +88,6 @@ def test_characters_are_as_tall_as_the_picture_lets_them(tmp_path, height):
     assert (rows > rows.max() / 2).mean() > 0.6  # measured: 0.75 to 0.9
 
 
-def test_fonts_are_found_and_checked(tmp_path, capsys):
-    own, = gen_captcha.DEFAULT_FONTS
-    assert gen_captcha.find_fonts(None, '0123') == (own,)
-    with pytest.raises(UserError, match='expected fonts .* found none.*--fonts'):
-        gen_captcha.find_fonts(str(tmp_path), '0123')
-    (tmp_path / 'more').mkdir()
-    shutil.copy(own, tmp_path / 'more' / 'copy.TTF')
-    assert gen_captcha.find_fonts(str(tmp_path), '0123') == (own, str(tmp_path / 'more/copy.TTF'))
-    with pytest.raises(UserError, match='expected a font with all of 0验, found none'):
-        gen_captcha.find_fonts(None, '0验')
-    assert f'not used: {own}: lacks 验' in capsys.readouterr().out
-    (tmp_path / 'bad.ttf').write_bytes(b'no font')
-    assert len(gen_captcha.find_fonts(str(tmp_path), '0123')) == 2
-    assert f'not used: {tmp_path}/bad.ttf: ' in capsys.readouterr().out
-
-
 def test_few_captchas_of_a_large_alphabet_may_be_added_to(tmp_path):
     for drawn, alphabet in (['0782', '0113'], '0123456789é'), (['abc0'], '0123456789abcdef'):
         gen_captcha.check_same_kind(str(tmp_path), drawn, dataset.Facts(alphabet))

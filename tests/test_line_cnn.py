@@ -15,8 +15,8 @@ def test_shapes_and_variables():
         count = sum(np.prod(v.shape.as_list()) for v in tf.trainable_variables())
         assert {v.op.name.split('/')[1] for v in tf.trainable_variables()} == {
             *(f'conv{k}' for k in range(1, 8)), 'columns', 'context1', 'context2', 'context3',
-            'fc8'}
-        assert count == 1_711_094
+            'steps', 'fc8'}
+        assert count == 1_795_979
 
 
 def test_a_picture_is_read_the_same_beside_others():

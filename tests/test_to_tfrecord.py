@@ -58,8 +58,7 @@ def test_the_split_is_the_sorted_list_shuffled_with_seed_0(thirty, tmp_path):
     facts = json.loads((tmp_path / 'out' / 'dataset.json').read_text())
     assert re.fullmatch('[0-9a-f]{8}', facts.pop('crc32'))
     assert facts == {'charset': '0123456789', 'lengths': [4, 4], 'train': 22, 'test': 8, 'seed': 0,
-                     'left_out_because_text_is_in_test': 0, 'unusable_files': 0,
-                     'image_height': 224, 'image_width': 224}
+                     'left_out_because_text_is_in_test': 0, 'unusable_files': 0}
     assert sorted(os.listdir(tmp_path / 'out')) == ['dataset.json', 'test.tfrecords',
                                                     'train.tfrecords']
 
@@ -304,3 +303,17 @@ def test_a_kill_leaves_no_half_written_records(tmp_path, run_script):
     assert len(list(records.read_records(str(out / 'train.tfrecords')))) == 2500
     np.testing.assert_array_equal(next(records.read_records(str(out / 'test.tfrecords')))[0],
                                   np.full([224, 224], 9))
+
+
+def test_records_of_lines_keep_the_pictures_proportions(tmp_path):
+    (tmp_path / 'images').mkdir()
+    for number in range(3):
+        picture = Image.new('RGB', (120, 40), 'white')
+        picture.paste((255, 255, 128), (40, 10, 60, 30))
+        picture.save(tmp_path / 'images' / f'{number}782.png')
+    to_tfrecord.convert(str(tmp_path / 'images'), str(tmp_path / 'out'), 1,
+                        labels.Wanted(pictures='line'))
+    image, _ = next(records.read_records(str(tmp_path / 'out' / 'test.tfrecords')))
+    ink = image < 128
+    assert abs(ink.any(axis=1).sum() - 3 * ink.any(axis=0).sum()) < 12  # a square, 3 times as high
+    assert dataset.read_facts(str(tmp_path / 'out')).pictures == 'line'

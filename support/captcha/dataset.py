@@ -25,6 +25,8 @@ TEXT_LENGTH = 4  # characters of a captcha in the post = labels of a record = he
 # --- pictures
 IMAGE_WIDTH, IMAGE_HEIGHT = 160, 60  # of a captcha as it is drawn
 IMAGE_SIZE = 224  # height and width in the record: the input of AlexNet v2
+# How a picture becomes a record: 'post', stretched and grey; 'line', dark ink in its proportions
+PICTURES = 'post', 'line'
 
 # --- a record: one tf.train.Example with IMAGE_KEY and a label_key for each character
 IMAGE_KEY = 'image'  # bytes: IMAGE_SIZE * IMAGE_SIZE values uint8, row by row
@@ -43,6 +45,7 @@ class Facts:
     alphabet: str = CHARSETS['digits']
     shortest: int = TEXT_LENGTH  # characters
     longest: int = TEXT_LENGTH  # characters = labels of a record = heads of the network
+    pictures: str = 'post'  # one of PICTURES
 
     @property
     def heads(self):
@@ -58,7 +61,7 @@ class Facts:
 
         'No character' comes after the alphabet, so where it occurs the alphabets are the same.
         """
-        if self.heads != other.heads:
+        if (self.heads, self.pictures) != (other.heads, other.pictures):
             return False
         if other.shortest == other.longest:
             return self.alphabet.startswith(other.alphabet)
@@ -79,7 +82,7 @@ class Facts:
 
     def __str__(self):
         return (f'{range_name(self.shortest, self.longest)} characters of '
-                f'{alphabet_name(self.alphabet)}')
+                f'{alphabet_name(self.alphabet)}' + ', --pictures line' * (self.pictures == 'line'))
 
 
 def range_name(shortest, longest):
@@ -165,20 +168,32 @@ def checksum(found):
     return f'{zlib.crc32(json.dumps(found, sort_keys=True).encode()):08x}'
 
 
+def write_facts(path, facts, more):
+    """Write the file that `read_facts` reads; `more`: {name: value} that people may want to know."""
+    known = {**to_json(facts), **more}
+    known[FACTS_SUM] = checksum(known)
+    with open(path, 'w', encoding='utf-8') as file:
+        json.dump(known, file, indent=2)
+        file.write('\n')
+
+
 def to_json(facts):
     """Facts as a dict that JSON can hold."""
-    return {'charset': facts.alphabet, 'lengths': [facts.shortest, facts.longest]}
+    found = {'charset': facts.alphabet, 'lengths': [facts.shortest, facts.longest]}
+    return found if facts.pictures == 'post' else {**found, 'pictures': facts.pictures}
 
 
 def from_json(found):
-    """The inverse of `to_json`; files older than the lengths are of four characters.
+    """The inverse of `to_json`; files older than lengths and pictures are the post's.
 
     Raises: ValueError, KeyError, TypeError or AttributeError if `found` is something else.
     """
     alphabet = found['charset']
     shortest, longest = found.get('lengths', [TEXT_LENGTH, TEXT_LENGTH])
+    pictures = found.get('pictures', 'post')
     if not (isinstance(alphabet, str) and alphabet and len(set(alphabet)) == len(alphabet)
             and isinstance(shortest, int) and isinstance(longest, int)
-            and 1 <= shortest <= longest <= MAX_LENGTH):
-        raise ValueError(f'charset {alphabet!r}, lengths {shortest!r} to {longest!r}')
-    return Facts(alphabet, shortest, longest)
+            and 1 <= shortest <= longest <= MAX_LENGTH and pictures in PICTURES):
+        raise ValueError(f'charset {alphabet!r}, lengths {shortest!r} to {longest!r}, '
+                         f'pictures {pictures!r}')
+    return Facts(alphabet, shortest, longest, pictures)

@@ -32,6 +32,7 @@ class Wanted:
     alphabet: str | None = None
     lengths: tuple[int, int] | None = None  # (shortest, longest) in characters
     ignore_case: bool = False
+    pictures: str = 'post'  # how they become records: one of dataset.PICTURES
 
 
 def label_text(name):
@@ -76,7 +77,7 @@ def find_pictures(folder, wanted=Wanted()):
         return [], bad, None
     lengths = wanted.lengths or (min(map(len, usable.values())), max(map(len, usable.values())))
     facts = dataset.Facts(wanted.alphabet or dataset.alphabet_of(set().union(*usable.values())),
-                          *lengths)
+                          *lengths, wanted.pictures)
     return [(os.path.join(folder, name), text) for name, text in usable.items()], bad, facts
 
 

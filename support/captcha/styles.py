@@ -54,8 +54,8 @@ def random_text(longest=8):
 def random_sum():
     """A sum as captchas ask for, of at most 8 characters: 5-3=, 12+7=?, 3×4."""
     most = random.choice([9, 9, 20, 99])
-    return (f'{random.randint(0, most)}{random.choice("+++---×××*/÷x")}{random.randint(0, most)}'
-            + random.choice(['=', '=', '=', '=?', '']))
+    sign, end = random.choice('+++---×××*/÷x'), random.choice(['=', '=', '=', '=?', ''])
+    return f'{random.randint(0, most)}{sign}{random.randint(0, most)}{end}'
 
 
 # --- the picture
@@ -151,7 +151,7 @@ def letters(text, fonts, size):
     stretch = math.exp(random.gauss(0, 0.18))  # width of all
     slant = random.choice([0, 0, 0, random.gauss(0, 0.18)])  # to the side for each pixel down
     turn = mostly_small(30)  # degrees, of most letters
-    skew, grow = mostly_small(0.25), mostly_small(0.2, 1)
+    skew, grow = mostly_small(0.25), mostly_small(0.35)
     bold = chosen({0: 78, 1: 14, 2: 3}) * max(1, size // 32)
     kind = chosen({'filled': 90, 'outline': 6, 'dotted': 2, 'striped': 2})
     masks = []
@@ -230,7 +230,7 @@ def layout(masks, size):
 
 # --- paper
 def background(width, height, size, paper):
-    """Paper: of one colour, shaded, in blotches, with stripes, or with letters that nobody reads."""
+    """Paper: of one colour, shaded, in blotches, grainy, with stripes or squares."""
     page = Image.new('RGB', (width, height), paper)
     kind = chosen({'plain': 66, 'shaded': 12, 'blotches': 9, 'grain': 8, 'stripes': 5})
     if kind == 'shaded':
@@ -260,7 +260,7 @@ def background(width, height, size, paper):
 
 # --- clutter
 def clutter(page, size, inks):
-    """Lines, arcs, curves, dots and specks in the colours of the ink, none of them in many."""
+    """Lines, arcs, rings, dots and specks in the colours of the ink, none of them in many."""
     draw = ImageDraw.Draw(page)
     width, height = page.size
 
@@ -286,12 +286,15 @@ def clutter(page, size, inks):
         (x, y), start = place(), random.randint(0, 360)
         draw.arc([x - reach_x, y - reach_y, x + reach_x, y + reach_y], start,
                  start + random.randint(20, 180), tint(), random.randint(1, thick))
-    if chance(0.22):
+    if chance(0.08):  # rings
+        for _ in range(random.randint(3, 25)):
+            (x, y), radius = place(), random.uniform(0.05, 0.4) * size
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], None, tint())
+    if chance(0.2):
         most = max(1.0, size * mostly_small(0.08))
         for _ in range(int(width * height / size ** 2 * random.uniform(2, 18))):
             (x, y), radius = place(), random.uniform(0, most)
-            draw.ellipse([x - radius, y - radius, x + radius, y + radius], tint(),
-                         None if chance(0.9) else colour)
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], tint())
     if chance(0.2):
         specks(page, colour, own, mostly_small(0.1))
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
-from support.captcha import dataset
+from support.captcha import dataset, ink_line
 from support.common.console import UserError
 
 try:  # Pillow reads HEIC, telephones' photographs, only with this plugin; nothing requires it
@@ -162,25 +162,29 @@ def is_heic(file):
     return start[4:8] == b'ftyp' and start[8:] in HEIC_BRANDS
 
 
-def load_captcha(source):
+def load_captcha(source, kind='post'):
     """Any picture as the captcha network's input: uint8 [224, 224].
 
     As `open_picture` opens it; then, as in the post: resized to 224x224, converted to grey.
+    Args: kind: one of dataset.PICTURES; 'line': as ink_line.ink_line makes it instead.
     """
     size = dataset.IMAGE_SIZE
-    picture = open_picture(source).resize((size, size), Image.Resampling.BICUBIC)
+    picture = open_picture(source)
+    if kind == 'line':
+        return ink_line.ink_line(picture)  # uint8 [224, 224], 0 ink ... 255 paper
+    picture = picture.resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(picture.convert('L'))  # uint8 [224, 224], 0 black ... 255 white
 
 
-def load_all(paths):
-    """Yield uint8 [224, 224], or the UserError that tells why not, in the order of `paths`.
+def load_all(paths, kind='post'):
+    """Yield what `load_captcha` makes of each, or the UserError that tells why not, in the order of `paths`.
 
     Threads are enough to keep all cores busy, because Pillow decodes and resizes outside
     Python's lock. Only a few pictures are in memory at a time, however many there are.
     """
     def load(path):
         try:
-            return load_captcha(path)
+            return load_captcha(path, kind)
         except UserError as error:
             return error
 

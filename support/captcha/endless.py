@@ -1,0 +1,106 @@
+"""Draw captchas in many styles without end, beside a training that hardly sees one twice.
+
+Command:  python -m support.captcha.endless general --fonts /usr/share/fonts
+Reads:    fonts
+Writes:   general/test.tfrecords, general/dataset.json and general/train-00000-of-00024.tfrecords
+          ..., of 1,000 pictures each, which are drawn again in turn until Ctrl-C
+Takes:    4 ms a picture: a minute and a half until the training can begin, on one core
+
+In a second shell: python captcha_train.py --network line_cnn --train general --model-dir MODEL
+
+A file takes its name when it is whole, so the training reads whole ones and never waits. Which of
+the two is slower decides how often a picture is seen. A second such process draws more.
+"""
+import os
+import random
+
+from support.common import console
+
+with console.quiet_start(__name__):
+    import tensorflow.compat.v1 as tf
+    from captcha.image import DEFAULT_FONTS, ImageCaptcha
+
+from support.captcha import dataset, fonts, ink_line, styles
+from support.common import files
+from to_tfrecord import image_to_tfexample
+
+SHARDS, PICTURES = 24, 1000  # training files, pictures in each
+SIGNS = '+-*/=?'  # of sums
+FACTS = dataset.Facts(dataset.CHARSETS['alnum'] + SIGNS, 1, 8, 'line')
+DRAWN_AS = {'X': '×', '/': '÷'}  # what else a class looks like in a sum
+PACKAGE = 0.1  # share of the pictures that the package `captcha` draws, as gen_captcha.py does
+WIDTHS = 100, 160, 200, 240  # pixels of these, by the length of the text
+
+
+def draw(paths):
+    """A captcha of random style and text: uint8 [224, 224], and its labels."""
+    text = styles.random_text(FACTS.longest)
+    if text.isascii() and random.random() < PACKAGE:
+        width = WIDTHS[min((len(text) - 1) // 2, len(WIDTHS) - 1)]
+        picture = ImageCaptcha(width, 60, list(DEFAULT_FONTS)).generate_image(text)
+    else:
+        picture = styles.varied(text, paths)
+    return ink_line.ink_line(picture), FACTS.labels_of(label_of(text))
+
+
+def label_of(text):
+    """What is to be read where `text` is drawn: capitals, and × as the letter that it looks like."""
+    text = text.upper()
+    for label, sign in DRAWN_AS.items():
+        text = text.replace(sign, label)
+    return text
+
+
+def draw_file(path, count, paths):
+    """Write a TFRecord file of `count` captchas, whole or not at all."""
+    with files.whole_file(path) as part, tf.python_io.TFRecordWriter(part) as writer:
+        for _ in range(count):
+            image, labels = draw(paths)
+            writer.write(image_to_tfexample(image.tobytes(), *labels).SerializeToString())
+
+
+def draw_without_end(folder, paths, shards=SHARDS, pictures=PICTURES, rounds=None):
+    """Draw all files of a data set, then the training files again in turn.
+
+    Args:
+      paths: of fonts.
+      shards: training files. pictures: in each of them.
+      rounds: how often each training file is drawn; None: until stopped.
+    """
+    os.makedirs(folder, exist_ok=True)
+    train = [os.path.join(folder, dataset.shard_path('train.tfrecords', k, shards))
+             for k in range(shards)]
+    dataset.write_facts(os.path.join(folder, dataset.FACTS_NAME), FACTS, {})
+    missing = [path for path in train if not os.path.exists(path)]
+    test = os.path.join(folder, 'test.tfrecords')
+    with console.progress(len(missing) + 1, 'drawing', 'file') as bar:
+        if not os.path.exists(test):
+            draw_file(test, 2 * pictures, paths)
+        bar.update()
+        for path in missing:
+            draw_file(path, pictures, paths)
+            bar.update()
+    print(f'{folder}: {shards * pictures} training pictures, {2 * pictures} held-out pictures; '
+          'drawing them anew until Ctrl-C')
+    done = 1
+    while rounds is None or done < rounds:
+        for path in random.sample(train, len(train)):
+            draw_file(path, pictures, paths)
+        done += 1
+
+
+def main():
+    parser = console.parser(__doc__)
+    parser.add_argument('folder', metavar='FOLDER', help='folder for the records')
+    parser.add_argument('--fonts', metavar='FOLDER', required=True,
+                        help='draw with every font found there that people can read')
+    args = parser.parse_args()
+    characters = dataset.CHARSETS['all']
+    found = fonts.find_fonts(args.fonts, characters + SIGNS + ''.join(DRAWN_AS.values()))
+    paths = fonts.legible(found, characters)
+    print(f'{args.fonts}: {len(paths)} of {len(found)} fonts are drawn with')
+    draw_without_end(args.folder, paths)
+
+
+if __name__ == '__main__':
+    console.run(main)

@@ -1,0 +1,81 @@
+"""Fonts to draw captchas with: those that have the characters, and those that people can read."""
+import glob
+import os
+
+import numpy as np
+from captcha.image import DEFAULT_FONTS
+from PIL import Image, ImageDraw, ImageFont
+
+from support.common import pictures
+from support.common.console import UserError, progress
+
+SIDE = 24  # pixels of a glyph when fonts are compared
+LEGIBLE = 0.85  # share of a font's characters that look like those of the others
+
+
+def find_fonts(folder, alphabet):
+    """The package's own font and those of a folder, as far as they have all of the characters.
+
+    Args: folder: searched with its subfolders; None: only the package's own.
+    Returns: paths. Raises: UserError if there is none.
+    """
+    found = [] if folder is None else sorted(
+        path for path in glob.glob(os.path.join(glob.escape(folder), '**', '*'), recursive=True)
+        if path.lower().endswith(('.ttf', '.otf', '.ttc')))
+    if folder is not None and not found:
+        raise UserError(f'{folder}: expected fonts (.ttf, .otf, .ttc), found none; name '
+                        'a folder that has some with --fonts')
+    usable = []
+    for path in [*DEFAULT_FONTS, *found]:
+        try:
+            lacking = pictures.lacking_characters(ImageFont.truetype(path, 32), alphabet)
+        except OSError as error:
+            print(f'not used: {path}: {error}')
+            continue
+        if lacking:
+            print(f'not used: {path}: lacks {"".join(lacking[:10])}')
+        else:
+            usable.append(path)
+    if not usable:
+        raise UserError(f'expected a font with all of {alphabet}, found none; name a '
+                        'folder that has one with --fonts')
+    return tuple(usable)
+
+
+def legible(paths, characters):
+    """Those of some fonts whose characters look like the other fonts' characters.
+
+    A character does if it is more like the mean of all fonts' same letter, capital or small, than
+    like all but two other means. Decorated initials, symbols and barcodes fail.
+    """
+    with progress(len(paths), 'comparing fonts', 'font') as bar:
+        glyphs = []
+        for path in paths:
+            font = ImageFont.truetype(path, 2 * SIDE)
+            glyphs.append([shape(character, font) for character in characters])
+            bar.update()
+    glyphs = unit(np.array(glyphs))  # [fonts, characters, pixels]
+    likeness = glyphs @ unit(glyphs.mean(axis=0)).T  # [fonts, characters, means]
+    best = np.argsort(-likeness, axis=2)[:, :, :3]
+    letters = np.array([ord(character.upper()) for character in characters])
+    share = (letters[best] == letters[:, None]).any(axis=2).mean(axis=1)
+    return tuple(path for path, one in zip(paths, share) if one >= LEGIBLE)
+
+
+def shape(character, font):
+    """A character as float32 [SIDE * SIDE], 0 ... 255: its ink, as large as fits."""
+    page = Image.new('L', (6 * SIDE, 6 * SIDE))
+    ImageDraw.Draw(page).text((3 * SIDE, 3 * SIDE), character, 255, font, 'mm')
+    left, top, right, bottom = page.getbbox() or (0, 0, 1, 1)
+    scale = SIDE / max(right - left, bottom - top)
+    size = [max(1, round(side * scale)) for side in (right - left, bottom - top)]
+    square = Image.new('L', (SIDE, SIDE))
+    square.paste(page.crop((left, top, right, bottom)).resize(size, Image.Resampling.BILINEAR),
+                 ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
+    return np.asarray(square, np.float32).ravel()
+
+
+def unit(vectors):
+    """Vectors in the last axis, brought to mean 0 and length 1."""
+    vectors = vectors - vectors.mean(axis=-1, keepdims=True)
+    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)

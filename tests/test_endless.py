@@ -1,0 +1,38 @@
+"""Captchas drawn without end: whole files, drawn again, labels of what is seen."""
+import random
+
+import numpy as np
+from captcha.image import DEFAULT_FONTS
+
+from support.captcha import dataset, endless, records
+
+
+def test_files_are_drawn_and_drawn_again(tmp_path):
+    random.seed(0)
+
+    def drawn(rounds):
+        endless.draw_without_end(str(tmp_path), DEFAULT_FONTS, 2, 5, rounds)
+        return {path.name: path.read_bytes() for path in tmp_path.glob('*.tfrecords')}
+    first, again, later = drawn(1), drawn(1), drawn(2)
+    assert sorted(first) == ['test.tfrecords', 'train-00000-of-00002.tfrecords',
+                             'train-00001-of-00002.tfrecords']
+    assert again == first
+    assert [name for name in first if later[name] == first[name]] == ['test.tfrecords']
+    assert records.survey(str(tmp_path / 'test.tfrecords')) == (10, endless.FACTS)
+    count, facts = records.survey(records.files(str(tmp_path)))
+    assert (count, facts.pictures) == (10, 'line')
+
+
+def test_labels_are_capitals_and_a_times_sign_is_read_as_the_letter():
+    assert [endless.label_of(text) for text in ('aB7', '3×4=', '8÷2=?', '2x3')] == [
+        'AB7', '3X4=', '8/2=?', '2X3']
+
+
+def test_a_picture_has_ink_and_the_labels_of_its_text():
+    random.seed(0)
+    for _ in range(20):
+        image, labels = endless.draw(DEFAULT_FONTS)
+        assert image.shape == (224, 224) and image.dtype == np.uint8 and image.min() < 128
+        text = endless.FACTS.text_of(labels)
+        assert 1 <= len(text) <= 8 and labels == endless.FACTS.labels_of(text)
+        assert len(labels) == 8 and dataset.charset_name(endless.FACTS.alphabet) is None
