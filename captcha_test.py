@@ -12,129 +12,28 @@ Takes:    a few seconds for 500 captchas on two cores without a GPU
 From a program:
 
     from captcha_test import open_reader
-    reader = open_reader('captcha/small_cnn')
-    for text, confidence in reader.read(['one.jpg', png_bytes, pillow_picture]):
-        print(text, confidence)
+    with open_reader('captcha/small_cnn') as reader:
+        for text, confidence in reader.read(['one.jpg', png_bytes, pillow_picture]):
+            print(text, confidence)
 """
 import collections
 import contextlib
 import csv
-import dataclasses
-import itertools
 import os
 import time
-from typing import Callable
 
 from support.common import console
 
 with console.quiet_start(__name__):
     import numpy as np
-    import tensorflow.compat.v1 as tf
 
-from nets import nets_factory
-from support.captcha import dataset, models, preprocessing, recipes, records, report
-from support.common import checkpoints, files, pictures
+    from support.captcha.reader import BATCH_SIZE, open_reader  # with TensorFlow
 
-BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
+from support.captcha import dataset, models, preprocessing, records, report
+from support.common import files
+
 SHOWN = 10  # captchas printed one by one
 SHEET_NAME = 'test_sheet.png'  # in the folder of the model
-
-
-@dataclasses.dataclass(frozen=True)
-class Reader:
-    """A restored network. `classify` takes images uint8 [n, 224, 224] and returns classes
-    [n, heads] and confidence [n] in NumPy: the product of the heads' largest softmax values."""
-    classify: Callable
-    facts: dataset.Facts
-    checkpoint: str  # its prefix
-
-    def read(self, sources):
-        """Read pictures.
-
-        Args: sources: paths, the bytes of picture files or Pillow pictures, as many as you like.
-        Returns: [(text, confidence 0 ... 1), ...].
-        Raises: console.UserError for what is no picture.
-        """
-        if isinstance(sources, (str, bytes)):
-            raise TypeError(f'expected a list of pictures, found one: [{sources[:40]!r}]')
-        found = list(read_in_batches(self, pictures.load_all(sources)))
-        for problem in found:
-            if isinstance(problem, console.UserError):
-                raise problem
-        return found
-
-
-def build_reader(about, views=1):
-    """The graph that reads captchas.
-
-    Args: about: of the checkpoint, see models.About. views: how often each picture is read, a
-      little moved, 1 ... len(preprocessing.VIEWS).
-    Returns:
-      x: placeholder float32 [None, 224, 224], -1 ... 1.
-      predictions: int64 [batch, heads], classes.
-      confidence: float32 [batch], the product of the heads' largest softmax values, which are
-        the views' mean.
-    """
-    x = tf.placeholder(tf.float32, [None, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
-    network_fn = nets_factory.get_network_fn(
-        about.fields['network'], num_classes=about.facts.num_classes, is_training=False,
-        method=about.fields['method'], num_heads=about.facts.heads)
-    images = preprocessing.network_input(x, *(about.fields[field] for field in recipes.INPUT))
-    softmax = []
-    for view in preprocessing.views(images, views):
-        with tf.variable_scope(tf.get_variable_scope(), reuse=bool(softmax)):
-            *logits, _ = network_fn(view)
-        softmax.append(tf.nn.softmax(tf.stack(logits, axis=1)))  # [batch, heads, num_classes]
-    softmax = tf.add_n(softmax) / views
-    predictions = tf.argmax(softmax, axis=2)
-    confidence = tf.reduce_prod(tf.reduce_max(softmax, axis=2), axis=1)
-    return x, predictions, confidence
-
-
-def open_reader(model_dir=models.MODEL_DIR, views=1):
-    """Restore the newest checkpoint of a folder.
-
-    Args: views: as for `build_reader`.
-    Returns: Reader.
-    Raises: UserError if there is no checkpoint or it does not fit the network.
-    """
-    train = models.command('captcha_train.py', model_dir)
-    checkpoint = models.newest(model_dir)
-    if checkpoint is None:
-        if model_dir != models.MODEL_DIR:
-            train += ', with the --network and the --train that you want'
-        below = models.folders_below(model_dir)
-        found = f'found one in {below[0]}; use that folder, or' if below else 'found none;'
-        raise console.UserError(f'{model_dir}: expected a checkpoint {models.MODEL_NAME}-<i>, '
-                                f'{found} make it with: {train}')
-    about = models.about(checkpoint)
-    network, method = about.fields['network'], about.fields['method']
-    if network not in nets_factory.names() or method not in nets_factory.methods(network):
-        raise console.UserError(f'{checkpoint}: expected one of the networks '
-                                f'{", ".join(nets_factory.names())} and a method of it, found '
-                                f'{network}, {method}; train one of them with: {train} --restart')
-    with tf.Graph().as_default():
-        x, predictions, confidence = build_reader(about, views)
-        sess = tf.Session()
-        checkpoints.restore(tf.train.Saver(), sess, checkpoint,
-                            models.train_again_command(model_dir))
-
-    def classify(images):
-        return sess.run([predictions, confidence], {x: records.scale(images)})
-    return Reader(classify, about.facts, checkpoint)
-
-
-def read_in_batches(reader, images):
-    """Yield (text, confidence) for each image uint8 [224, 224]; a UserError stays what it is."""
-    images = iter(images)
-    while batch := list(itertools.islice(images, BATCH_SIZE)):
-        good = [image for image in batch if not isinstance(image, console.UserError)]
-        if good:
-            predictions, confidence = reader.classify(np.stack(good))
-            found = iter([(reader.facts.text_of(one), float(sure))
-                          for one, sure in zip(predictions, confidence)])
-        yield from (image if isinstance(image, console.UserError) else next(found)
-                    for image in batch)
 
 
 def brackets(text):
@@ -142,9 +41,8 @@ def brackets(text):
     return ' '.join(f'[{character}]' for character in text)
 
 
-def test(model_dir, test_file, sheet, views=1):
+def test(reader, test_file, sheet):
     """Read the whole test set, print how well that went and save the sheet of pictures."""
-    reader = open_reader(model_dir, views)
     facts = reader.facts
     check_records(reader, test_file)
     results = []  # (label, predicted text)
@@ -193,37 +91,32 @@ def check_records(reader, test_file):
                                 'captcha_train.py --train FILE --model-dir FOLDER')
 
 
-def read_files(model_dir, paths, csv_file=None, views=1):
+def read_files(reader, paths, csv_file=None):
     """Print `<file> <text> <confidence>` for each picture; a bad one does not stop the others.
 
     Args: csv_file: write it there as a table instead; a bad picture has an empty text.
     Returns: exit status, 2 if any file could not be read.
     """
-    if csv_file:
-        files.writable_folder(os.path.dirname(csv_file) or '.')
-    reader = open_reader(model_dir, views)
-    rows, good, status = [], 0, 0
+    rows, bad = [], 0
     with contextlib.ExitStack() as stack:
         if csv_file:
             part = stack.enter_context(files.whole_file(csv_file))
             bar = stack.enter_context(console.progress(len(paths), 'reading', 'picture'))
-        found_of = read_in_batches(reader, pictures.load_all(paths))
-        for path, found in zip(paths, found_of):
-            if isinstance(found, console.UserError):
-                status, found = console.complain(found), ('', 0.0)
-            else:
-                good += 1
-                if not csv_file:
-                    console.say(f'{path} {found[0]} {found[1]:.2f}')
-            rows.append((path, found[0], f'{found[1]:.4f}'))
+        for path, reading in zip(paths, reader.read_each(paths)):
+            if reading.problem:
+                console.complain(reading.problem)
+                bad += 1
+            elif not csv_file:
+                console.say(f'{path} {reading.text} {reading.confidence:.2f}')
+            rows.append((path, reading.text, f'{reading.confidence:.4f}'))
             if csv_file:
                 bar.update()
         if csv_file:
             with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
                 csv.writer(file).writerows([('file', 'text', 'confidence'), *rows])
     if csv_file:
-        print(f'{csv_file}: {good} of {len(paths)} pictures read')
-    return status
+        print(f'{csv_file}: {len(paths) - bad} of {len(paths)} pictures read')
+    return 2 if bad else 0
 
 
 def main():
@@ -256,10 +149,13 @@ def main():
     if args.sheet is not None and not args.sheet.lower().endswith('.png'):
         raise console.UserError('--sheet: expected a file name that ends in .png, found '
                                 f'{args.sheet}; name it so')
-    if args.files:
-        return read_files(args.model_dir, console.file_names(args.files), args.csv, args.views)
-    return test(args.model_dir, args.test or records_of(args.model_dir),
-                args.sheet or os.path.join(args.model_dir, SHEET_NAME), args.views)
+    if args.csv:
+        files.writable_folder(os.path.dirname(args.csv) or '.')
+    with open_reader(args.model_dir, args.views) as reader:
+        if args.files:
+            return read_files(reader, console.file_names(args.files), args.csv)
+        return test(reader, args.test or records_of(args.model_dir),
+                    args.sheet or os.path.join(args.model_dir, SHEET_NAME))
 
 
 if __name__ == '__main__':

@@ -35,6 +35,7 @@ with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
 from nets import nets_factory
+from nets.methods import METHODS, probabilities
 from support import cluster
 from support.captcha import dataset, models, options, preprocessing, recipes, training
 from support.common import files
@@ -107,8 +108,8 @@ def build_network(x, recipe, facts, is_training):
       pictures as the network sees them, float32 [batch, height, width, 1].
     """
     network_fn = nets_factory.get_network_fn(
-        recipe.network, num_classes=facts.num_classes, is_training=is_training,
-        weight_decay=recipe.weight_decay if is_training else 0.0,
+        recipe.network, num_classes=METHODS[recipe.method].num_classes(facts),
+        is_training=is_training, weight_decay=recipe.weight_decay if is_training else 0.0,
         initialization=recipe.initialization, method=recipe.method, num_heads=facts.heads)
     images = preprocessing.network_input(x, recipe.standardize, recipe.dark_ink)
     if is_training:  # ours: no picture is seen twice
@@ -135,23 +136,6 @@ def build_loss(logits, labels, num_classes=CHAR_SET_LEN):
     return tf.add_n(losses) / len(losses)  # (loss0 + loss1 + loss2 + loss3) / 4
 
 
-def build_vector_loss(logits, labels, num_classes=CHAR_SET_LEN):
-    """Method 1's loss: the four characters as one vector, trained like MNIST.
-
-    Args: as for `build_loss`; the logits are the quarters of one head.
-    Returns: float32 scalar, the mean softmax cross-entropy of the vector of 4 * num_classes with
-      the label vector, whose four ones count a quarter each, so that they are a distribution.
-      It is ln(4 * num_classes) for a network that guesses and ln 4 = 1.386 for a perfect one.
-    """
-    vector = tf.concat([tf.one_hot(tf.cast(label, tf.int32), num_classes) for label in labels],
-                       axis=1)  # [batch, 4 * num_classes], four ones in each row
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(
-        labels=vector / len(labels), logits=tf.concat(logits, axis=1)))
-
-
-LOSSES = {**dict.fromkeys(nets_factory.METHODS, build_loss), 'vector': build_vector_loss}
-
-
 # --- the post's optimiser
 def build_train_op(total_loss, learning_rate, member=None):
     """Adam at a rate that is a variable, as in the post.
@@ -168,11 +152,14 @@ def build_train_op(total_loss, learning_rate, member=None):
 
 
 # --- the post's accuracies: one for each head
-def build_accuracies(logits, labels):
-    """A float32 scalar for each head: the share of the batch that it reads rightly."""
-    return [tf.reduce_mean(tf.cast(
-        tf.equal(tf.argmax(head, 1, output_type=tf.int32), tf.cast(label, tf.int32)), tf.float32))
-            for head, label in zip(logits, labels)]
+def build_accuracies(predictions, labels):
+    """The share of the batch that each head reads rightly.
+
+    Args: predictions: int32 [batch, heads], each head's argmax. labels: classes [batch] for each.
+    Returns: a float32 scalar for each head.
+    """
+    return [tf.reduce_mean(tf.cast(tf.equal(predictions[:, k], tf.cast(label, tf.int32)),
+                                   tf.float32)) for k, label in enumerate(labels)]
 
 
 # --- the post's session
@@ -186,7 +173,7 @@ def train(recipe, run):
     start = training.prepare(recipe, run)
     if start is None:
         return 0
-    facts, seed = start.facts, training.seed(run, start)
+    facts, method, seed = start.facts, METHODS[recipe.method], training.seed(run, start)
     chief = cluster.is_chief(run.member)  # a cluster's workers set no rate and print nothing
     with tf.Graph().as_default(), cluster.placement(run.member):
         tf.set_random_seed(seed)
@@ -200,12 +187,12 @@ def train(recipe, run):
         # ours: the same network with the same variables, without dropout, to be measured
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             test_logits, _ = build_network(x, recipe, facts, is_training=False)
-        predictions = tf.stack([tf.argmax(head, 1) for head in test_logits], 1)  # [batch, heads]
+        predictions, _ = method.decode(probabilities(test_logits), facts)  # int32 [batch, heads]
 
         # losses, Adam, accuracies
-        total_loss = LOSSES[recipe.method](logits, y, facts.num_classes)
+        total_loss = (method.loss or build_loss)(logits, y, method.num_classes(facts))
         lr, optimizer = build_train_op(total_loss, recipe.learning_rate, run.member)
-        accuracies = build_accuracies(logits, y)
+        accuracies = build_accuracies(method.decode(probabilities(logits), facts)[0], y)
         # ours: for TensorBoard, and so that a checkpoint says what it is
         input_summary = tf.summary.image(
             'input', tf.image.resize(seen, [IMAGE_HEIGHT, IMAGE_WIDTH]), max_outputs=5)

@@ -91,10 +91,12 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
                            for part in parts[split]] for split in written}
         bar = stack.enter_context(console.progress(len(labelled), '>> Converting image', 'image'))
         loaded = pictures.load_all((path for path, _ in labelled), facts.pictures)
-        for (path, text), image in zip(labelled, loaded):
+        for (path, text), load in zip(labelled, loaded):
             bar.update()
-            if isinstance(image, console.UserError):
-                bad.append((os.path.basename(path), str(image)))
+            try:
+                image = load.result()
+            except console.UserError as problem:
+                bad.append((os.path.basename(path), str(problem)))
                 continue
             if written['test'] < num_test:
                 split = 'test'

@@ -42,6 +42,7 @@ import captcha_test  # noqa: E402
 import captcha_train  # noqa: E402
 import small_cnn_variants  # noqa: E402
 from nets import nets_factory  # noqa: E402
+from nets.methods import METHODS  # noqa: E402
 from support.captcha import dataset, models, recipes, records, training  # noqa: E402
 
 # --- how long the small network is trained for all tables but `networks`
@@ -231,7 +232,7 @@ def methods(args, data):
     """Print the table of all methods of the small network."""
     print(f'| method | {seed_names(args)} | mean |')
     print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
-    for method in nets_factory.METHODS:
+    for method in nets_factory.methods_of('small_cnn'):
         shares = [result.whole for result in train_small(args, data, method=method,
                                                          distortion=distortion_of(args))]
         print(f'| {method} | {percents([*shares, sum(shares) / len(shares)])} |', flush=True)
@@ -286,7 +287,7 @@ def parse(arguments=None):
     parser.add_argument('--steps', type=console.positive_int,
                         help='iterations of each training (default: for `networks` the '
                              f"network's own, for the others {SHORT})")
-    parser.add_argument('--method', choices=nets_factory.METHODS,
+    parser.add_argument('--method', choices=METHODS,
                         help='of the small network for `pictures` and `distortion` (default: the '
                              "recipe's)")
     parser.add_argument('--distort', action='store_true',

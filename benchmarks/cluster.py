@@ -31,7 +31,7 @@ with console.quiet_start():
 import numpy as np  # noqa: E402
 
 import captcha_train  # noqa: E402
-from nets import alexnet, nets_factory, slim  # noqa: E402
+from nets import alexnet, methods, nets_factory, slim  # noqa: E402
 from support import cluster
 from support.captcha import dataset, models, recipes, training
 from support.cluster import launch
@@ -55,7 +55,7 @@ def tiny(inputs, num_classes, is_training=True, scope='tiny', num_heads=4):
         net = slim.conv2d(net, 8, 5, stride=4)
         net = tf.reshape(net, [-1, 7 * 7 * 8])
         return *[slim.fully_connected(net, num_classes, activation_fn=None, scope=name)
-                 for name in slim.head_scopes(num_heads)], {}
+                 for name in methods.head_scopes(num_heads)], {}
 
 
 def train_exactly(network, out, backwards):

@@ -7,7 +7,7 @@ import functools
 
 import tensorflow.compat.v1 as tf
 
-from nets import nets_factory, slim, small_cnn
+from nets import methods, nets_factory, slim, small_cnn
 
 
 def variant(inputs, num_classes, is_training=True, num_heads=4, averaged=True, strides=True,
@@ -36,7 +36,7 @@ def variant(inputs, num_classes, is_training=True, num_heads=4, averaged=True, s
         net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
         heads = [slim.fully_connected(slim.dropout(net, head_keep_prob) if head_keep_prob else net,
                                       num_classes, activation_fn=None, scope=head_scope)
-                 for head_scope in slim.head_scopes(num_heads)]
+                 for head_scope in methods.head_scopes(num_heads)]
     return *heads, {}
 
 

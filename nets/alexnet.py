@@ -10,7 +10,7 @@ neural networks", 2014.
 """
 import tensorflow.compat.v1 as tf
 
-from nets import slim
+from nets import methods, slim
 
 
 def alexnet_v2_arg_scope(weight_decay=0.0005, initialization='post'):
@@ -70,7 +70,7 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
                 if global_pool:
                     net = tf.reduce_mean(net, [1, 2], keepdims=True)  # [batch, 1, 1, 4096]
 
-                scopes = slim.head_scopes(num_heads)
+                scopes = methods.head_scopes(num_heads)
                 heads = [slim.conv2d(net, num_classes, 1, activation_fn=None,
                                      biases_initializer=tf.zeros_initializer(),
                                      scope=head_scope) for head_scope in scopes]

@@ -1,33 +1,32 @@
 """The registry of networks: a name gives a function from images to the heads' logits."""
 import functools
-import inspect
 
-import tensorflow.compat.v1 as tf
+from nets import alexnet, line_cnn, slim, small_cnn
+from nets.methods import METHODS
 
-from nets import alexnet, slim, small_cnn
-
-# Method 2 of the post, its subject; Method 1; and Method 2 with heads that share their weights
-METHODS = ('heads', 'vector', 'attention', 'fine_attention', 'wide_attention')
-_NETWORKS = {}  # name: (network, its arg_scope)
+_NETWORKS = {}  # name: (network, its arg_scope, names of its methods)
 
 
-def register(name, network, network_arg_scope):
+def register(name, network, network_arg_scope, methods=('heads', 'vector')):
     """Add a network, or replace one.
 
     Args:
       network: a function of images float32 [batch, height, width, channels], num_classes and the
         keywords is_training and num_heads that returns the heads' logits, [batch, num_classes]
-        each, and end_points last; its `default_image_size` is the height and width. If it takes
-        a keyword `attention` as well, it can be built by all METHODS, else by two. A network that
-        shrinks its input first may have a function `training_size` of num_heads and attention:
-        the smallest (height, width) that loses nothing.
+        each, and end_points last; its `default_image_size` is the height and width. For a method
+        that has an attention it takes that keyword as well. A network that shrinks its input
+        first may have a function `training_size` of num_heads and attention: the smallest
+        (height, width) that loses nothing.
       network_arg_scope: a function of weight_decay and initialization that makes the scope.
+      methods: keys of METHODS by which the network can be built.
     """
-    _NETWORKS[name] = network, network_arg_scope
+    _NETWORKS[name] = network, network_arg_scope, tuple(methods)
 
 
 register('alexnet_v2', alexnet.alexnet_v2, alexnet.alexnet_v2_arg_scope)
-register('small_cnn', small_cnn.small_cnn, small_cnn.small_cnn_arg_scope)
+register('small_cnn', small_cnn.small_cnn, small_cnn.small_cnn_arg_scope,
+         ('heads', 'vector', 'attention', 'fine_attention', 'wide_attention'))
+register('line_cnn', line_cnn.line_cnn, line_cnn.line_cnn_arg_scope, ('ctc',))
 
 
 def names():
@@ -35,11 +34,9 @@ def names():
     return sorted(_NETWORKS)
 
 
-def methods(name):
+def methods_of(name):
     """The methods by which the network `name` can be built."""
-    network, _ = _NETWORKS[name]
-    can_look = 'attention' in inspect.signature(network).parameters
-    return METHODS if can_look else METHODS[:2]
+    return _NETWORKS[name][-1]
 
 
 def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initialization='post',
@@ -50,12 +47,9 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
       name: one of `names()`.
       num_classes: classes of each character.
       weight_decay: the L2 coefficient; the losses go into GraphKeys.REGULARIZATION_LOSSES.
-      is_training: build it for training (dropout, batch norm by the batch) or for use.
+      is_training: build it for training (dropout, batch norm by the batch) or for inference.
       initialization: how the convolutions' weights start, see slim.INITIALIZERS.
-      method: 'heads': a head of num_classes for each character; 'vector': one head of
-        num_heads * num_classes, whose equal parts are the characters' logits; 'attention',
-        'fine_attention', 'wide_attention': heads that share their weights, see
-        small_cnn.heads_that_look.
+      method: one of `methods_of(name)`, see methods.METHODS.
       num_heads: characters.
     Returns: a function of float32 [batch, height, width, channels] that returns
       net0, net1, net2, net3, end_points; its `default_image_size` is the height and width, its
@@ -64,21 +58,18 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
     """
     if name not in _NETWORKS:
         raise ValueError(f'unknown network {name!r}; known: {", ".join(names())}')
-    if method not in methods(name):
-        raise ValueError(f'unknown method {method!r} of {name}; known: {", ".join(methods(name))}')
-    network, network_arg_scope = _NETWORKS[name]
+    network, network_arg_scope, methods = _NETWORKS[name]
+    if method not in methods:
+        raise ValueError(f'unknown method {method!r} of {name}; known: {", ".join(methods)}')
     arg_scope = network_arg_scope(weight_decay=weight_decay, initialization=initialization)
-
-    attention = {'attention': method} if 'attention' in method else {}
+    build, attention = METHODS[method].build, METHODS[method].attention
+    attention = {} if attention is None else {'attention': attention}
 
     @functools.wraps(network)
     def network_fn(images, **kwargs):
-        kwargs = dict(is_training=is_training, **attention, **kwargs)
         with slim.arg_scope(arg_scope):
-            if method != 'vector':
-                return network(images, num_classes, num_heads=num_heads, **kwargs)
-            vector, end_points = network(images, num_heads * num_classes, num_heads=1, **kwargs)
-            return *tf.split(vector, num_heads, axis=1), end_points  # each [batch, num_classes]
+            return build(network, images, num_classes, num_heads, is_training=is_training,
+                         **attention, **kwargs)
     size = network.default_image_size
     network_fn.default_image_size = size
     network_fn.training_size = (network.training_size(num_heads, **attention)

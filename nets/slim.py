@@ -75,11 +75,6 @@ def initializer(name):
     return INITIALIZERS[name]()
 
 
-def head_scopes(num_heads):
-    """The scopes of a network's heads: fc8_0, fc8_1, ...; a single one is slim's fc8."""
-    return ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
-
-
 def convert_collection_to_dict(collection):
     """The end points collected under the name `collection`: {scope name: output tensor}."""
     return dict(tf.get_collection(collection))

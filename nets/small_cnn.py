@@ -26,14 +26,13 @@ chance:
 """
 import tensorflow.compat.v1 as tf
 
-from nets import slim
+from nets import methods, slim
 
 ROWS = 56  # the height to which a picture is shrunk first
 MOST_HEADS = 6  # characters that may have 14 columns and connected heads; more have 28 columns
 CONTEXT = 9  # columns that a layer of context sees
-CONTEXT_LAYERS = 3  # together they see 12 columns to either side, nearly all of 14
-WIDE_LAYERS = 6  # 24 to either side, nearly all of 28
-FINE = 'fine_attention', 'wide_attention'  # have 28 columns for any number of heads
+# Three layers of context see 12 columns to either side, nearly all of 14; six nearly all of 28.
+LONG = methods.METHODS['fine_attention'].attention  # heads of more than MOST_HEADS characters
 
 
 def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
@@ -60,10 +59,9 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
         operations that average them, in tf.GraphKeys.UPDATE_OPS).
       scope: the variable scope.
       num_heads: 4, or 1 for a single head `fc8`.
-      attention: None, heads with weights of their own, or of more than 6 characters as
-        'fine_attention'; 'attention', heads that look, see `heads_that_look`; 'fine_attention',
-        the same on a map that keeps every column of the picture, as heads of more than 6
-        characters always have; 'wide_attention', the same with context from all over that map.
+      attention: a methods.Attention for heads that look, see `heads_that_look`, which takes
+        every column of the picture for more than 6 characters; None: heads with weights of their
+        own, for more than 6 characters LONG.
     Returns:
       net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; as many as
         num_heads.
@@ -74,7 +72,8 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
         with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d],
                             outputs_collections=end_points_collection), \
              slim.arg_scope([slim.batch_norm], is_training=is_training):
-            looking = attention or num_heads > MOST_HEADS
+            if num_heads > MOST_HEADS:
+                attention = attention or LONG
             height, width = inputs.shape.as_list()[1:3]
             shrink = [height // ROWS, width // columns(num_heads, attention)]  # 4x2 of 224x224
             net = slim.avg_pool2d(inputs, shrink, stride=shrink, scope='pool0')  # [b, 56, 112, 1]
@@ -83,23 +82,24 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
             net = slim.conv2d(net, 64, 3, scope='conv3')
             net = slim.conv2d(net, 96, 3, stride=2, scope='conv4')  # [batch, 7, 14, 96]
             net = slim.conv2d(net, 128, 3, scope='conv5')
-            net = slim.conv2d(net, 128, 3, stride=[2, 1] if looking else 2,
+            net = slim.conv2d(net, 128, 3, stride=[2, 1] if attention else 2,
                               scope='conv6')  # [batch, 4, 7 or 14 or 28, 128]
 
-            if looking:
-                layers = WIDE_LAYERS if attention == 'wide_attention' else CONTEXT_LAYERS
-                heads = heads_that_look(net, num_classes, num_heads, layers)
+            if attention:
+                heads = heads_that_look(net, num_classes, num_heads, attention.context_layers)
             else:
                 net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
                 heads = [slim.fully_connected(net, num_classes, activation_fn=None, scope=scope)
-                         for scope in slim.head_scopes(num_heads)]
+                         for scope in methods.head_scopes(num_heads)]
         end_points = slim.convert_collection_to_dict(end_points_collection)
     return *heads, end_points
 
 
 def columns(num_heads, attention):
     """The width to which the network shrinks a picture first, in pixels."""
-    return 224 if attention in FINE or num_heads > MOST_HEADS else 112
+    if num_heads > MOST_HEADS:
+        return LONG.columns
+    return attention.columns if attention else 112
 
 
 def training_size(num_heads, attention=None):

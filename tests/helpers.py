@@ -10,7 +10,7 @@ from support.common import console
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-from nets import nets_factory, slim
+from nets import methods, nets_factory, slim
 from support.captcha import recipes, training
 from support.common import pictures
 from support.digits import input_data
@@ -82,7 +82,7 @@ def tiny_network(inputs, num_classes, is_training=True, num_heads=4):
     with tf.variable_scope('tiny'):
         net = tf.reshape(tf.nn.avg_pool2d(inputs, 32, 32, 'VALID'), [-1, 49])
         return *[slim.fully_connected(net, num_classes, activation_fn=None, scope=scope)
-                 for scope in slim.head_scopes(num_heads)], {}
+                 for scope in methods.head_scopes(num_heads)], {}
 
 
 tiny_network.default_image_size = 224

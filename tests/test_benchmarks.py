@@ -211,7 +211,7 @@ def test_the_first_records_know_their_alphabet(captchas):
 
 RESULT = captcha_accuracy.Result([(1.0, 2, 0.8, 0.5), (2.0, 3, 0.99, 0.975)], 100.0, 7.0, 0.25)
 SMALL = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'], steps=1001)
-METHODS = nets_factory.METHODS
+METHODS = nets_factory.methods_of('small_cnn')
 AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
 
 

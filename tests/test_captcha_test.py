@@ -11,7 +11,7 @@ from PIL import Image
 
 import captcha_test
 from helpers import LAYERS, read_arrays, record, reference_heads, tf, write_arrays, write_records
-from support.captcha import dataset, models, recipes, records, report
+from support.captcha import dataset, models, reader, recipes, records, report
 from support.common.console import UserError
 
 
@@ -71,7 +71,8 @@ def reference_logits(arrays, x):
 def reader_logits(about, images):
     """The logits [4, batch, 10] by which captcha_test.py reads images uint8 [batch, 224, 224]."""
     with tf.Graph().as_default(), tf.Session() as sess:
-        x, *_ = captcha_test.build_reader(about)
+        x = tf.placeholder(tf.float32, [None, 224, 224])
+        reader.build_reader(x, about)
         tf.train.Saver().restore(sess, about.checkpoint)
         heads = [tf.get_default_graph().get_tensor_by_name(f'alexnet_v2/fc8_{k}/squeezed:0')
                  for k in range(4)]
@@ -88,11 +89,11 @@ def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
     expected = reference_logits(arrays, records.scale(images))
     found = reader_logits(about, images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    reader = captcha_test.open_reader(str(folder))
-    predictions, confidence = reader.classify(images)
+    with captcha_test.open_reader(str(folder)) as opened:
+        predictions, confidence = opened.classify(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
     softmax = np.exp(expected) / np.exp(expected).sum(-1, keepdims=True)
-    np.testing.assert_allclose(confidence, softmax.max(-1).prod(0), rtol=1e-3)
+    np.testing.assert_allclose(confidence, softmax.max(-1).T, rtol=1e-3)
 
 
 def test_views_are_the_picture_and_moved_copies_averaged(original):
@@ -106,7 +107,7 @@ def test_views_are_the_picture_and_moved_copies_averaged(original):
     expected = np.mean(softmax, axis=0)  # [4, 2, 10]
     predictions, confidence = captcha_test.open_reader(str(folder), views=3).classify(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
-    np.testing.assert_allclose(confidence, expected.max(-1).prod(0), rtol=1e-3)
+    np.testing.assert_allclose(confidence, expected.max(-1).T, rtol=1e-3)
     assert not np.allclose(softmax[0], softmax[1], rtol=1e-2)  # the moved ones say something else
 
 
@@ -167,17 +168,25 @@ def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_script):
 
 def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
     paths = sorted((captchas / 'images').iterdir())[:captcha_test.BATCH_SIZE + 3]
-    reader = captcha_test.open_reader(str(trained))
+    opened = captcha_test.open_reader(str(trained))
     with Image.open(paths[1]) as picture:
-        found = reader.read([paths[0], picture, paths[2].read_bytes(), *map(str, paths[3:])])
-    assert found == reader.read(paths)
+        found = opened.read([paths[0], picture, paths[2].read_bytes(), *map(str, paths[3:])])
+    assert found == opened.read(paths)
     assert len(found) == len(paths)
     assert all(re.fullmatch(r'\d{4}', text) and 0 < sure <= 1 for text, sure in found)
-    assert reader.read([]) == []
+    assert opened.read([]) == []
     with pytest.raises(TypeError, match='expected a list of pictures'):
-        reader.read('one.jpg')
+        opened.read('one.jpg')
     with pytest.raises(UserError, match='none.png: expected a picture file.*no such file'):
-        reader.read([paths[0], 'none.png'])
+        opened.read([paths[0], 'none.png'])
+    good, bad = opened.read_each([paths[0], 'none.png'])
+    assert (good.text, good.problem) == (found[0][0], None)
+    assert good.confidence == pytest.approx(found[0][1], rel=1e-4)
+    assert np.prod(good.characters) == pytest.approx(good.confidence, rel=1e-5)
+    assert len(good.characters) == 4 and bad[:3] == ('', 0.0, ())
+    opened.close()
+    with pytest.raises(RuntimeError, match='closed'):
+        opened.read(paths[:1])
 
 
 def test_varying_lengths_are_printed_and_drawn_without_the_filling(tmp_path, capsys):

@@ -15,7 +15,7 @@ import pytest
 import captcha_train
 from helpers import (ROOT, read_arrays, record, run_in, tf, tiny_network, tiny_recipe, use_network,
                      write_arrays, write_records)
-from nets import slim
+from nets import methods, slim
 from support import cluster
 from support.captcha import dataset, models, recipes, records, training
 from support.common import checkpoints
@@ -57,29 +57,12 @@ def test_the_loss_is_the_mean_of_four_cross_entropies():
             [tf.constant(head) for head in logits],
             [tf.constant(label, tf.float32) for label in labels], 10))
         accuracies = sess.run(captcha_train.build_accuracies(
-            [tf.constant(head) for head in logits],
+            tf.constant(logits.argmax(-1).T, tf.int32),
             [tf.constant(label, tf.float32) for label in labels]))
     log_softmax = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     picked = np.take_along_axis(log_softmax, labels[..., np.newaxis], -1)
     assert found == pytest.approx(-picked.mean(), rel=1e-5)
     np.testing.assert_allclose(accuracies, (logits.argmax(-1) == labels).mean(-1))
-
-
-def test_the_vectors_loss_is_a_softmax_over_all_forty():
-    """Against NumPy: each of the four right places is to get a quarter of the probability."""
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=[4, 6, 10]).astype(np.float32)
-    labels = rng.integers(0, 10, [4, 6])
-    with tf.Graph().as_default(), tf.Session() as sess:
-        found, perfect = sess.run([captcha_train.build_vector_loss(
-            [tf.constant(head) for head in heads],
-            [tf.constant(label, tf.float32) for label in labels], 10)
-            for heads in (logits, 1000 * np.eye(10, dtype=np.float32)[labels])])
-    vector = np.concatenate(logits, axis=1)  # [6, 40]
-    log_softmax = vector - np.log(np.exp(vector).sum(1, keepdims=True))
-    places = labels + 10 * np.arange(4)[:, np.newaxis]  # [4, 6] of 0 ... 39
-    assert found == pytest.approx(-np.mean(log_softmax[np.arange(6), places]), rel=1e-5)
-    assert perfect == pytest.approx(np.log(4), rel=1e-5)
 
 
 def test_a_step_moves_batch_norms_averages():
@@ -265,7 +248,7 @@ def test_any_number_of_heads(tmp_path, capsys, lengths):
         assert about.facts == facts
     heads = {name: value.shape for name, value in saved(tmp_path / 'heads', 0).items()
              if name.startswith('tiny/fc8') and name.endswith('weights')}
-    scopes = slim.head_scopes(lengths[1])
+    scopes = methods.head_scopes(lengths[1])
     assert heads == {f'tiny/{scope}/weights': (49, facts.num_classes) for scope in scopes}
 
 

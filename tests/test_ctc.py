@@ -6,6 +6,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from nets import ctc
+from support.captcha import dataset
 
 
 def said(path, blank):
@@ -25,16 +26,19 @@ def test_the_loss_sums_over_all_paths_that_say_the_text():
                                   for path in map(list, itertools.product(range(3), repeat=5))
                                   if said(path, 2) == text)))
     with tf.Graph().as_default(), tf.Session() as sess:
-        loss = sess.run(ctc.ctc_loss(tf.constant(logits, tf.float32),
-                                     tf.constant(labels, tf.int32), 2))
+        loss = sess.run(ctc.ctc_loss(
+            [tf.constant(column, tf.float32) for column in logits.transpose(1, 0, 2)],
+            [tf.constant(label, tf.float32) for label in labels.T], 2))
     assert loss == pytest.approx(np.mean(wanted), rel=1e-5)
 
 
-def decoded(paths, longest, num_classes):
-    """What `ctc_decode` makes of paths: logits that are 3 for the path's class, 0 elsewhere."""
-    logits = 3.0 * np.eye(num_classes + 1, dtype=np.float32)[np.array(paths)]
+def decoded(paths, longest, num_classes, within=None):
+    """What `ctc_decode` makes of paths: e³ for the path's class to 1 for each other."""
+    likely = np.exp(3.0 * np.eye(num_classes + 1, dtype=np.float32)[np.array(paths)])
+    facts = dataset.Facts('abcdefghi'[:num_classes], 1, longest)
     with tf.Graph().as_default(), tf.Session() as sess:
-        return sess.run(ctc.ctc_decode(tf.constant(logits), longest, num_classes))
+        return sess.run(ctc.ctc_decode(
+            tf.constant(likely / likely.sum(axis=-1, keepdims=True)), facts, within))
 
 
 def test_decoding_joins_neighbours_and_leaves_blanks_out():
@@ -48,3 +52,12 @@ def test_the_characters_confidences_multiply_to_the_path_probability():
     _, confidence = decoded([[2, 0, 0, 2, 1, 2], [2, 2, 2, 2, 2, 2]], 3, 2)
     one = np.exp(3) / (np.exp(3) + 2)  # of a column
     np.testing.assert_allclose(confidence, [[one ** 4, one ** 2, 1], [one ** 6, 1, 1]], rtol=1e-5)
+
+
+def test_characters_that_a_text_cannot_have_are_not_read():
+    within = dataset.Facts('bc', 1, 4)
+    classes, confidence = decoded([[1, 0, 0, 2, 3, 3]], 4, 3, within)  # 3 is the blank
+    likely = np.exp([[0, 3, 0, 0], [3, 0, 0, 0]])[:, 1:]  # without 0, a column of it is undecided
+    one, undecided = (row.max() / row.sum() for row in likely)
+    assert classes.tolist() == [[1, 2, 3, 3]]
+    np.testing.assert_allclose(confidence[0, :2], [one * undecided ** 2, one ** 3], rtol=1e-5)

@@ -90,13 +90,15 @@ def own_options(tree):
 
 
 def names_in(path):
-    """The names that a module defines at its top level; of a package, its modules too."""
+    """The names that a module and its classes define; of a package, its modules too."""
     names = {inner.stem for inner in path.parent.iterdir() if path.stem == '__init__'}
     for node in ast.parse(path.read_text(encoding='utf-8')).body:
         targets = getattr(node, 'targets', [getattr(node, 'target', node)])
         names |= {part.id for target in targets for part in ast.walk(target)
                   if isinstance(target, (ast.Name, ast.Tuple)) and isinstance(part, ast.Name)}
         names.add(getattr(node, 'name', None))
+        if isinstance(node, ast.ClassDef):
+            names |= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
     return names
 
 

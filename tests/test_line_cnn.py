@@ -7,7 +7,7 @@ from nets import line_cnn, slim
 
 def test_shapes_and_variables():
     with tf.Graph().as_default():
-        images = tf.zeros([2, *line_cnn.line_cnn.training_size, 1])
+        images = tf.zeros([2, *line_cnn.training_size(8), 1])
         with slim.arg_scope(line_cnn.line_cnn_arg_scope()):
             logits, end_points = line_cnn.line_cnn(images, 42)
         assert logits.shape == [2, 56, 43]

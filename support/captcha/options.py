@@ -2,7 +2,7 @@
 import argparse
 import os
 
-from nets import nets_factory
+from nets.methods import METHODS
 from support.captcha import models, recipes, records, training
 from support.common import console
 
@@ -26,7 +26,7 @@ def parse(doc):
                              'shown as negatives; fine_tune: for --init-from, distorted as much, '
                              'a third of the rate, input and method of the checkpoint (default: '
                              'default, with --init-from fine_tune)')
-    parser.add_argument('--method', choices=nets_factory.METHODS,
+    parser.add_argument('--method', choices=METHODS,
                         help='heads: a head for each character, Method 2 of the post; vector: one '
                              'long head for all of them, Method 1; attention: heads that share '
                              'their weights and look for their character, small_cnn only; '

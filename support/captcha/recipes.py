@@ -36,7 +36,7 @@ class Distortion:
 class Recipe:
     """What decides how a network is trained; the defaults are the post's own numbers."""
     network: str = 'alexnet_v2'  # a name in nets_factory
-    method: str = 'heads'  # one of nets_factory.METHODS; Method 2 of the post
+    method: str = 'heads'  # a key of methods.METHODS; Method 2 of the post
     initialization: str = 'post'  # a key of slim.INITIALIZERS
     standardize: bool = False  # bring each picture to mean 0 and deviation 1
     dark_ink: bool = False  # show pictures with light ink as negatives
@@ -64,6 +64,9 @@ _SMALL_POST = dataclasses.replace(_POST, network='small_cnn', keep_prob=None)
 _SMALL_DEFAULT = dataclasses.replace(_DEFAULT, network='small_cnn', method='attention',
                                      keep_prob=None, batch_size=64, steps=3001,
                                      learning_rate=0.003)
+_LINE_DEFAULT = dataclasses.replace(
+    _SMALL_DEFAULT, network='line_cnn', method='ctc', learning_rate=0.002,
+    distortion=Distortion(shift=5, scale=0.08, shear=0.08, lean=0.02))
 
 
 def _own(recipe):
@@ -91,6 +94,8 @@ RECIPES = {  # (network, name)
     ('small_cnn', 'post'): _SMALL_POST,
     ('small_cnn', 'own'): _own(_SMALL_DEFAULT),
     ('small_cnn', 'fine_tune'): _fine_tune(_SMALL_DEFAULT),
+    ('line_cnn', 'default'): _LINE_DEFAULT,
+    ('line_cnn', 'fine_tune'): dataclasses.replace(_LINE_DEFAULT, learning_rate=0.001, steps=801),
 }
 NAMES = tuple(dict.fromkeys(name for _, name in RECIPES))
 NETWORKS = tuple(dict.fromkeys(network for network, _ in RECIPES))
@@ -118,9 +123,9 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     if recipe.keep_prob is not None and named.keep_prob is None:
         raise UserError(f'--keep-prob: expected a network with dropout, found {network}, which '
                         'has none; leave it out or use --network alexnet_v2')
-    if recipe.method not in nets_factory.methods(network):
+    if recipe.method not in nets_factory.methods_of(network):
         raise UserError(f'--method {recipe.method}: expected one of '
-                        f'{", ".join(nets_factory.methods(network))} for {network}; '
+                        f'{", ".join(nets_factory.methods_of(network))} for {network}; '
                         'choose one of these, or use --network small_cnn')
     if recipe.divide_at and max(recipe.divide_at) >= recipe.steps:
         raise UserError(f'--divide-at: expected iterations before the end, {recipe.steps}, found '

@@ -17,6 +17,7 @@ from typing import Callable
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from nets.methods import METHODS
 from support import cluster
 from support.captcha import dataset, models, recipes, records, transfer
 from support.common import checkpoints, console, files
@@ -73,7 +74,7 @@ class Tensors:
     """What `begin` and `supervised` need of the graph: see `tensors`."""
     x: tf.Tensor  # placeholder float32 [None, 224, 224]
     total_loss: tf.Tensor  # float32 scalar
-    predictions: tf.Tensor  # int64 [batch, heads], the heads' argmax for x, without dropout
+    predictions: tf.Tensor  # int32 [batch, heads], classes read of x, without dropout
     lr: tf.Variable
     input_summary: tf.Tensor  # the pictures as the network sees them, for TensorBoard
     initializer: tf.Operation
@@ -123,8 +124,7 @@ def prepare(recipe, run):
               f'{iteration + max(1, recipe.steps - 1)}, or train a new one with --restart')
         cluster.dismiss(run.member)
         return None
-    if recipe.method == 'vector':
-        chance += math.log(facts.heads)
+    chance = METHODS[recipe.method].chance(chance, facts.heads)
     agreement = {**recipes.to_json(recipe), **dataset.to_json(facts),
                  'records': [os.path.basename(path) for path in all_files]}
     if not cluster.agree(run.member, agreement):

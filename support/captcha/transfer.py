@@ -11,9 +11,9 @@ CLASSES, PLACES = '/fc8', '/attention/'  # names of weights whose last axis are 
 def begin_with(sess, about, facts):
     """Load all weights of a checkpoint whose name and shape fit, say which are new.
 
-    Of a head that has other classes or of other lengths, what both have is taken: the weights of
-    the characters that are in both alphabets, and of the first places. Adam's moments and the rate
-    begin as in any new training.
+    For a head of another size, the overlapping part is copied: the weights of the characters that
+    are in both alphabets (a letter that was not begins as its other case) and of the first places.
+    Adam's moments and the rate begin as in any new training.
 
     Args: about: models.About, of the checkpoint. facts: dataset.Facts of the new training.
     Raises: UserError if nothing fits.
@@ -45,8 +45,7 @@ def begin_with(sess, about, facts):
 
 def renumbered(name, old, new):
     """Whether the last axis of a weight is of classes that mean other characters than before."""
-    return (CLASSES in name
-            and (old.alphabet, old.num_classes) != (new.alphabet, new.num_classes))
+    return CLASSES in name and old.alphabet != new.alphabet
 
 
 def shared(name, found, wanted, old, new):
@@ -57,12 +56,11 @@ def shared(name, found, wanted, old, new):
     """
     if found[:-1] != wanted[:-1]:
         return []
-    if CLASSES in name and (found[-1], wanted[-1]) == (old.num_classes, new.num_classes):
-        both = [(new.alphabet.index(c), old.alphabet.index(c))
-                for c in new.alphabet if c in old.alphabet]
-        blanks = [facts.num_classes - 1 for facts in (new, old)
-                  if facts.num_classes > len(facts.alphabet)]  # 'no character'
-        return both + [tuple(blanks)] * (len(blanks) == 2)
+    more = wanted[-1] - len(new.alphabet), found[-1] - len(old.alphabet)
+    if CLASSES in name and {*more} <= {0, 1}:  # 1: 'no character', or the blank, comes last
+        both = [(place, old.alphabet.index(c if c in old.alphabet else c.swapcase()))
+                for place, c in enumerate(new.alphabet) if {c, c.swapcase()} & {*old.alphabet}]
+        return both + [(len(new.alphabet), len(old.alphabet))] * (more == (1, 1))
     if PLACES in name and (found[-1], wanted[-1]) == (old.heads, new.heads):
         return [(place, place) for place in range(min(old.heads, new.heads))]
     return []

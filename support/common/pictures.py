@@ -176,29 +176,24 @@ def load_captcha(source, kind='post'):
     return np.asarray(picture.convert('L'))  # uint8 [224, 224], 0 black ... 255 white
 
 
-def load_all(paths, kind='post'):
-    """Yield what `load_captcha` makes of each, or the UserError that tells why not, in the order of `paths`.
+def load_all(sources, kind='post'):
+    """Yield a concurrent.futures.Future for each source of `load_captcha`, in order.
 
-    Threads are enough to keep all cores busy, because Pillow decodes and resizes outside
-    Python's lock. Only a few pictures are in memory at a time, however many there are.
+    Its `result()` waits for the picture, uint8 [224, 224], or raises the UserError. Threads are
+    enough to keep all cores busy, because Pillow decodes and resizes outside Python's lock. Only
+    a few pictures are in memory at a time, however many there are.
     """
-    def load(path):
-        try:
-            return load_captcha(path, kind)
-        except UserError as error:
-            return error
-
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting, rest = collections.deque(), iter(paths)
+        waiting, rest = collections.deque(), iter(sources)
         try:
             while True:
-                for path in rest:
-                    waiting.append(pool.submit(load, path))
+                for source in rest:
+                    waiting.append(pool.submit(load_captcha, source, kind))
                     if len(waiting) >= 32 * os.cpu_count():
                         break
                 if not waiting:
                     return
-                yield waiting.popleft().result()
+                yield waiting.popleft()
         finally:
             for future in waiting:
                 future.cancel()

@@ -1,0 +1,121 @@
+"""The methods by which a network ends: its heads, their loss, and how a text is read off them.
+
+A method is a row of METHODS. It builds a network whose end is a list of logits, float32
+[batch, classes] each: one for each character of the text. The class after the alphabet's last,
+where there is one, means 'no character here'. Only plain operations of the graph stand here, so
+that what is built can be exported.
+"""
+import dataclasses
+import math
+from typing import Callable
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from nets import ctc
+
+
+@dataclasses.dataclass(frozen=True)
+class Attention:
+    """Heads that share their weights and look for their character: see small_cnn."""
+    columns: int  # width in pixels to which the picture is shrunk first: the map has an eighth
+    context_layers: int  # how many times each column looks at its neighbours
+
+
+def head_scopes(num_heads):
+    """The scopes of a network's heads: fc8_0, fc8_1, ...; a single one is slim's fc8."""
+    return ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
+
+
+# --- build: images float32 [batch, height, width, channels] -> *logits, end_points
+def build_heads(network, images, num_classes, num_heads, **kwargs):
+    """A head for each character."""
+    return network(images, num_classes, num_heads=num_heads, **kwargs)
+
+
+def build_vector(network, images, num_classes, num_heads, **kwargs):
+    """One head of num_heads * num_classes, whose equal parts are the characters' logits."""
+    vector, end_points = network(images, num_heads * num_classes, num_heads=1, **kwargs)
+    return *tf.split(vector, num_heads, axis=1), end_points
+
+
+# --- loss; Method 2's is the post's own, captcha_train.build_loss
+def vector_loss(logits, labels, num_classes):
+    """Method 1's loss: the four characters as one vector, trained like MNIST.
+
+    Args:
+      logits: a tensor float32 [batch, num_classes] for each character.
+      labels: a tensor of classes [batch] for each character.
+    Returns: float32 scalar, the mean softmax cross-entropy of the vector of 4 * num_classes with
+      the label vector, whose four ones count a quarter each, so that they are a distribution.
+      It is ln(4 * num_classes) for a network that guesses and ln 4 = 1.386 for a perfect one.
+    """
+    vector = tf.concat([tf.one_hot(tf.cast(label, tf.int32), num_classes) for label in labels],
+                       axis=1)  # [batch, 4 * num_classes], four ones in each row
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(
+        labels=vector / len(labels), logits=tf.concat(logits, axis=1)))
+
+
+# --- decode: probabilities -> classes and how sure each of them is
+def probabilities(logits):
+    """Logits as `build` returns them -> their softmax, float32 [batch, heads, classes]."""
+    return tf.nn.softmax(tf.stack(logits, axis=1))
+
+
+def decode_heads(softmax, facts, within=None):
+    """Each head's likeliest class.
+
+    Args:
+      softmax: float32 [batch, heads, classes], see `probabilities`; or a mean of several.
+      facts: the network's dataset.Facts.
+      within: dataset.Facts of fewer characters or lengths to which the texts are restricted;
+        the other classes' probability goes to what remains in proportion. None: no restriction.
+    Returns: classes int32 [batch, heads]; the probability of each, float32 [batch, heads].
+    """
+    if within is not None:
+        softmax *= allowed(facts, within)
+        softmax /= tf.maximum(tf.reduce_sum(softmax, axis=2, keepdims=True), 1e-30)
+    return tf.argmax(softmax, axis=2, output_type=tf.int32), tf.reduce_max(softmax, axis=2)
+
+
+def allowed(facts, within):
+    """float32 [heads, classes]: 1 where a text of `within` may have a class of `facts`."""
+    places = np.arange(facts.heads)[:, np.newaxis]
+    mask = np.array([[character in within.alphabet for character in facts.alphabet]]
+                    ) & (places < within.longest)  # bool [heads, characters]
+    blank = np.repeat(places >= within.shortest, facts.num_classes - len(facts.alphabet), axis=1)
+    return np.concatenate([mask, blank], axis=1).astype(np.float32)
+
+
+# --- the table
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """How a network ends.
+
+    build: a function of network, images, num_classes, num_heads and the network's keywords that
+      returns *logits, end_points.
+    loss: a function of logits, labels and num_classes that returns a float32 scalar; None: the
+      mean of the heads' cross-entropies, captcha_train.build_loss.
+    decode: a function as `decode_heads`.
+    attention: what the network gets as the keyword `attention`, if anything.
+    chance: the loss of a network that guesses, as a function of a character's and num_heads.
+    num_classes: a function of dataset.Facts, for `build` and `loss`.
+    """
+    build: Callable = build_heads
+    loss: Callable | None = None
+    decode: Callable = decode_heads
+    attention: Attention | None = None
+    chance: Callable = lambda loss, num_heads: loss
+    num_classes: Callable = lambda facts: facts.num_classes
+
+
+METHODS = {
+    'heads': Method(),  # Method 2 of the post, its subject
+    'vector': Method(build_vector, vector_loss,  # Method 1
+                     chance=lambda loss, num_heads: loss + math.log(num_heads)),
+    'attention': Method(attention=Attention(112, 3)),
+    'fine_attention': Method(attention=Attention(224, 3)),  # of older checkpoints
+    'wide_attention': Method(attention=Attention(224, 6)),
+    'ctc': Method(ctc.ctc_build, ctc.ctc_loss, ctc.ctc_decode,  # columns, not characters
+                  num_classes=lambda facts: len(facts.alphabet)),
+}

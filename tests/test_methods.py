@@ -1,0 +1,47 @@
+"""The methods: their losses, and what is read off the heads."""
+import numpy as np
+import pytest
+
+from helpers import tf
+from nets import methods
+from support.captcha import dataset
+
+
+def test_the_vectors_loss_is_a_softmax_over_all_forty():
+    """Against NumPy: each of the four right places is to get a quarter of the probability."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=[4, 6, 10]).astype(np.float32)
+    labels = rng.integers(0, 10, [4, 6])
+    with tf.Graph().as_default(), tf.Session() as sess:
+        found, perfect = sess.run([methods.vector_loss(
+            [tf.constant(head) for head in heads],
+            [tf.constant(label, tf.float32) for label in labels], 10)
+            for heads in (logits, 1000 * np.eye(10, dtype=np.float32)[labels])])
+    vector = np.concatenate(logits, axis=1)  # [6, 40]
+    log_softmax = vector - np.log(np.exp(vector).sum(1, keepdims=True))
+    places = labels + 10 * np.arange(4)[:, np.newaxis]  # [4, 6] of 0 ... 39
+    assert found == pytest.approx(-np.mean(log_softmax[np.arange(6), places]), rel=1e-5)
+    assert perfect == pytest.approx(np.log(4), rel=1e-5)
+
+
+def decoded(softmax, facts, within=None):
+    with tf.Graph().as_default(), tf.Session() as sess:
+        return sess.run(methods.decode_heads(tf.constant(softmax, tf.float32), facts, within))
+
+
+def test_each_heads_likeliest_class_is_read():
+    softmax = [[[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]]]
+    classes, confidence = decoded(softmax, dataset.Facts('01', 1, 2))
+    assert classes.tolist() == [[1, 2]] and classes.dtype == np.int32
+    np.testing.assert_allclose(confidence, [[0.6, 0.8]], rtol=1e-6)
+
+
+@pytest.mark.parametrize('within, classes, confidence', [
+    (dataset.Facts('0', 1, 2), [0, 2], [1, 0.8]),  # of the first head 0 alone is left
+    (dataset.Facts('10', 2, 2), [1, 0], [0.6 / 0.7, 1]),  # two characters: no blank
+    (dataset.Facts('01', 1, 1), [1, 2], [0.6 / 0.7, 1])])  # one: nothing but a blank comes second
+def test_restricted_to_fewer_characters_or_lengths(within, classes, confidence):
+    softmax = [[[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]]]
+    found, sure = decoded(softmax, dataset.Facts('01', 1, 2), within)
+    assert found.tolist() == [classes]
+    np.testing.assert_allclose(sure, [confidence], rtol=1e-5)
