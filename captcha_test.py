@@ -3,16 +3,18 @@
 Command:  python captcha_test.py                     the test set: figures and a sheet of pictures
           python captcha_test.py my.jpg other.png    each file: its text and how sure that is
           python captcha_test.py my/*.png --csv read.csv    the same into a table
+          python captcha_test.py --charset digits --length 4 my.jpg    what one knows of the text
           python captcha_test.py --views 5           each captcha read five times, a little moved
-Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the files named
+Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the files named; for files,
+          where there is no such checkpoint, models/general
 Writes:   captcha/test_sheet.png: 24 captchas with what was read, wrong ones first (test set
-          only); with --csv a table of file, text and confidence
+          only); with --csv a table of file, text, confidence and that of each character
 Takes:    a few seconds for 500 captchas on two cores without a GPU
 
 From a program:
 
     from captcha_test import open_reader
-    with open_reader('captcha/small_cnn') as reader:
+    with open_reader('captcha/small_cnn') as reader:  # open_reader(): models/general
         for text, confidence in reader.read(['one.jpg', png_bytes, pillow_picture]):
             print(text, confidence)
 """
@@ -108,12 +110,14 @@ def read_files(reader, paths, csv_file=None):
                 bad += 1
             elif not csv_file:
                 console.say(f'{path} {reading.text} {reading.confidence:.2f}')
-            rows.append((path, reading.text, f'{reading.confidence:.4f}'))
+            rows.append((path, reading.text, f'{reading.confidence:.4f}',
+                         ' '.join(f'{one:.2f}' for one in reading.characters)))
             if csv_file:
                 bar.update()
         if csv_file:
             with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
-                csv.writer(file).writerows([('file', 'text', 'confidence'), *rows])
+                csv.writer(file).writerows([
+                    ('file', 'text', 'confidence', 'characters'), *rows])
     if csv_file:
         print(f'{csv_file}: {len(paths) - bad} of {len(paths)} pictures read')
     return 2 if bad else 0
@@ -126,14 +130,23 @@ def main():
                         help='held-out records, or their folder (default: '
                              f'{os.path.basename(dataset.TEST_FILE)} in the folder of the '
                              f'checkpoint or in the one around it, or else {dataset.TEST_FILE})')
-    parser.add_argument('--model-dir', default=models.MODEL_DIR, metavar='FOLDER',
-                        help='folder of the checkpoint (default: %(default)s)')
+    parser.add_argument('--model-dir', metavar='FOLDER',
+                        help=f'folder of the checkpoint (default: {models.MODEL_DIR}; for files, '
+                             'where it has none, models/general, which reads most captchas)')
+    characters = parser.add_mutually_exclusive_group()
+    characters.add_argument('--charset', choices=dataset.CHARSETS,
+                            help='the only characters that the texts have: digits, ...')
+    characters.add_argument('--alphabet', type=console.alphabet, metavar='CHARACTERS',
+                            help='the same, any characters')
+    parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
+                        help='the only lengths that the texts have, such as 5 or 4-6')
     parser.add_argument('--sheet', metavar='FILE',
                         help=f'where to save the sheet, a PNG (default: {SHEET_NAME} beside the '
                              'model)')
     parser.add_argument('--csv', metavar='FILE',
                         help='write file, text and confidence of each FILE there')
-    parser.add_argument('--views', type=int, choices=range(1, len(preprocessing.VIEWS) + 1), default=1,
+    parser.add_argument('--views', type=int, default=1,
+                        choices=range(1, len(preprocessing.VIEWS) + 1),
                         help='how often each picture is read, a little moved, and averaged: a '
                              'little surer, for so many times the work (default: %(default)s)')
     args = parser.parse_args()
@@ -151,11 +164,16 @@ def main():
                                 f'{args.sheet}; name it so')
     if args.csv:
         files.writable_folder(os.path.dirname(args.csv) or '.')
-    with open_reader(args.model_dir, args.views) as reader:
+    model_dir = args.model_dir or (models.default_dir() if args.files else models.MODEL_DIR)
+    if model_dir == models.GENERAL:
+        print(f'{models.MODEL_DIR} has no trained network; reading with models/general, which was '
+              'trained on drawn captchas of many styles')
+    with open_reader(model_dir, args.views, args.alphabet or dataset.CHARSETS.get(args.charset),
+                     args.length) as reader:
         if args.files:
             return read_files(reader, console.file_names(args.files), args.csv)
-        return test(reader, args.test or records_of(args.model_dir),
-                    args.sheet or os.path.join(args.model_dir, SHEET_NAME))
+        return test(reader, args.test or records_of(model_dir),
+                    args.sheet or os.path.join(model_dir, SHEET_NAME))
 
 
 if __name__ == '__main__':

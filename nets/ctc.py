@@ -7,6 +7,8 @@ text. Graves et al. 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf
 """
 import tensorflow.compat.v1 as tf
 
+BEAM = 20  # texts that a search for one of a given length keeps
+
 
 def ctc_build(network, images, num_classes, num_heads, **kwargs):
     """As methods.build_heads; the logits are of columns, not of characters."""
@@ -40,18 +42,20 @@ def ctc_decode(softmax, facts, within=None):
     Args:
       softmax: float32 [batch, columns, num_classes + 1], the blank last; or a mean of several.
       facts: the network's dataset.Facts.
-      within: dataset.Facts of the only characters that a text may have, and of its longest; what
-        comes after these is left out. None: those of the network.
+      within: dataset.Facts to whose characters and lengths the texts are restricted; None: no
+        restriction. Of given lengths the likeliest text is searched, see `search`.
     Returns:
       classes: int32 [batch, longest]; num_classes where there is no character.
       confidence: float32 [batch, longest], of each character: the product of its columns'
         softmax values up to the next character, the columns before the first character in the
         first one's. So their product is the probability of the path.
     """
-    num_classes, within = len(facts.alphabet), within or facts
-    allowed = [character in within.alphabet for character in facts.alphabet] + [True]
-    softmax *= tf.constant(allowed, tf.float32)
-    softmax /= tf.maximum(tf.reduce_sum(softmax, axis=2, keepdims=True), 1e-30)
+    num_classes = len(facts.alphabet)
+    if within is not None:
+        softmax *= tf.constant([*facts.possible(within), True], tf.float32)
+        softmax /= tf.maximum(tf.reduce_sum(softmax, axis=2, keepdims=True), 1e-30)
+        if (within.shortest, within.longest) != (facts.shortest, facts.longest):
+            return search(softmax, facts, within)
     path = tf.argmax(softmax, axis=2, output_type=tf.int32)  # [batch, columns]
     before = tf.pad(path[:, :-1], [[0, 0], [1, 0]], constant_values=num_classes)
     begins = tf.cast(tf.logical_and(tf.not_equal(path, num_classes), tf.not_equal(path, before)),
@@ -65,3 +69,28 @@ def ctc_decode(softmax, facts, within=None):
     sure = tf.log(tf.reduce_max(softmax, axis=2))  # [batch, columns]
     confidence = tf.exp(tf.reduce_sum(here * sure[..., None], axis=1))
     return classes, confidence
+
+
+def search(softmax, facts, within):
+    """`ctc_decode` of texts whose length is one of `within`: the likeliest that a beam finds.
+
+    Returns: as `ctc_decode`; each character's confidence is the root of the text's probability
+      that multiplies to it. Without such a text in the beam: no character, confidence 0.
+    """
+    columns = tf.fill(tf.shape(softmax)[:1], tf.shape(softmax)[1])
+    paths, log_probability = tf.nn.ctc_beam_search_decoder(
+        tf.transpose(tf.log(softmax + 1e-30), [1, 0, 2]), columns, BEAM, BEAM,
+        merge_repeated=False)
+    blank, rows = len(facts.alphabet), tf.shape(softmax, out_type=tf.int64)[0]
+    texts = tf.stack([tf.sparse_to_dense(path.indices, [rows, softmax.shape[1]], path.values, blank)
+                      for path in paths], axis=1)  # int64 [batch, BEAM, columns], likeliest first
+    lengths = tf.reduce_sum(tf.cast(texts < blank, tf.int32), axis=2)
+    fits = tf.logical_and(lengths >= within.shortest, lengths <= within.longest)
+    first = tf.argmax(tf.cast(fits, tf.int32), axis=1)[:, None]  # int64 [batch, 1]
+    length, fits = tf.batch_gather(lengths, first), tf.batch_gather(fits, first)
+    classes = tf.batch_gather(texts, first)[:, 0, :facts.longest]  # int64 [batch, longest]
+    classes += tf.cast(tf.logical_not(fits), tf.int64) * (blank - classes)
+    mean = tf.batch_gather(log_probability, first) / tf.cast(length, tf.float32)  # [batch, 1]
+    there = tf.cast(classes < blank, tf.float32)
+    return (tf.cast(classes, tf.int32),
+            tf.exp(tf.math.multiply_no_nan(mean, there)) * tf.cast(fits, tf.float32))

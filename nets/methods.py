@@ -81,8 +81,7 @@ def decode_heads(softmax, facts, within=None):
 def allowed(facts, within):
     """float32 [heads, classes]: 1 where a text of `within` may have a class of `facts`."""
     places = np.arange(facts.heads)[:, np.newaxis]
-    mask = np.array([[character in within.alphabet for character in facts.alphabet]]
-                    ) & (places < within.longest)  # bool [heads, characters]
+    mask = np.array([facts.possible(within)]) & (places < within.longest)  # [heads, characters]
     blank = np.repeat(places >= within.shortest, facts.num_classes - len(facts.alphabet), axis=1)
     return np.concatenate([mask, blank], axis=1).astype(np.float32)
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import captcha_test
-from helpers import LAYERS, read_arrays, record, reference_heads, tf, write_arrays, write_records
+from helpers import (LAYERS, ROOT, read_arrays, record, reference_heads, tf, write_arrays,
+                     write_records)
 from support.captcha import dataset, models, reader, recipes, records, report
 from support.common.console import UserError
 
@@ -242,10 +243,10 @@ def test_a_table_of_many_files(captchas, trained, tmp_path, run_script, one_line
     assert f'{paths[20]}: expected a picture' in ended.stderr and 'reading 61/61' in ended.stderr
     with open(tmp_path / 'read.csv', encoding='utf-8', newline='') as file:
         heading, *rows = csv.reader(file)
-    assert heading == ['file', 'text', 'confidence']
+    assert heading == ['file', 'text', 'confidence', 'characters']
     assert [row[0] for row in rows] == list(map(str, paths))
-    assert rows.pop(20)[1:] == ['', '0.0000']
-    assert all(re.fullmatch(r'\d{4}', text) and 0 < float(sure) <= 1 for _, text, sure in rows)
+    assert rows.pop(20)[1:] == ['', '0.0000', '']
+    assert all(re.fullmatch(r'\d{4}', text) and 0 < float(sure) <= 1 for _, text, sure, _ in rows)
     assert '--csv: expected picture files' in one_line_error('captcha_test.py', '--csv', 'a.csv')
     assert '--csv: expected a file name that ends in .csv' in one_line_error(
         'captcha_test.py', '--csv', paths[0], paths[1])
@@ -343,3 +344,16 @@ def test_a_network_in_a_folder_below_is_pointed_at(trained, one_line_error):
     (trained.parent / 'x[1]').mkdir(exist_ok=True)  # that TensorFlow takes for a pattern
     line = one_line_error('captcha_test.py', '--model-dir', trained.parent, 'one.jpg')
     assert re.search(f'found one in {trained.parent}/\\S+; use that folder, or make it with', line)
+
+
+def test_without_a_training_files_are_read_by_the_general_network(tmp_path, run_script):
+    sample = os.path.join(ROOT, 'samples', 'captchas', '9989_000006.jpg')
+    found = run_script('captcha_test.py', '--charset', 'digits', '--length', '4', sample,
+                       '--csv', 'read.csv', cwd=tmp_path)
+    assert (found.returncode, found.stdout.splitlines()[0]) == (
+        0, './captcha has no trained network; reading with models/general, which was trained on '
+           'drawn captchas of many styles')
+    with open(tmp_path / 'read.csv', newline='') as file:
+        row, = csv.DictReader(file)
+    assert row['text'] == '9989' and 0.1 < float(row['confidence']) <= 1
+    assert len(row['characters'].split()) == 4

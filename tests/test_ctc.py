@@ -61,3 +61,21 @@ def test_characters_that_a_text_cannot_have_are_not_read():
     one, undecided = (row.max() / row.sum() for row in likely)
     assert classes.tolist() == [[1, 2, 3, 3]]
     np.testing.assert_allclose(confidence[0, :2], [one * undecided ** 2, one ** 3], rtol=1e-5)
+
+
+def test_a_text_of_a_given_length_is_the_likeliest_of_that_length():
+    """Against all texts of two characters, each with all paths that say it."""
+    rng = np.random.default_rng(3)
+    softmax = rng.dirichlet([1, 1, 4], size=[3, 8]).astype(np.float32)  # 8 columns, mostly blank
+    within = dataset.Facts('ab', 2, 2)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        classes, confidence = sess.run(ctc.ctc_decode(
+            tf.constant(softmax), dataset.Facts('ab', 1, 4), within))
+    for one, found, sure in zip(softmax, classes, confidence):
+        likely = {text: sum(np.prod(one[range(8), path])
+                            for path in map(list, itertools.product(range(3), repeat=8))
+                            if said(path, 2) == list(text))
+                  for text in itertools.product(range(2), repeat=2)}
+        best = max(likely, key=likely.get)
+        assert found.tolist() == [*best, 2, 2]
+        assert sure.prod() == pytest.approx(likely[best], rel=0.02)

@@ -67,6 +67,12 @@ class Facts:
             return self.alphabet.startswith(other.alphabet)
         return self.alphabet == other.alphabet and self.shortest < self.longest
 
+    def possible(self, within):
+        """Whether each character is one of the Facts `within`; case counts where both are here."""
+        wanted = set(within.alphabet)
+        wanted |= {c.swapcase() for c in wanted if c not in self.alphabet}
+        return [character in wanted for character in self.alphabet]
+
     def labels_of(self, text):
         """'0782' -> [0, 7, 8, 2]; a shorter text is filled with 'no character'.
 

@@ -16,6 +16,8 @@ from support.common.console import UserError
 
 MODEL_DIR = './captcha'
 MODEL_NAME = 'crack_captcha.model'
+GENERAL = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                       'models', 'general')  # comes with the repository, reads most captchas
 OLD_KEYS = ('network', 'charset', 'recipe', 'method')  # about/network ...
 OLDER = {'dark_ink': False}  # of checkpoints older than these fields of a recipe
 
@@ -36,6 +38,11 @@ class About:
 def newest(model_dir):
     """The prefix of the newest checkpoint in a folder, or None."""
     return checkpoints.newest(model_dir, MODEL_NAME)
+
+
+def default_dir():
+    """MODEL_DIR if it has a checkpoint, else GENERAL: what reads pictures if nothing is said."""
+    return MODEL_DIR if newest(MODEL_DIR) else GENERAL
 
 
 def folders_below(folder):

@@ -31,16 +31,16 @@ class Reading(NamedTuple):
 class Reader:
     """A restored network. Close it, or use it in a `with` statement: it holds a session."""
 
-    def __init__(self, about, views=1):
+    def __init__(self, about, views=1, within=None):
         """Restore a network.
 
-        Args: about: models.About of the checkpoint. views: as for `build_reader`.
+        Args: about: models.About of the checkpoint. views, within: as for `build_reader`.
         Raises: UserError if the checkpoint does not fit its network.
         """
         self.facts, self.checkpoint = about.facts, about.checkpoint
         with tf.Graph().as_default() as graph:
             self._x = tf.placeholder(tf.float32, [None, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
-            self._outputs = build_reader(self._x, about, views)
+            self._outputs = build_reader(self._x, about, views, within)
             self._session = tf.Session(graph=graph)
             checkpoints.restore(tf.train.Saver(), self._session, about.checkpoint,
                                 models.train_again_command(os.path.dirname(about.checkpoint)))
@@ -102,13 +102,14 @@ class Reader:
                           tuple(map(float, confidence[there])))
 
 
-def build_reader(x, about, views=1):
+def build_reader(x, about, views=1, within=None):
     """The graph that reads captchas.
 
     Args:
       x: float32 [batch, 224, 224], -1 ... 1.
       about: models.About of the checkpoint.
       views: how often each picture is read, a little moved, 1 ... len(preprocessing.VIEWS).
+      within: dataset.Facts to whose characters and lengths the texts are restricted, or None.
     Returns:
       classes: int32 [batch, heads].
       confidence: float32 [batch, heads], the views' mean softmax of each; their product is
@@ -124,16 +125,36 @@ def build_reader(x, about, views=1):
         with tf.variable_scope(tf.get_variable_scope(), reuse=bool(softmax)):
             *logits, _ = network_fn(view)
         softmax.append(probabilities(logits))  # [batch, heads, classes]
-    return method.decode(tf.add_n(softmax) / views, about.facts)
+    return method.decode(tf.add_n(softmax) / views, about.facts, within)
 
 
-def open_reader(model_dir=models.MODEL_DIR, views=1):
+def restricted(facts, alphabet=None, length=None):
+    """The Facts to which texts of a network's `facts` are restricted, or None.
+
+    Args: alphabet: characters. length: (shortest, longest). None: as the network has them.
+    Raises: UserError if the network cannot read such texts.
+    """
+    if alphabet is None and length is None:
+        return None
+    shortest, longest = length or (facts.shortest, facts.longest)
+    within = dataset.Facts(alphabet or facts.alphabet, shortest, longest)
+    if longest > facts.longest or longest < facts.shortest or not any(facts.possible(within)):
+        raise UserError(f'--alphabet, --length: expected some of {facts}, which the network '
+                        f'reads, found {within}; leave them out or use another --model-dir')
+    return within
+
+
+def open_reader(model_dir=None, views=1, alphabet=None, length=None):
     """Restore the newest checkpoint of a folder.
 
-    Args: views: as for `build_reader`.
+    Args:
+      model_dir: the folder; None: models.default_dir().
+      views: as for `build_reader`.
+      alphabet, length: the only characters and lengths to be read, as for `restricted`.
     Returns: Reader.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """
+    model_dir = models.default_dir() if model_dir is None else model_dir
     train = models.command('captcha_train.py', model_dir)
     checkpoint = models.newest(model_dir)
     if checkpoint is None:
@@ -149,4 +170,4 @@ def open_reader(model_dir=models.MODEL_DIR, views=1):
         raise UserError(f'{checkpoint}: expected one of the networks '
                         f'{", ".join(nets_factory.names())} and a method of it, found '
                         f'{network}, {method}; train one of them with: {train} --restart')
-    return Reader(about, views)
+    return Reader(about, views, restricted(about.facts, alphabet, length))
