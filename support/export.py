@@ -1,60 +1,205 @@
-"""Copy a trained captcha network without what only training needs: a third of its size.
+"""A trained network, of captchas or of digits, as a file for a program of your own.
 
-Command:  python -m support.export captcha/small_cnn my/network
-Reads:    the newest checkpoint of the first folder
-Writes:   the same checkpoint, without Adam's moments and the rate, into the second folder
-Takes:    seconds
+Command:  python -m support.export models/digits --to OUT                 for captcha_lite.py
+          python -m support.export models/digits --to OUT --format saved_model   for TensorFlow
+          python -m support.export models/digits --to OUT --format weights       to train on
+Reads:    the newest checkpoint of the folder
+Writes:   the folder OUT, which must be new or empty
+Takes:    some ten seconds
 
-captcha_test.py reads such a network, and captcha_train.py --init-from begins with it; a training
-cannot be resumed from it.
+tflite       network.tflite, network.json and the reader captcha_lite.py with all it needs of
+             support/: copy the folder anywhere
+saved_model  TensorFlow's SavedModel: `serving_default` takes picture files, `pixels` prepared ones
+weights      a captcha network's checkpoint without what only training needs, a third of its size;
+             captcha_test.py reads it, --init-from begins with it, no training can be resumed
+
+What each takes and gives: docs/deploy.md
 """
+import dataclasses
+import json
 import os
+import shutil
+from typing import Callable
 
 from support.common import console
 
-with console.quiet_start():
+with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
-from support.captcha import models
+import mnist_backward
+import mnist_forward
+from support.captcha import dataset, graph_pictures, models, reader
 from support.common import checkpoints, files
+from support.common.console import UserError
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CARRIED = (  # what captcha_lite.py needs
+    'captcha_lite.py', 'requirements-lite.txt', 'LICENSE',
+    *(f'support/{module}.py' for module in (
+        '__init__', 'common/__init__', 'common/console', 'common/files', 'common/pictures',
+        'captcha/__init__', 'captcha/dataset', 'captcha/ink_line', 'digits/__init__',
+        'digits/input_data', 'digits/ink', 'digits/photographs')))
 ONLY_TRAINING = 'Variable', 'beta1_power', 'beta2_power', 'global_step'  # the first is the rate
 
 
-def export(model_dir, target):
-    """Copy the newest checkpoint of `model_dir` into the folder `target`; returns its prefix."""
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A trained network, which `build` adds to the graph."""
+    reads: str  # a key of captcha_lite.PREPARE
+    facts: dataset.Facts
+    checkpoint: str
+    pixels: tf.TensorSpec  # of one picture
+    build: Callable  # pixels [batch, ...] -> classes int32, confidence float32 [batch, heads]
+    saver: Callable  # of nothing: the tf.train.Saver that restores what was built
+    advice: str  # what to do about a damaged checkpoint
+
+    def to_json(self):
+        return {'reads': self.reads, **dataset.to_json(self.facts)}
+
+
+def find(model_dir):
+    """The network whose checkpoint is the newest in a folder.
+
+    Raises: UserError if there is none.
+    """
+    digits = checkpoints.newest(model_dir, mnist_backward.model_name)
+    if digits:
+        return Network('digits', dataset.Facts(shortest=1, longest=1), digits,
+                       tf.TensorSpec([mnist_forward.INPUT_NODE], tf.float32), build_digits,
+                       moving_averages, mnist_backward.retrain)
+    if not models.newest(model_dir):
+        raise UserError(f'{model_dir}: expected a folder with {models.MODEL_NAME}-<i> or '
+                        f'{mnist_backward.model_name}-<i>, found none; name the folder of a '
+                        'trained network, such as models/digits')
+    about = models.about(models.newest(model_dir))
+    return Network('captchas', about.facts, about.checkpoint,
+                   tf.TensorSpec([dataset.IMAGE_SIZE, dataset.IMAGE_SIZE], tf.uint8),
+                   lambda pixels: build_captchas(pixels, about),
+                   tf.train.Saver, models.train_again_command(model_dir))
+
+
+def build_captchas(pixels, about):
+    """uint8 [batch, 224, 224] -> classes int32 [batch, heads], confidence float32 [batch, heads].
+
+    Args: about: models.About of the checkpoint.
+    """
+    x = (tf.cast(pixels, tf.float32) / 255 - 0.5) * 2  # -1 ... 1, as in read_and_decode
+    return reader.build_reader(x, about)
+
+
+def build_digits(pixels):
+    """float32 [batch, 784], 0 ... 1 -> classes int32 [batch, 1], confidence float32 [batch, 1]."""
+    softmax = tf.nn.softmax(mnist_forward.forward(pixels, None))  # [batch, 10]
+    return (tf.argmax(softmax, 1, output_type=tf.int32)[:, tf.newaxis],
+            tf.reduce_max(softmax, 1, keepdims=True))
+
+
+def moving_averages():
+    """The Saver that gives each variable the value of its moving average, as mnist_app.py does."""
+    ema = tf.train.ExponentialMovingAverage(mnist_backward.moving_average_decay)
+    return tf.train.Saver(ema.variables_to_restore())
+
+
+def restored(network, pixels, sess):
+    """Build a network on `pixels` and restore it. Returns: what `build` returns."""
+    outputs = network.build(pixels)
+    checkpoints.restore(network.saver(), sess, network.checkpoint, network.advice)
+    return outputs
+
+
+# --- the formats: functions of the trained network's folder and of the empty one to fill
+def write_tflite(model_dir, folder):
+    """One picture in, `pixels` [1, ...]; out, in this order, `classes` and `confidence`."""
+    network = find(model_dir)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        pixels = tf.placeholder(network.pixels.dtype, [1, *network.pixels.shape], 'pixels')
+        classes, confidence = restored(network, pixels, sess)
+        outputs = [tf.identity(classes, 'classes'), tf.identity(confidence, 'confidence')]
+        written = tf.lite.TFLiteConverter.from_session(sess, [pixels], outputs).convert()
+    with open(os.path.join(folder, dataset.EXPORTED), 'wb') as file:
+        file.write(written)
+    write_json(os.path.join(folder, dataset.EXPORTED_FACTS), network)
+    for name in CARRIED:
+        os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+        shutil.copy(os.path.join(ROOT, name), os.path.join(folder, name))
+
+
+def write_saved_model(model_dir, folder):
+    """`pixels`, and of captchas also picture files; out come texts and confidences."""
+    network = find(model_dir)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        inputs, shape = {}, [None, *network.pixels.shape]
+        if network.reads == 'captchas':
+            encoded = inputs['serving_default'] = tf.placeholder(tf.string, [None], 'pictures')
+            pixels = tf.placeholder_with_default(
+                graph_pictures.load_captchas(encoded, network.facts.pictures), shape, 'pixels')
+        else:
+            pixels = tf.placeholder(network.pixels.dtype, shape, 'pixels')
+        inputs['pixels'] = pixels
+        classes, confidence = restored(network, pixels, sess)
+        characters = tf.gather([*network.facts.alphabet, ''], classes)  # the last: no character
+        outputs = {'text': tf.strings.reduce_join(characters, axis=1),
+                   'confidence': tf.reduce_prod(confidence, axis=1), 'characters': confidence}
+        builder = tf.saved_model.Builder(folder)
+        builder.add_meta_graph_and_variables(
+            sess, [tf.saved_model.tag_constants.SERVING],
+            {name: tf.saved_model.predict_signature_def({tensor.op.name: tensor}, outputs)
+             for name, tensor in inputs.items()})
+        builder.save()
+    extra = os.path.join(folder, 'assets.extra')  # the place for files that TensorFlow ignores
+    os.makedirs(extra)
+    write_json(os.path.join(extra, dataset.EXPORTED_FACTS), network)
+
+
+def write_json(path, network):
+    """What a program has to know of the network."""
+    with open(path, 'w', encoding='utf-8') as file:
+        json.dump(network.to_json(), file, indent=2)
+        file.write('\n')
+
+
+def write_weights(model_dir, folder):
+    """The newest captcha checkpoint, without Adam's moments and the rate."""
     checkpoint = models.find(model_dir, 'name the folder of a trained network')
     models.about(checkpoint)  # refuses what is no captcha network
-    if os.path.realpath(os.path.dirname(checkpoint)) == os.path.realpath(target):
-        raise console.UserError(f'{target}: expected another folder than that of the training, '
-                                'which could not be resumed any more; name another one')
     shapes, value_of = checkpoints.contents(checkpoint, models.train_again_command(model_dir))
     keys = sorted(key for key in shapes
                   if key not in ONLY_TRAINING and '/Adam' not in key)
-    files.writable_folder(target)
-    there = models.newest(target)
-    if there:
-        raise console.UserError(f'{target}: expected a folder without a captcha network, found '
-                                f'{there}; name another one, or remove that first')
-    prefix = os.path.join(target, os.path.basename(checkpoint))
+    prefix = os.path.join(folder, os.path.basename(checkpoint))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        sess.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=keys,
+                                   shape_and_slices=[''] * len(keys),
+                                   tensors=[value_of(key) for key in keys]))
+    with open(os.path.join(folder, 'checkpoint'), 'w', encoding='ascii') as file:
+        file.write(f'model_checkpoint_path: "{os.path.basename(prefix)}"\n')  # wherever it is
+
+
+FORMATS = {'tflite': write_tflite, 'saved_model': write_saved_model, 'weights': write_weights}
+
+
+def export(model_dir, target, form='tflite'):
+    """Write a trained network into the folder `target`, whole or not at all.
+
+    Args: form: a key of FORMATS.
+    Raises: UserError if one is no trained network, or the other neither new nor empty.
+    """
     try:
-        with tf.Graph().as_default(), tf.Session() as sess:
-            sess.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=keys,
-                                       shape_and_slices=[''] * len(keys),
-                                       tensors=[value_of(key) for key in keys]))
+        with files.whole_folder(target) as folder:
+            FORMATS[form](model_dir, folder)
     except tf.errors.OpError as error:  # disk full
-        raise console.UserError(f'{prefix}: cannot be written: {checkpoints.reason(error)}; make '
-                                'room there and run the same command again') from error
-    tf.train.update_checkpoint_state(target, prefix)
-    return prefix
+        raise UserError(f'{target}: cannot be written: {checkpoints.reason(error)}; make '
+                        'room there and run the same command again') from error
 
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('model_dir', help='folder of the trained network')
-    parser.add_argument('target', help='folder for the copy')
+    parser.add_argument('model_dir', metavar='FOLDER', help='folder of the trained network')
+    parser.add_argument('--to', required=True, metavar='OUT', help='folder to write, new or empty')
+    parser.add_argument('--format', choices=FORMATS, default='tflite',
+                        help='(default: %(default)s)')
     args = parser.parse_args()
-    print(f'saved {export(args.model_dir, args.target)}')
+    export(args.model_dir, args.to, args.format)
+    print(f'saved {args.to}')
 
 
 if __name__ == '__main__':

@@ -36,6 +36,7 @@ IMAGE_FOLDER = './captcha/images'
 TRAIN_FILE = './captcha/train.tfrecords'
 TEST_FILE = './captcha/test.tfrecords'
 FACTS_NAME = 'dataset.json'  # beside the records
+EXPORTED, EXPORTED_FACTS = 'network.tflite', 'network.json'  # of support.export
 FACTS_SUM = 'crc32'  # its key for a checksum of the rest: a changed letter would change a class
 
 

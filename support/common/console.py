@@ -23,7 +23,8 @@ from tqdm import tqdm
 tqdm.monitor_interval = 0  # no thread of tqdm's own, which might write while Python shuts down
 
 # What TensorFlow says at every start on a machine where nothing is wrong.
-START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable')
+START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable|'
+                         r'INFO: Created TensorFlow Lite')
 
 
 class UserError(Exception):

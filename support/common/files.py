@@ -44,6 +44,27 @@ def whole_file(path):
 
 
 @contextlib.contextmanager
+def whole_folder(path):
+    """Yield a temporary folder beside `path`; it takes the name `path` only if the block succeeds.
+
+    Raises: UserError if there is a `path` already that is no empty folder.
+    """
+    path = os.path.normpath(path)
+    if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
+        raise UserError(f'{path}: expected a folder that is new or empty, found one with files or '
+                        'a file; name another one')
+    folder, name = os.path.split(path)
+    os.makedirs(folder or '.', exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder or '.', prefix=f'.{name}.') as outer:
+        part = os.path.join(outer, name)
+        os.mkdir(part)
+        yield part
+        if os.path.isdir(path):
+            os.rmdir(path)  # Windows renames onto nothing
+        os.rename(part, path)
+
+
+@contextlib.contextmanager
 def alone(folder, task='training'):
     """Keep `folder` to this process while the block runs; what is made for that goes afterwards.
 

@@ -1,0 +1,109 @@
+"""Picture files decoded and prepared inside the graph, so that a client of any language sends one.
+
+TensorFlow's own operations in place of Pillow's: JPEG, PNG, GIF and BMP, transparency on white.
+support/common/pictures.py reads more kinds and refuses more kindly. How far the two lie
+apart: docs/deploy.md.
+"""
+import tensorflow.compat.v1 as tf
+
+from support.captcha import dataset, ink_line
+
+
+def load_captchas(encoded, kind):
+    """What pictures.load_captcha does, for a batch: string [n] -> uint8 [n, 224, 224].
+
+    Args: kind: one of dataset.PICTURES.
+    """
+    prepare = {'post': stretched, 'line': line}[kind]
+    return tf.map_fn(lambda one: prepare(decoded(one)), encoded, fn_output_signature=tf.TensorSpec(
+        [dataset.IMAGE_SIZE, dataset.IMAGE_SIZE], tf.uint8))
+
+
+def decoded(encoded):
+    """A picture file's bytes, string [] -> float32 [height, width, 3], 0 ... 255."""
+    def png():  # alone has transparency
+        picture = tf.cast(tf.io.decode_png(encoded, channels=4), tf.float32)
+        opaque = picture[..., 3:] / 255
+        return tf.round(opaque * picture[..., :3] + (1 - opaque) * 255)
+
+    def jpeg():
+        return tf.cast(tf.io.decode_jpeg(encoded, channels=3, dct_method='INTEGER_ACCURATE'),
+                       tf.float32)  # as Pillow's; decode_image's is faster
+
+    def other():
+        return tf.cast(tf.io.decode_image(encoded, channels=3, expand_animations=False),
+                       tf.float32)
+    start = tf.strings.substr(encoded, 0, 2)
+    picture = tf.case([(tf.equal(start, b'\x89P'), png), (tf.equal(start, b'\xff\xd8'), jpeg)],
+                      other)
+    return tf.ensure_shape(picture, [None, None, 3])
+
+
+def stretched(picture):
+    """As the post: float32 [height, width, 3] -> uint8 [224, 224], grey."""
+    height, width = tf.unstack(tf.shape(picture)[:2])
+    square = resized(picture, (0, 0, width, height), dataset.IMAGE_SIZE)
+    grey = tf.tensordot(square, [0.299, 0.587, 0.114], 1)
+    return tf.cast(grey + 0.5, tf.uint8)
+
+
+def line(picture):
+    """As ink_line.ink_line: float32 [height, width, 3] -> uint8 [224, 224]."""
+    paper = quantile(tf.reshape(picture, [-1, 3]), 0.5)  # float32 [3]
+    distance = tf.reduce_max(tf.abs(picture - paper), axis=2)  # [height, width]
+    strongest = quantile(tf.reshape(distance, [-1, 1]), ink_line.STRONGEST / 100)
+    darkness = tf.minimum(distance / tf.maximum(1.0, strongest), 1)
+    ink = tf.cast(darkness > ink_line.INK, tf.float32)
+    (top, bottom), (left, right) = (ends(tf.reduce_sum(ink, axis)) for axis in (1, 0))
+    margin = tf.maximum(1, whole(ink_line.MARGIN * tf.cast(bottom - top, tf.float32)))
+    height, width = tf.unstack(tf.shape(darkness))
+    left, top = tf.maximum(0, left - margin), tf.maximum(0, top - margin)
+    right, bottom = tf.minimum(width, right + margin), tf.minimum(height, bottom + margin)
+    size = ink_line.SIZE
+    columns = tf.clip_by_value(whole(size * tf.cast(right - left, tf.float32) / (
+        ink_line.FULL * tf.cast(bottom - top, tf.float32))), 1, size)
+    grey = tf.floor(255 - 255 * darkness)[..., tf.newaxis]
+    page = resized(grey, (left, top, right, bottom), columns)[..., 0]  # [224, columns]
+    start = (size - columns) // 2
+    page = tf.pad(page, [[0, 0], [start, size - columns - start]], constant_values=255.0)
+    return tf.cast(tf.ensure_shape(page, [size, size]), tf.uint8)
+
+
+def resized(picture, box, columns):
+    """Pillow's BICUBIC of a part: float32 [height, width, c] -> whole values [224, columns, c].
+
+    It resizes the rows first and rounds what comes out, then the columns.
+    Args: box: int32 left, top, right, bottom.
+    """
+    left, top, right, bottom = (tf.cast(side, tf.float32) for side in box)
+    across = tf.cast(columns, tf.float32) / (right - left)
+    down = dataset.IMAGE_SIZE / (bottom - top)
+    net = picture[tf.newaxis]
+    for size, scale, start in (((tf.shape(picture)[0], columns), (1.0, across), (0.0, left)),
+                               ((dataset.IMAGE_SIZE, columns), (down, 1.0), (top, 0.0))):
+        net = tf.raw_ops.ScaleAndTranslate(
+            images=net, size=tf.stack(size), scale=tf.stack(scale), antialias=True,
+            translation=-tf.stack(scale) * tf.stack(start), kernel_type='keyscubic')
+        net = tf.clip_by_value(tf.round(net), 0, 255)
+    return net[0]
+
+
+def quantile(values, share):
+    """np.quantile over the first axis: float32 [n, c] -> [c]."""
+    values = tf.sort(values, axis=0)
+    place = share * tf.cast(tf.shape(values)[0] - 1, tf.float32)
+    below, above = tf.floor(place), tf.math.ceil(place)
+    low, high = (tf.gather(values, tf.cast(at, tf.int32)) for at in (below, above))
+    return low + (place - below) * (high - low)
+
+
+def ends(counts):
+    """As ink_line.ends: int32 the first and the one after the last of float32 [n] that is enough."""
+    enough = tf.cast(tf.where(counts > ink_line.LEAST * tf.reduce_max(counts))[:, 0], tf.int32)
+    return tf.cond(tf.size(enough) > 0, lambda: (enough[0], enough[-1] + 1),
+                   lambda: (0, tf.size(counts)))
+
+
+def whole(value):
+    """float32 -> the nearest int32."""
+    return tf.cast(tf.round(value), tf.int32)
