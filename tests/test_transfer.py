@@ -131,7 +131,8 @@ def test_a_damaged_checkpoint_is_one_line(captchas, tmp_path):
     data, = (tmp_path / 'first').glob('*.data*')
     data.write_bytes(data.read_bytes()[:100_000])
     for action in (lambda: train(captchas, tmp_path / 'm', tmp_path / 'first', recipe=recipe),
-                   lambda: export.export(str(tmp_path / 'first'), str(tmp_path / 'copy'), 'weights')):
+                   lambda: export.export(str(tmp_path / 'first'), str(tmp_path / 'copy'),
+                                         'weights')):
         with pytest.raises(UserError, match='model-0: expected a checkpoint, found damaged'):
             action()
 
