@@ -124,16 +124,22 @@ def ask(read):
     testNum = None
     while testNum is None:
         try:
-            testNum = console.positive_int(input('input the number of test pictures:').strip())
+            testNum = console.positive_int(answer('input the number of test pictures:').strip())
         except argparse.ArgumentTypeError as error:
             console.complain(error)
     while testNum > 0:
-        testPic = input('the path of test picture:')
+        testPic = answer('the path of test picture:')
         try:
             read(testPic)
             testNum -= 1
         except console.UserError as error:
             console.complain(error)
+
+
+def answer(prompt):
+    """`input`, which a Ctrl-C ends at once."""
+    with console.hearing():
+        return input(prompt)
 
 
 def read_picture(testPic, post, show, model_folder):

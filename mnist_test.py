@@ -6,7 +6,6 @@ Writes:   nothing
 Takes:    3 s with --once; otherwise until mnist_backward.py has finished, or Ctrl-C
 """
 import sys
-import time
 
 from support.common import console
 
@@ -23,7 +22,7 @@ patience = 6  # looks without a new checkpoint after which it is said what is wa
 restore_attempts = 3    # training may delete a checkpoint at the moment we read it
 
 
-def test(mnist, once=False, model_folder=mnist_backward.model_save_path, sleep=time.sleep):
+def test(mnist, once=False, model_folder=mnist_backward.model_save_path, sleep=console.pause):
     """Print the test accuracy of each new checkpoint until training has finished.
 
     Args: once: of the newest only. sleep: called with the seconds from one look to the next.

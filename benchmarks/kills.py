@@ -266,10 +266,17 @@ def kills(number, seed, only):
 
 
 def stops(number, seed, only):
-    """Stop the trainings by Ctrl-C and SIGTERM, `number` times each. Yields: the rows."""
-    yield 'script', 'stops', 'ended with status', 'failed'
+    """Stop the trainings by Ctrl-C and SIGTERM, `number` times each, on all cores and on one.
+
+    On one core a signal is likelier to come amid a matrix product. Yields: the rows.
+    """
+    yield 'script', 'cores', 'stops', 'ended with status', 'failed'
     names = [name for name in STOPPED if not only or only in name]
     counts = dict.fromkeys(names, number)
-    for name, statuses, wrong in rounds(stop_once, names, counts, SIGNALS[:2], seed):
-        ends = ', '.join(f'{status}: {times}' for status, times in statuses.most_common())
-        yield name, number, ends, wrong
+    everything = os.sched_getaffinity(0)
+    for cores in everything, {min(everything)}:
+        os.sched_setaffinity(0, cores)  # the scripts inherit it
+        for name, statuses, wrong in rounds(stop_once, names, counts, SIGNALS[:2], seed):
+            ends = ', '.join(f'{status}: {times}' for status, times in statuses.most_common())
+            yield name, len(cores), number, ends, wrong
+    os.sched_setaffinity(0, everything)

@@ -2,6 +2,7 @@
 import argparse
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,6 +79,51 @@ def test_a_stop_while_tensorflow_is_imported_is_one_line(number, tmp_path):
     out, err = script.communicate(timeout=60)
     assert (script.returncode, out, err) == (128 + number, '', 'mnist_backward.py: stopped\n')
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not os.path.exists('/proc/self/task'), reason='needs /proc')
+def test_no_thread_of_tensorflows_can_be_given_a_signal():
+    """The masks of all threads, after a step: only the one that waits for them lets them in."""
+    ended = run_code(
+        'import os, signal\n'
+        'with console.quiet_start("__main__"):\n'
+        '    import tensorflow.compat.v1 as tf\n'
+        'def main():\n'
+        '    with tf.Graph().as_default(), tf.Session() as sess:\n'
+        '        sess.run(tf.matmul(tf.ones([200, 300]), tf.ones([300, 200])))\n'
+        '        masks = [int(line.split()[1], 16) for task in os.listdir("/proc/self/task")\n'
+        '                 for line in open(f"/proc/self/task/{task}/status")\n'
+        '                 if line.startswith("SigBlk")]\n'
+        '    bits = sum(1 << number - 1 for number in console.STOPS)\n'
+        '    print(len(masks) > 3, sum(mask & bits != bits for mask in masks))\n'
+        'console.run(main)')
+    assert (ended.stdout, ended.stderr) == ('True 1\n', '')
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows delivers no signals to threads')
+def test_hundreds_of_signals_during_steps_corrupt_nothing():
+    ended = subprocess.run([sys.executable, os.path.join(ROOT, 'benchmarks/signal_in_product.py'),
+                            '--taken', '--seconds', '4'], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    steps, signals = map(int, re.findall(r'\d+', ended.stdout))
+    assert steps > 50 and signals > 100
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows delivers no signals to threads')
+@pytest.mark.parametrize('wait', ['console.pause(60)', 'open("pipe").read()'])
+def test_a_signal_ends_what_the_main_thread_waits_for(tmp_path, wait):
+    os.mkfifo(tmp_path / 'pipe')
+    code = (f'import sys; sys.path.insert(0, {ROOT!r}); from support.common import console\n'
+            'with console.quiet_start("__main__"): import tensorflow\n'
+            'def main():\n    print("waits", flush=True)\n'
+            f'    with console.hearing(): {wait}\n'
+            'console.run(main)')
+    script = subprocess.Popen([sys.executable, '-c', code], cwd=tmp_path, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert script.stdout.readline() == 'waits\n'
+    time.sleep(0.2)
+    script.send_signal(signal.SIGTERM)
+    assert script.communicate(timeout=20) == ('', '-c: stopped\n') and script.returncode == 143
 
 
 @pytest.mark.parametrize('number', ['SIGINT', 'SIGTERM'])

@@ -13,8 +13,6 @@ ends all. However this ends, the processes end with it. docs/cluster.md says mor
 """
 import argparse
 import contextlib
-import ctypes
-import functools
 import json
 import os
 import shlex
@@ -29,7 +27,13 @@ from support.common import console
 
 PORT = 2222  # on machines of their own, where it need not be looked for
 PARTING = 90  # seconds that the others have to end in after the chief
-SET_PDEATHSIG = 1  # of Linux's prctl
+# A child, before it becomes the script: on Linux it asks to end with its parent, by prctl's
+# PR_SET_PDEATHSIG, and makes sure that the parent has not ended before.
+BEGIN = """import ctypes, os, signal, sys
+if sys.platform == 'linux':
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.executable, [sys.executable, '-u', *sys.argv[2:]])"""
 
 
 def free_ports(count):
@@ -80,15 +84,18 @@ def cores_of(cluster):
             for job, index in tasks(cluster)}
 
 
-def settle(cores, parent):
-    """What a child does before it becomes the script: take its cores, and end with its parent."""
-    os.setpgid(0, 0)  # a Ctrl-C is the launcher's, which tells the chief
-    if cores:
-        os.sched_setaffinity(0, cores)
-    if sys.platform == 'linux':
-        ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+@contextlib.contextmanager
+def on_cores(cores):
+    """What is started inside runs on these cores; none: on all."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def name_of(job, index):
@@ -119,11 +126,12 @@ def launch(command, cluster):
     width = max(len(name_of(*task)) for task in tasks(cluster))
     try:
         for job, index in tasks(cluster):
-            process = processes[job, index] = subprocess.Popen(
-                [sys.executable, '-u', *command], stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=os.getcwd(),
-                env={**os.environ, 'TF_CONFIG': config_of(cluster, job, index)},
-                preexec_fn=functools.partial(settle, cores[job, index], os.getpid()))
+            with on_cores(cores[job, index]):
+                process = processes[job, index] = subprocess.Popen(
+                    [sys.executable, '-c', BEGIN, str(os.getpid()), *command],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                    env={**os.environ, 'TF_CONFIG': config_of(cluster, job, index)},
+                    start_new_session=True)  # a Ctrl-C is the launcher's, which tells the chief
             threads.append(threading.Thread(
                 target=show, args=(name_of(job, index), process.stdout, width), daemon=True))
             threads[-1].start()

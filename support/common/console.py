@@ -2,6 +2,7 @@
 
 A quiet start, options and their errors in one line, progress bars, Ctrl-C and SIGTERM.
 """
+import _thread
 import argparse
 import contextlib
 import glob
@@ -14,6 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import types
 import unicodedata
 import urllib.parse
@@ -21,6 +23,8 @@ import urllib.parse
 from tqdm import tqdm
 
 tqdm.monitor_interval = 0  # no thread of tqdm's own, which might write while Python shuts down
+
+STOPS = signal.SIGINT, signal.SIGTERM  # that a script ends by, in order
 
 # What TensorFlow says at every start on a machine where nothing is wrong.
 START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable|'
@@ -36,8 +40,9 @@ def quiet_start(name=''):
     """Wrap `import tensorflow` in this: notices and deprecation warnings stay off the screen.
 
     A script that gives its `__name__` ends at a Ctrl-C or SIGTERM by one line from here on, and
-    not by a traceback of the import; nothing is written yet that could be lost. It does without
-    Keras, too, and so starts in two thirds of the time where scikit-learn is installed.
+    not by a traceback of the import; nothing is written yet that could be lost. No thread that
+    TensorFlow starts will be given a signal: see `take_signals`. It does without Keras, too, and so
+    starts in two thirds of the time where scikit-learn is installed.
 
     TensorFlow's C++ side writes to file descriptor 2 while it is being imported and heeds no
     setting then, so the descriptor is diverted to a file for that time; whatever is not start-up
@@ -50,6 +55,7 @@ def quiet_start(name=''):
     screen = os.dup(2)
     if name == '__main__':
         end_early(os.dup(2))
+        take_signals()
         # Or TensorFlow imports Keras, and that scikit-learn and Matplotlib where they are: no
         # script uses it. A program that imports one of ours may, so it keeps its choice.
         os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
@@ -84,9 +90,47 @@ def end_early(screen):
     def end(number, _frame):
         os.write(screen, f'{os.path.basename(sys.argv[0])}: stopped\n'.encode())
         os._exit(128 + number)
-    for number in signal.SIGINT, signal.SIGTERM:
+    for number in STOPS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as a shell starts jobs in the background
             signal.signal(number, end)
+
+
+def take_signals():
+    """Let Ctrl-C and SIGTERM interrupt no thread: one of ours waits for them.
+
+    TensorFlow's matrix products (oneDNN's AVX-512 code) keep values where the kernel puts a
+    signal's frame, so a signal that is delivered to a thread amid a product corrupts its heap,
+    whatever the handler does: benchmarks/signal_in_product.py. All threads inherit what this one
+    blocks. The thread that waits only notes the signal; its handler runs in the main thread,
+    between two instructions of Python, as ever. Windows delivers none of them to a thread.
+    """
+    if os.name == 'nt':
+        return
+
+    def wait():
+        while True:
+            _thread.interrupt_main(signal.sigwait(STOPS))
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextlib.contextmanager
+def hearing():
+    """Let a signal end what the main thread waits for inside: a prompt, a pause, no TensorFlow."""
+    if os.name == 'nt':
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def pause(seconds):
+    """`time.sleep`, which a signal ends at once."""
+    with hearing():
+        time.sleep(seconds)
 
 
 def run(main):
@@ -97,7 +141,7 @@ def run(main):
         signals.append(number)
         raise KeyboardInterrupt(number)
     # A plain kill then unwinds like Ctrl-C, so that half-written files are removed.
-    for number in signal.SIGINT, signal.SIGTERM:
+    for number in STOPS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, unwind)
     open_streams()
@@ -106,7 +150,9 @@ def run(main):
     if hasattr(sys.stdin, 'reconfigure'):  # or one that is typed, bytes that are no letters
         sys.stdin.reconfigure(errors='surrogateescape')
     try:
-        status = main()
+        # nothing to protect without TensorFlow, and no mask that child processes would inherit
+        with contextlib.nullcontext() if 'tensorflow' in sys.modules else hearing():
+            status = main()
         sys.stdout.flush()
     except UserError as error:
         status = complain(error)
@@ -126,7 +172,7 @@ def run(main):
             raise
         status = complain('stopped', 128 + signals[0])
     # All is done; while Python shuts down, a late signal would only change the status.
-    for number in signal.SIGINT, signal.SIGTERM:
+    for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
@@ -234,7 +280,7 @@ def stop_signals(notice='stopping after this step; once more to stop at once'):
         if notice:
             os.write(2, f'\n{notice}\n'.encode())
 
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
+    old = {number: signal.signal(number, note) for number in STOPS
            if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield stop
