@@ -387,3 +387,8 @@ def test_a_typed_name_that_is_not_utf8_is_a_name():
     ended = run_code(code, input='caf\udce9.png\n', errors='surrogateescape',
                      env={**os.environ, 'PYTHONIOENCODING': 'utf-8:strict'})
     assert (ended.returncode, ended.stdout) == (0, "'caf\\udce9.png'\n"), ended.stderr
+
+
+def test_the_middle_of_a_long_word_is_left_out():
+    message = str(console.UserError(f'a {"x" * 3000} b {"y" * 160} {"z" * 161}'))
+    assert message == f'a {"x" * 80}...{"x" * 80} b {"y" * 160} {"z" * 80}...{"z" * 80}'

@@ -72,7 +72,7 @@ def test_an_accidental_length_is_refused_until_it_is_meant(tmp_path):
 def test_an_accidental_character_is_refused_until_it_is_meant(tmp_path):
     folder = fill(tmp_path / 'a', [*numbers(), '01O1.png'])
     with pytest.raises(UserError, match='^01O1.png: expected characters of 0-9, found O, .*'
-                                        '--alphabet 0123456789, .*--alphabet 0123456789ABC'):
+                                        '--charset digits, .*--charset alnum'):
         found(folder)
     texts, bad, facts = found(folder, alphabet='0123456789')
     assert len(texts) == 100 and list(bad) == ['01O1.png'] and facts == dataset.Facts()

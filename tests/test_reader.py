@@ -1,5 +1,6 @@
 """The reader: restrictions, the network that comes with the repository, what it refuses."""
 import glob
+import multiprocessing
 import os
 
 import pytest
@@ -36,3 +37,33 @@ def test_texts_that_the_network_cannot_read_are_refused():
 
 def test_case_counts_where_the_network_tells_it():
     assert dataset.Facts('aAbC').possible(dataset.Facts('aBc')) == [True, False, True, True]
+
+
+def read_in_child(opened, answers):
+    for make in (lambda: opened.read(SAMPLES[:1]), reader.open_reader):
+        try:
+            make()
+        except UserError as error:
+            answers.put(str(error))
+
+
+@pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs fork')
+def test_a_forked_process_says_why_it_cannot_read():
+    with reader.open_reader(models.GENERAL) as opened:
+        opened.read(SAMPLES[:1])
+        fork = multiprocessing.get_context('fork')
+        answers = fork.Queue()
+        child = fork.Process(target=read_in_child, args=(opened, answers))
+        child.start()
+        for _ in range(2):
+            assert 'open the reader after the fork' in answers.get(timeout=60)
+        child.join(60)
+        assert child.exitcode == 0
+
+
+def test_base64_is_named_in_a_short_line():
+    with reader.open_reader(models.GENERAL) as opened:
+        for text in 'data:image/png;base64,iVBORw0KGgo' + 9999 * 'A', 3300 * 'iVBORw0K':
+            with pytest.raises(UserError, match='found a data: URL or base64; decode it') as caught:
+                opened.read([text])
+            assert len(str(caught.value)) < 300

@@ -20,6 +20,7 @@ CHARSETS = {'digits': _DIGITS, 'upper': _UPPER, 'lower': _LOWER, 'letters': _UPP
 # What the texts of a folder are taken for; capitals count from 10 even where no digit occurs.
 RECOGNISED = 'digits', 'alnum', 'alnum_lower', 'all'
 MAX_LENGTH = 99  # characters: more is no captcha
+MANY_RUNS = 20  # of an alphabet: more are not named one by one
 TEXT_LENGTH = 4  # characters of a captcha in the post = labels of a record = heads of the network
 
 # --- pictures
@@ -109,14 +110,23 @@ def alphabet_of(characters):
 
 
 def alphabet_name(alphabet):
-    """'0123456789ABC' -> '0-9 A-C': runs of three and more are shortened."""
+    """'0123456789ABC+' -> '0-9 A-C +': runs of three and more letters or digits are shortened.
+
+    Of an alphabet of very many runs the first and the last are named.
+    """
     runs = []
     for character in alphabet:
-        if runs and ord(character) == ord(runs[-1][-1]) + 1:
+        if (runs and character.isalnum() and runs[-1][-1].isalnum()
+                and ord(character) == ord(runs[-1][-1]) + 1):
             runs[-1] += character
+        elif runs and not character.isalnum() and not runs[-1][-1].isalnum():
+            runs[-1] += character  # signs: *+-/
         else:
             runs.append(character)
-    return ' '.join(f'{run[0]}-{run[-1]}' if len(run) > 2 else run for run in runs)
+    named = [f'{run[0]}-{run[-1]}' if len(run) > 2 and run[0].isalnum() else run for run in runs]
+    if len(named) > MANY_RUNS:
+        named[MANY_RUNS // 2:-3] = [f'... ({len(alphabet)} characters) ...']
+    return ' '.join(named)
 
 
 def label_key(number):

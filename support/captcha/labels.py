@@ -232,5 +232,13 @@ def refuse_rare_characters(texts):
             raise UserError(
                 f'{name}: expected characters of {dataset.alphabet_name(usual)}, found {found}, '
                 f'which is rare in {len(texts)} pictures; rename it{case}, leave such pictures out '
-                f'with --alphabet {shlex.quote(usual)}, or take them all with '
-                f'--alphabet {shlex.quote(dataset.alphabet_of(set(count)))}')
+                f'with {alphabet_option(usual)}, or take them all with '
+                f'{alphabet_option(dataset.alphabet_of(set(count)))}')
+
+
+def alphabet_option(alphabet):
+    """How an alphabet is given on the command line; of a long one only how it begins."""
+    charset = dataset.charset_name(alphabet)
+    if charset:
+        return f'--charset {charset}'
+    return f'--alphabet {shlex.quote(alphabet if len(alphabet) < 60 else alphabet[:20] + "...")}'

@@ -18,6 +18,7 @@ from support.common import checkpoints, pictures
 from support.common.console import UserError
 
 BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
+_first_process = []  # the number of the process that was the first to open a reader
 
 
 class Reading(NamedTuple):
@@ -37,6 +38,7 @@ class Reader:
         Args: about: models.About of the checkpoint. views, within: as for `build_reader`.
         Raises: UserError if the checkpoint does not fit its network.
         """
+        check_process()
         self.facts, self.checkpoint = about.facts, about.checkpoint
         with tf.Graph().as_default() as graph:
             self._x = tf.placeholder(tf.float32, [None, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
@@ -61,6 +63,7 @@ class Reader:
         Args: images: uint8 [n, 224, 224].
         Returns: classes int32 [n, heads] and the confidence of each, float32 [n, heads].
         """
+        check_process()
         return self._session.run(self._outputs, {self._x: records.scale(images)})
 
     def read(self, sources):
@@ -100,6 +103,20 @@ class Reader:
             there = classes < len(self.facts.alphabet)  # the others are no characters
             yield Reading(self.facts.text_of(classes), float(confidence.prod()),
                           tuple(map(float, confidence[there])))
+
+
+def check_process():
+    """Raise a UserError in a process that was forked after a reader was opened.
+
+    TensorFlow's threads are not copied, so whatever it is asked to run there waits for ever.
+    """
+    if not _first_process:
+        _first_process.append(os.getpid())
+    if os.getpid() != _first_process[0]:
+        raise UserError('expected a process that TensorFlow was not used in before it was forked, '
+                        'found one in which every reader would wait for ever; open the reader '
+                        'after the fork (gunicorn without --preload), or start processes with '
+                        "multiprocessing.get_context('spawn')")
 
 
 def build_reader(x, about, views=1, within=None):

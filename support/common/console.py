@@ -31,8 +31,16 @@ START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To e
                          r'INFO: Created TensorFlow Lite')
 
 
+LONGEST_WORD = 160  # characters of a word in a message: the middle of a longer one is left out
+
+
 class UserError(Exception):
     """A user's mistake: one line that says what was expected, what was found and what fixes it."""
+
+    def __init__(self, message):
+        half = LONGEST_WORD // 2
+        super().__init__(re.sub(rf'(?<!\S)(\S{{{half}}})\S+(\S{{{half}}})(?!\S)', r'\1...\2',
+                                str(message)))
 
 
 @contextlib.contextmanager

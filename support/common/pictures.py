@@ -39,6 +39,10 @@ def open_picture(source, turn=True):
     """
     if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
         raise TypeError(f'expected a path, bytes or a Pillow picture, found {type(source)}')
+    if isinstance(source, str) and is_encoded(source):
+        raise UserError(f'{source[:40]}...: expected the path of a picture, its bytes or a Pillow '
+                        'picture, found a data: URL or base64; decode it first: '
+                        'base64.b64decode(text.rpartition(",")[2])')
     is_bytes = isinstance(source, bytes)
     name = f'{len(source)} bytes' if is_bytes else source
     try:
@@ -61,6 +65,11 @@ def open_picture(source, turn=True):
     except Exception as error:  # Pillow's decoders raise nearly every kind there is
         raise UserError(f'{name}: expected a picture file, such as JPEG or PNG, '
                         f'found {what_was_found(source, error)}') from error
+
+
+def is_encoded(text):
+    """Whether a text is a data: URL, or base64 of more letters than a file name has."""
+    return text.startswith('data:') or len(text) > 255 and '.' not in text
 
 
 class Limited(io.BufferedReader):
