@@ -2,7 +2,7 @@
 
 Command:  python captcha_lite.py one.jpg other.png    each file: its text and how sure that is
 Reads:    the picture files, and network.tflite and network.json as `python -m support.export`
-          writes them: beside this file, or in --model-dir
+          writes them: beside this file, or in models/general, or in --model-dir
 Writes:   nothing
 Takes:    half a second to start, then a few milliseconds a captcha
 Needs:    requirements-lite.txt, and those modules of support/ that an export brings along
@@ -27,7 +27,9 @@ from support.common import console, pictures
 from support.common.console import UserError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODEL_DIR = HERE if os.path.isfile(os.path.join(HERE, dataset.EXPORTED_FACTS)) else 'models/digits'
+MODEL_DIR = os.path.join(HERE, 'models', 'general')
+if os.path.isfile(os.path.join(HERE, dataset.EXPORTED_FACTS)):  # this file is in an export
+    MODEL_DIR = HERE
 
 
 class Reading(NamedTuple):

@@ -1,8 +1,9 @@
 """Read captchas and digits over HTTP: POST a picture, get JSON. An example to begin with.
 
-Command:  python examples/serve.py CAPTCHAS DIGITS    then open http://127.0.0.1:8000
+Command:  python examples/serve.py    then open http://127.0.0.1:8000
           curl --data-binary @one.jpg http://127.0.0.1:8000/captcha
-Reads:    two folders that `python -m support.export` wrote, and examples/serve.html, the page
+Reads:    models/general and models/mnist, or two folders that `python -m support.export` wrote;
+          examples/serve.html, the page
 Writes:   nothing
 Takes:    a second to start, then until Ctrl-C
 
@@ -17,7 +18,8 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+ROOT = os.path.dirname(HERE)
+sys.path.insert(0, ROOT)
 
 import captcha_lite
 
@@ -44,6 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Answers one connection, in a thread of its own; `server` has folders and pool as well."""
     protocol_version = 'HTTP/1.1'  # many requests by one connection
     timeout = 10  # seconds without a byte
+    wbufsize = -1  # an answer is sent whole
 
     def do_GET(self):
         if self.path != '/':
@@ -96,8 +99,10 @@ def serve(folders, port):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('captchas', help='folder of an exported network of captchas')
-    parser.add_argument('digits', help='folder of an exported network of digits')
+    parser.add_argument('--captchas', metavar='FOLDER', help='an exported network of captchas',
+                        default=os.path.join(ROOT, 'models', 'general'))
+    parser.add_argument('--digits', metavar='FOLDER', help='one of digits',
+                        default=os.path.join(ROOT, 'models', 'mnist'))
     parser.add_argument('--port', type=int, default=8000, help='(default: %(default)s)')
     args = parser.parse_args()
     serve({'/captcha': args.captchas, '/digits': args.digits}, args.port)

@@ -153,6 +153,30 @@ def test_digits_read_the_same(lite_digits, tmp_path):
     assert answer['text'] == [text.encode()] and abs(answer['confidence'][0] - confidence) < 1e-4
 
 
+def test_the_exports_that_come_with_the_repository(one_line_error, run_script):
+    """models/general is exported again when it is trained again."""
+    with reader.open_reader(os.path.join(ROOT, 'models', 'general')) as network:
+        expected = network.read(CAPTCHAS)
+    found = captcha_lite.open_reader()
+    assert found.facts == network.facts
+    texts, confidence = zip(*found.read(CAPTCHAS))
+    assert texts == tuple(text for text, _ in expected)
+    np.testing.assert_allclose(confidence, [sure for _, sure in expected], rtol=1e-3)
+    digits = run_script('captcha_lite.py', '--model-dir', 'models/mnist', *SAMPLES)
+    assert [line.split()[1] for line in digits.stdout.splitlines()] == [*'0123456789']
+    assert 'network.json: expected an exported network' in one_line_error(
+        'captcha_lite.py', '--model-dir', 'none', SAMPLES[0])
+
+
+def test_a_row_of_the_benchmark(lite):
+    sys.path.insert(0, os.path.join(ROOT, 'benchmarks'))
+    import deploy
+    assert deploy.labelled(os.path.dirname(CAPTCHAS[0])) == list(zip(CAPTCHAS, TEXTS))
+    *figures, texts = deploy.probe('captcha_lite.py', sys.executable, str(lite), CAPTCHAS)
+    assert texts == TEXTS and len(figures) == len(deploy.COLUMNS) and min(figures) > 0
+    assert 20 < figures[-1] < 1000 and 20 < figures[-2] < 1000  # MB
+
+
 def test_a_saved_model_takes_picture_files(tmp_path):
     export.export(os.path.join(ROOT, 'models', 'digits'), str(tmp_path / 'saved'), 'saved_model')
     encoded = [open(path, 'rb').read() for path in CAPTCHAS]
@@ -225,7 +249,7 @@ def test_a_damaged_export_is_one_line(name, content, lite, tmp_path):
 
 def test_the_web_service(lite, lite_digits):
     service = subprocess.Popen([sys.executable, os.path.join(ROOT, 'examples', 'serve.py'),
-                                str(lite), str(lite_digits[0]), '--port', '0'],
+                                '--captchas', lite, '--digits', lite_digits[0], '--port', '0'],
                                stdout=subprocess.PIPE, text=True)
     try:
         address = service.stdout.readline().strip()
