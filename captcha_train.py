@@ -22,13 +22,10 @@ AlexNet's rate is so small that the post's four decimals show it as 0.0001 and 0
 accuracies in these lines are of a training batch, distorted; the held-out pictures are read as they
 are, so they may well be read better.
 
-Here stands what the post shows, in its order. What surrounds the loop (checks, checkpoints,
-held-out accuracy, stopping and resuming) is in support/captcha/training.py, the numbers are in
-support/captcha/recipes.py.
+This file follows the post, in its order. What begins and surrounds the loop (checks, resuming,
+held-out accuracy, stopping) is in support/captcha/training.py and supervision.py, the
+hyperparameters are in support/captcha/recipes.py.
 """
-import contextlib
-import dataclasses
-
 from support.common import console
 
 with console.quiet_start(__name__):
@@ -36,11 +33,10 @@ with console.quiet_start(__name__):
 
 from nets import nets_factory
 from nets.methods import METHODS, probabilities
-from support import cluster
-from support.captcha import dataset, models, options, preprocessing, recipes, training
-from support.common import files
+from support.captcha import dataset, options, preprocessing, recipes, training
+from support.cluster.member import Alone
 
-# --- the post's constants; what a run uses is its recipe, in support/captcha/recipes.py: --batch-size ...
+# --- the post's constants; what a run uses is its recipe
 CHAR_SET_LEN = len(dataset.CHARSETS['digits'])  # 10 classes of each head; 36 with letters
 IMAGE_HEIGHT = dataset.IMAGE_HEIGHT  # 60, of a captcha as it was drawn; its record has 224x224
 IMAGE_WIDTH = dataset.IMAGE_WIDTH  # 160
@@ -137,17 +133,17 @@ def build_loss(logits, labels, num_classes=CHAR_SET_LEN):
 
 
 # --- the post's optimiser
-def build_train_op(total_loss, learning_rate, member=None):
+def build_train_op(total_loss, learning_rate, member=Alone()):
     """Adam at a rate that is a variable, as in the post.
 
-    Args: member: cluster.Member, if several processes train.
+    Args: member: of a cluster, if several processes train.
     Returns: the variable, a training step.
     """
     lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
-    adam = cluster.synchronous(member, tf.train.AdamOptimizer(learning_rate=lr))
-    optimizer = adam.minimize(total_loss, cluster.step_variable(member))
+    adam = member.optimizer(tf.train.AdamOptimizer(learning_rate=lr))
+    optimizer = adam.minimize(total_loss, member.step_variable())
     # Batch norm's moving averages, of the chief's pictures; the post's network has none.
-    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS) if cluster.is_chief(member) else []
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS) if member.chief else []
     return lr, tf.group(optimizer, *updates)
 
 
@@ -162,6 +158,27 @@ def build_accuracies(predictions, labels):
                                    tf.float32)) for k, label in enumerate(labels)]
 
 
+# --- the post's graph
+def build_graph(recipe, run, start):
+    """Placeholders, batches, network, losses, Adam, accuracies. Returns: training.Graph."""
+    facts, method = start.facts, METHODS[recipe.method]
+    with tf.Graph().as_default() as graph, run.member.placement():
+        tf.set_random_seed(start.seed)
+        x, y = build_placeholders(facts.heads)
+        batch = build_inputs(start.train_files, recipe.batch_size, facts.heads, start.seed)
+        image = tf.reshape(x, [recipe.batch_size, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
+        logits, seen = build_network(image, recipe, facts, is_training=True)
+        # ours: the same network with the same variables, without dropout, to be measured
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            test_logits, _ = build_network(x, recipe, facts, is_training=False)
+        predictions, _ = method.decode(probabilities(test_logits), facts)  # int32 [batch, heads]
+        total_loss = (method.loss or build_loss)(logits, y, method.num_classes(facts))
+        lr, optimizer = build_train_op(total_loss, recipe.learning_rate, run.member)
+        accuracies = build_accuracies(method.decode(probabilities(logits), facts)[0], y)
+    return training.Graph(graph, x, y, batch, seen, optimizer, total_loss, accuracies, lr,
+                          predictions)
+
+
 # --- the post's session
 def train(recipe, run):
     """Train until the recipe's iterations are done, from the newest checkpoint if there is one.
@@ -170,79 +187,40 @@ def train(recipe, run):
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
     Raises: console.UserError.
     """
-    start = training.prepare(recipe, run)
+    start = training.prepare(recipe, run)  # ours: every file is read once, before the hour
     if start is None:
         return 0
-    facts, method, seed = start.facts, METHODS[recipe.method], training.seed(run, start)
-    chief = cluster.is_chief(run.member)  # a cluster's workers set no rate and print nothing
-    with tf.Graph().as_default(), cluster.placement(run.member):
-        tf.set_random_seed(seed)
-        # placeholders, and batches to feed them with
-        x, y = build_placeholders(facts.heads)
-        batch = build_inputs(start.train_files, recipe.batch_size, facts.heads, seed)
+    graph = build_graph(recipe, run, start)
+    # tf.Session(), and in it the initializer or a checkpoint; ours: what stands around the loop
+    with training.supervised(graph, recipe, run, start) as (sess, supervisor):
+        coord = tf.train.Coordinator((tf.errors.OpError,))
+        threads = tf.train.start_queue_runners(sess=sess, coord=coord)
+        for i in supervisor.iterations():  # 6,001
+            # a batch from the queue, then a step with it fed
+            b_image, *b_labels = sess.run(graph.batch)
+            feed = {graph.x: b_image, **dict(zip(graph.y, b_labels))}
+            _, loss = sess.run([graph.optimizer, graph.total_loss], feed)  # before the step
+            # the post's division by 3, after iteration 0 (0.003 -> 0.001), 2000, ...
+            supervisor.set_rate(recipes.rate_at(recipe, i + 1))
 
-        # network
-        image = tf.reshape(x, [recipe.batch_size, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
-        logits, seen = build_network(image, recipe, facts, is_training=True)
-        # ours: the same network with the same variables, without dropout, to be measured
-        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            test_logits, _ = build_network(x, recipe, facts, is_training=False)
-        predictions, _ = method.decode(probabilities(test_logits), facts)  # int32 [batch, heads]
+            if i % PRINT_EVERY == 0:  # the same batch once more, now after the step
+                acc, shown_loss, rate = sess.run(
+                    [graph.accuracies, graph.total_loss, graph.lr], feed)
+                line = 'Iter:%d Loss:%.3f Accuracy: %s Learning_rate:%.4f' % (
+                    i, shown_loss, ','.join('%.2f' % one for one in acc), rate)
+                supervisor.show(i, line, {'learning_rate': rate, **{
+                    f'accuracy/char{k}': one for k, one in enumerate(acc)}})
 
-        # losses, Adam, accuracies
-        total_loss = (method.loss or build_loss)(logits, y, method.num_classes(facts))
-        lr, optimizer = build_train_op(total_loss, recipe.learning_rate, run.member)
-        accuracies = build_accuracies(method.decode(probabilities(logits), facts)[0], y)
-        # ours: for TensorBoard, and so that a checkpoint says what it is
-        input_summary = tf.summary.image(
-            'input', tf.image.resize(seen, [IMAGE_HEIGHT, IMAGE_WIDTH]), max_outputs=5)
-        models.note_about(recipe, facts, dataset.sum_of(start.train_files[0]))
-        tensors = training.tensors(x, total_loss, predictions, lr, input_summary, run.member)
-
-        with cluster.session(  # with tf.Session() as sess: sess.run(initializer)
-                run.member, training.session_config(run.bfloat16, run.member),
-                lambda sess: training.begin(sess, tensors, recipe, run, start),
-                start.agreement) as sess:
-            coord = tf.train.Coordinator()
-            threads = tf.train.start_queue_runners(sess=sess, coord=coord)
-            try:
-                with training.supervised(sess, tensors, recipe, run, start) as (
-                        iterations, after_iteration, writer):
-                    for i in iterations:
-                        # a batch from the queue, then a step with it fed
-                        b_image, *b_labels = sess.run(batch)
-                        feed = {x: b_image, **dict(zip(y, b_labels))}
-                        _, loss = sess.run([optimizer, total_loss], feed)  # loss: before the step
-                        # the post's division by 3, after iteration 0 (0.003 -> 0.001), 2000, ...
-                        if chief:
-                            lr.load(recipes.rate_at(recipe, i + 1), sess)
-
-                        # the post's line: the same batch once more, now after the step
-                        if i % PRINT_EVERY == 0 and chief:
-                            acc, shown_loss, rate = sess.run([accuracies, total_loss, lr], feed)
-                            console.say('Iter:%d Loss:%.3f Accuracy: %s Learning_rate:%.4f' % (
-                                i, shown_loss, ','.join('%.2f' % one for one in acc), rate))
-                            writer.add_summary(training.summary({'learning_rate': rate, **{
-                                f'accuracy/char{k}': one for k, one in enumerate(acc)}}), i)
-
-                        # the post's saver.save; held-out accuracy, warnings, Ctrl-C
-                        status = after_iteration(i, loss, feed)
-                        if status is not None:
-                            return status
-            finally:  # the post stops the queues inside the loop
-                coord.request_stop()
-                with contextlib.suppress(tf.errors.OpError):  # `supervised` says what went wrong
-                    coord.join(threads, ignore_live_threads=True)
+            if supervisor.save_is_due(i, loss, feed):  # every 1,000, at the end, at Ctrl-C
+                supervisor.saver.save(sess, run.prefix, global_step=supervisor.last)
+        coord.request_stop()  # the post stops the queues inside the loop
+        coord.join(threads)
+    return supervisor.status
 
 
 def main():
     recipe, run = options.parse(__doc__)
-    member = cluster.join()  # None unless TF_CONFIG says that this is one of several processes
-    if member and member.job == 'ps':
-        return cluster.serve(member)
-    # A cluster's workers write nothing there.
-    with files.alone(run.model_dir) if cluster.is_chief(member) else contextlib.nullcontext():
-        return train(recipe, dataclasses.replace(run, member=member))
+    return training.main(train, recipe, run)
 
 
 if __name__ == '__main__':

@@ -32,9 +32,8 @@ import numpy as np  # noqa: E402
 
 import captcha_train  # noqa: E402
 from nets import alexnet, methods, nets_factory, slim  # noqa: E402
-from support import cluster
 from support.captcha import dataset, models, recipes, training
-from support.cluster import launch
+from support.cluster import launch, member
 from support.common import checkpoints  # noqa: E402
 
 STEPS, BATCH = 5, 24  # of `exact`
@@ -70,33 +69,33 @@ def train_exactly(network, out, backwards):
     recipe = recipes.Recipe(network, initialization='he', keep_prob=None if network == 'tiny'
                             else 1.0, learning_rate=1e-4)
     facts = dataset.Facts()
-    member = cluster.join()
-    if member and member.job == 'ps':
-        return cluster.serve(member)
+    process = member.join()
+    if process.serves:
+        return process.serve()
     rng = np.random.RandomState(0)
     images = rng.uniform(-1, 1, [STEPS, BATCH, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
     labels = rng.randint(10, size=[STEPS, BATCH, facts.heads])
-    share = slice(member.number, None, len(member.trainers)) if member else slice(
-        None, None, -1 if backwards else 1)
-    if not cluster.agree(member, {}):
+    share = (slice(None, None, -1 if backwards else 1) if isinstance(process, member.Alone)
+             else slice(process.number, None, len(process.task.trainers)))
+    if not process.agree({}):
         raise AssertionError('the chief has ended already')
-    with tf.Graph().as_default(), cluster.placement(member):
+    with tf.Graph().as_default(), process.placement():
         tf.set_random_seed(0)
         x, y = captcha_train.build_placeholders()
         logits, _ = captcha_train.build_network(x, recipe, facts, is_training=True)
         loss = captcha_train.build_loss(logits, y)
-        _, train_op = captcha_train.build_train_op(loss, recipe.learning_rate, member)
-        initializer, weights = cluster.initializer(member), tf.trainable_variables()
+        _, train_op = captcha_train.build_train_op(loss, recipe.learning_rate, process)
+        initializer, weights = process.initializer(), tf.trainable_variables()
 
         def begin(sess):
             sess.run(initializer)
             return 0
         exactly = training.session_config(bfloat16=False)
-        with cluster.session(member, exactly, begin, {}) as sess:
-            for i in cluster.iterations(member, sess, 0, STEPS):
+        with process.session(exactly, begin, {}) as sess:
+            for i in process.iterations(sess, 0, STEPS):
                 sess.run(train_op, {x: images[i, share], **{
                     label: labels[i, share, k] for k, label in enumerate(y)}})
-            if cluster.is_chief(member):
+            if process.chief:
                 values = sess.run(weights)
                 np.savez(out, **{v.op.name: value for v, value in zip(weights, values)})
     return 0
@@ -172,9 +171,9 @@ def train_noting(args):
 
     Writes: lines of seconds and step, as the file --out.
     """
-    member = cluster.join()
-    if member and member.job == 'ps':
-        return cluster.serve(member)
+    process = member.join()
+    if process.serves:
+        return process.serve()
     with open(args.out, 'a', encoding='ascii') as notes:
         def note(i, _):
             notes.write(f'{time.time()} {i}\n')
@@ -183,7 +182,7 @@ def train_noting(args):
         return captcha_train.train(
             recipes.make(args.network, steps=args.steps, batch_size=32),
             training.Run(args.train, args.test, os.path.dirname(args.out), save_every=SAVE_EVERY,
-                         member=member, until=note))
+                         member=process, until=note))
 
 
 def faults(args):

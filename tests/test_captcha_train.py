@@ -16,8 +16,7 @@ import captcha_train
 from helpers import (ROOT, read_arrays, record, run_in, tf, tiny_network, tiny_recipe, use_network,
                      write_arrays, write_records)
 from nets import methods, slim
-from support import cluster
-from support.captcha import dataset, models, recipes, records, training
+from support.captcha import dataset, models, options, recipes, records, training
 from support.common import checkpoints
 from support.common.console import UserError
 
@@ -172,7 +171,7 @@ def test_bfloat16_is_asked_of_tensorflow():
         return rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON
     assert asked(bfloat16=True) and not asked(bfloat16=False)
     assert asked() is training.has_bfloat16()  # by itself where the processor has it
-    assert asked(member=cluster.Member({}, 'chief', 0)) is training.has_bfloat16()
+    assert asked(alone=False) is training.has_bfloat16()
 
 
 def test_the_processors_flags_are_read():
@@ -270,6 +269,33 @@ def test_it_is_resumed_exactly_where_it_stopped(captchas, tmp_path, capsys):
     assert 0 < moved < 2 * before['Variable']  # one step of Adam from the saved weights
     moments = 'tiny/fc8_0/weights/Adam_1'
     assert np.all(after[moments] >= 0.998 * before[moments])
+
+
+def test_a_resume_needs_the_folder_alone(captchas, tmp_path, monkeypatch):
+    """Recipe and records are the checkpoint's; what may change is taken from the command line."""
+    recipe = recipes.make('small_cnn', 'own', distort=False, steps=7, batch_size=8,
+                          learning_rate=0.5)
+    run = run_in(captchas, tmp_path / 'm', until=lambda i, _: i == 2, save_every=1)
+    captcha_train.train(recipe, run)
+
+    def parsed(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['captcha_train.py', '--model-dir', str(tmp_path / 'm'),
+                                          *arguments])
+        return options.parse('')
+    found, resumed = parsed()
+    assert found == recipe
+    assert (resumed.train_file, resumed.test_file) == (run.train_file, run.test_file)
+    found, resumed = parsed('--steps', '9', '--train', 'other/train.tfrecords')
+    assert found == dataclasses.replace(recipe, steps=9)
+    assert (resumed.train_file, resumed.test_file) == ('other/train.tfrecords',
+                                                       'other/test.tfrecords')
+    found, _ = parsed('--restart')
+    assert found == recipes.make()
+    found, _ = parsed('--network', 'alexnet_v2')
+    assert found == recipes.make()  # which `prepare` refuses
+    about = models.about(models.newest(str(tmp_path / 'm')))
+    with pytest.raises(UserError, match='network alexnet_v2, found one of network small_cnn'):
+        models.check_resumable(about, found, about.facts)
 
 
 def test_made_longer_it_has_the_rates_of_the_longer_run(captchas, tmp_path, capsys):

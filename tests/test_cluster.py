@@ -12,9 +12,8 @@ import pytest
 
 import captcha_train
 from helpers import ROOT, read_arrays
-from support import cluster
 from support.captcha import dataset, models, recipes, training
-from support.cluster import launch
+from support.cluster import configuration, launch, member, placement
 from support.common.console import UserError
 
 tf = captcha_train.tf
@@ -24,6 +23,10 @@ ADDRESSES = {'chief': ['a:1'], 'worker': ['b:1', 'c:1'], 'ps': ['d:1', 'e:1']}
 def config(job='worker', index=0, **addresses):
     return json.dumps({'cluster': {**ADDRESSES, **addresses},
                        'task': {'type': job, 'index': index}})
+
+
+def member_of(job, index, **addresses):
+    return member.Member(configuration.parse(config(job, index, **addresses)))
 
 
 @pytest.fixture(scope='module')
@@ -38,10 +41,10 @@ def shards(captchas, tmp_path_factory, run_script):
 
 # --- TF_CONFIG
 def test_a_member():
-    member = cluster.parse(config('worker', 1))
-    assert (member.name, member.number, member.chief) == ('worker 1', 2, False)
-    assert member.trainers == [('chief', 0), ('worker', 0), ('worker', 1)]
-    assert list(member.config.device_filters) == ['/job:ps', '/job:worker/task:1']
+    task = configuration.parse(config('worker', 1))
+    assert (task.name, task.number, task.chief) == ('worker 1', 2, False)
+    assert task.trainers == [('chief', 0), ('worker', 0), ('worker', 1)]
+    assert list(member.Member(task).config.device_filters) == ['/job:ps', '/job:worker/task:1']
 
 
 @pytest.mark.parametrize('text, found', [
@@ -55,7 +58,7 @@ def test_a_member():
     (config('master'), "found type 'master'")])
 def test_a_wrong_tf_config(text, found):
     with pytest.raises(UserError, match=f'TF_CONFIG: expected .*{re.escape(found)}'):
-        cluster.parse(text)
+        configuration.parse(text)
 
 
 def test_a_port_in_use_and_an_address_of_another_machine(one_line_error, monkeypatch):
@@ -70,46 +73,53 @@ def test_a_port_in_use_and_an_address_of_another_machine(one_line_error, monkeyp
             assert f'found {wrong}: {reason}' in line
 
 
-def test_without_tf_config_there_is_no_member(monkeypatch):
+def test_without_tf_config_a_process_is_alone(monkeypatch):
     monkeypatch.delenv('TF_CONFIG', raising=False)
-    assert cluster.join() is None
-    assert cluster.is_chief(None)
-    assert list(cluster.iterations(None, None, 3, 6)) == [3, 4, 5]
+    alone = member.join()
+    assert isinstance(alone, member.Alone) and alone.chief and not alone.serves
+    assert list(alone.iterations(None, 3, 6)) == [3, 4, 5]
+
+
+def test_a_member_has_the_methods_of_a_single_process():
+    def methods(kind):
+        return {name for name in vars(kind) if not name.startswith('_')}
+    one = member.Member(configuration.parse(config()))
+    assert methods(member.Alone) <= methods(member.Member) | set(vars(one))
 
 
 # --- records and variables
 def test_shares_are_disjoint_and_complete():
     paths = [f'train-{number:05d}-of-00008' for number in range(8)]
-    shares = [cluster.share(cluster.parse(config(*task)), paths)
+    shares = [member_of(*task).share(paths)
               for task in [('chief', 0), ('worker', 0), ('worker', 1)]]
     assert [len(share) for share in shares] == [3, 3, 2]
     assert sorted(path for share in shares for path in share) == paths
     with pytest.raises(UserError, match='expected at least 3 record files.*--shards 12'):
-        cluster.share(cluster.parse(config()), paths[:2])
-    assert cluster.share(None, paths) == paths
+        member_of('worker', 0).share(paths[:2])
+    assert member.Alone().share(paths) == paths
 
 
 def test_a_worker_needs_no_held_out_records(shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, 'agree', lambda member, agreement: True)  # of a running cluster
-    member = cluster.parse(config(worker=['b:1']))
-    run = training.Run(str(shards), str(tmp_path / 'none'), str(tmp_path / 'model'), member=member)
+    monkeypatch.setattr(member.Member, 'agree', lambda *_: True)  # of a running cluster
+    run = training.Run(str(shards), str(tmp_path / 'none'), str(tmp_path / 'model'),
+                       member=member_of('worker', 0, worker=['b:1']))
     start = training.prepare(recipes.make('small_cnn', batch_size=8), run)
     assert len(start.train_files) == 1 and start.held_out == 0
 
 
-def build(member):
+def build(process):
     """{name: variable} of the small network's training graph, and the keys it is saved under."""
     recipe, facts = recipes.RECIPES['small_cnn', 'default'], dataset.Facts()
-    with tf.Graph().as_default(), cluster.placement(member):
+    with tf.Graph().as_default(), process.placement():
         x, y = captcha_train.build_placeholders()
         logits, _ = captcha_train.build_network(x, recipe, facts, is_training=True)
-        captcha_train.build_train_op(captcha_train.build_loss(logits, y), 0.1, member)
-        return tf.global_variables(), cluster.keys(tf.global_variables())
+        captcha_train.build_train_op(captcha_train.build_loss(logits, y), 0.1, process)
+        return tf.global_variables(), placement.keys(tf.global_variables())
 
 
 def test_variables_are_spread_by_size_and_keep_their_keys():
-    variables, keys = build(cluster.parse(config()))
-    _, plain = build(None)
+    variables, keys = build(member_of('worker', 0))
+    _, plain = build(member.Alone())
     assert sorted(keys) == sorted(plain)
     sizes = {0: 0, 1: 0}
     for variable in variables:
@@ -136,7 +146,7 @@ def launched(command):
 def test_checkpoints_go_from_a_cluster_to_one_process_and_back(shards, tmp_path, run_script):
     out = launched(train_command(shards, tmp_path / 'm', '--steps', 22))
     assert 'TF_CONFIG=' in out and 'on MACHINE3:' in out
-    assert re.search(r'^chief    \| Iter:20 Loss:\d', out, re.MULTILINE)
+    assert re.search(r'^chief    \| (training.*)?Iter:20 Loss:\d', out, re.MULTILINE)
     assert re.search(r'^worker 0 \| 25 training pictures of its own in 1 files', out, re.MULTILINE)
     assert re.search(r'^ps 0     \| the training has ended', out, re.MULTILINE)
     assert 'worker 0 | Iter' not in out
@@ -268,5 +278,5 @@ def test_lines_for_machines_of_their_own():
     assert [line.partition(':')[0] for line in lines] == ['on a', 'on b', 'on c']
     for line, job in zip(lines, ('ps', 'chief', 'worker')):
         found, = re.findall("TF_CONFIG='(.*)' python captcha_train.py --steps 7$", line)
-        member = cluster.parse(found)
-        assert (member.job, member.addresses['worker']) == (job, ['c:2222'])
+        task = configuration.parse(found)
+        assert (task.job, task.addresses['worker']) == (job, ['c:2222'])

@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 
-from support.captcha import dataset, recipes
+from support.captcha import dataset, records, recipes
 from support.common import checkpoints
 from support.common.console import UserError
 
@@ -29,6 +29,8 @@ class About:
     fields: dict  # of its recipe, as recipes.to_json; of an old one only those it knows
     facts: dataset.Facts
     records: str | None = None  # dataset.sum_of the records that it was trained on, if known
+    # {'train': path, 'test': path} of these records, as far as they were not the default ones
+    places: dict = dataclasses.field(default_factory=dict)
 
     @property
     def iteration(self):
@@ -65,13 +67,25 @@ def train_again_command(model_dir):
             f'{command("captcha_train.py", model_dir)} ... --restart')
 
 
-def note_about(recipe, facts, records=None):
+def note_about(recipe, facts, run):
     """Add what the network is to the graph, so that its checkpoints carry it.
 
-    Args: records: dataset.sum_of the records that it is trained on, if known.
+    Args: run: training.Run, whose records are noted: how to get there from the model's folder.
     """
+    places = {name: way_to(path, run.model_dir) for name, path, default in [
+        ('train', run.train_file, dataset.TRAIN_FILE), ('test', run.test_file, dataset.TEST_FILE)]
+              if path != default}
     checkpoints.note_about({'recipe': recipes.to_json(recipe), 'dataset': dataset.to_json(facts),
-                            'records': records})
+                            'records': dataset.sum_of(records.files(run.train_file)[0]),
+                            'places': places})
+
+
+def way_to(path, folder):
+    """A path as seen from a folder, so that both can be moved together."""
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:  # on another drive of Windows
+        return os.path.abspath(path)
 
 
 def about(checkpoint):
@@ -88,8 +102,10 @@ def about(checkpoint):
             fields = {**OLDER, **found['recipe']}
             if not {'network', 'method', *recipes.INPUT} <= {*fields}:
                 raise KeyError
+            places = {name: os.path.normpath(os.path.join(os.path.dirname(checkpoint), path))
+                      for name, path in found.get('places', {}).items()}
             return About(checkpoint, fields, dataset.from_json(found['dataset']),
-                         found.get('records'))
+                         found.get('records'), places)
         old = {key: value_of(f'about/{key}').decode() for key in OLD_KEYS
                if f'about/{key}' in shapes}
         if not old:

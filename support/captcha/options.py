@@ -58,8 +58,8 @@ def parse(doc):
                         help='multiply in 16 bits: 1.3 to 1.6 times as fast where lscpu lists '
                              'avx512_bf16 or amx_bf16, refused or slower elsewhere (default: on '
                              'these)')
-    parser.add_argument('--train', default=run.train_file, metavar='FILE',
-                        help='training records (default: %(default)s)')
+    parser.add_argument('--train', metavar='FILE',
+                        help=f'training records (default: {run.train_file}; resumed, as before)')
     parser.add_argument('--test', type=records.held_out, metavar='FILE',
                         help='held-out records, or their folder (default: '
                              f'{os.path.basename(run.test_file)} beside those of --train)')
@@ -76,37 +76,39 @@ def parse(doc):
     parser.add_argument('--restart', action='store_true',
                         help='begin at iteration 0, whatever was trained before')
     args = parser.parse_args()
-    recipe = recipes.make(
-        name=args.recipe or ('default' if args.init_from is None else 'fine_tune'),
-        distort=args.distort, steps=args.steps, batch_size=args.batch_size,
-        learning_rate=args.learning_rate, keep_prob=args.keep_prob,
-        divide_at=args.divide_at and tuple(args.divide_at), **as_before(args))
-    return recipe, training.Run(
-        train_file=args.train, test_file=args.test or records.beside(args.train),
+    resumed = None if args.restart else models.newest(args.model_dir)
+    before = models.about(resumed) if resumed else None
+    places = before.places if before and args.train is None else {}
+    train = args.train or places.get('train') or run.train_file
+    return recipe_of(args, before), training.Run(
+        train_file=train, test_file=args.test or places.get('test') or records.beside(train),
         model_dir=args.model_dir, log_dir=args.log_dir, seed=args.seed, restart=args.restart,
         bfloat16=args.bfloat16, init_from=args.init_from)
 
 
-def as_before(args):
-    """Network and method as asked for or, where nothing is said, as trained before; and its input.
+def recipe_of(args, before):
+    """The recipe that the command line asks for.
 
-    Before: in the checkpoint that the training resumes from or, if there is none, begins with.
-    Returns: {name: value} for `recipes.make`.
+    Resumed, all that it leaves open is the checkpoint's; a new training takes network, method and
+    input from the weights that it begins with.
+    Args: before: models.About of the checkpoint to resume, or None.
     """
-    resumed = None if args.restart else models.newest(args.model_dir)
-    network, method = args.network, args.method
-    if resumed is None and args.init_from is None:
-        return {'network': network or DEFAULT.network, 'method': method}
-    fields = models.about(resumed or models.find(args.init_from)).fields
-    taken = fields if resumed else recipes.begun_with(fields)
-    input_fields = {}
+    changes = {'method': args.method, 'distort': args.distort, 'steps': args.steps,
+               'batch_size': args.batch_size, 'learning_rate': args.learning_rate,
+               'keep_prob': args.keep_prob, 'divide_at': args.divide_at and tuple(args.divide_at)}
+    if before and not args.recipe and args.network in (None, before.fields['network']):
+        return recipes.changed(recipes.from_json(before.fields), **changes)
+    if before is None and args.init_from is None:
+        return recipes.make(args.network or DEFAULT.network, args.recipe or 'default', **changes)
+    fields = before.fields if before else recipes.begun_with(
+        models.about(models.find(args.init_from)).fields)
+    network = args.network or fields['network']
     if args.init_from is not None:  # the input stays what those weights were trained with
-        network = network or fields['network']
-        input_fields = {field: taken[field] for field in recipes.INPUT}
-    network = network or DEFAULT.network
+        changes.update({field: fields[field] for field in recipes.INPUT})
     if network == fields['network']:
-        method = method or taken['method']
-    return {'network': network, 'method': method, **input_fields}
+        changes['method'] = args.method or fields['method']
+    name = args.recipe or ('default' if args.init_from is None else 'fine_tune')
+    return recipes.make(network, name, **changes)
 
 
 def named_values(field):

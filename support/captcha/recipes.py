@@ -113,7 +113,11 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     if (network, name) not in RECIPES:
         raise UserError(f'--recipe {name}: expected a recipe for {network} in support/captcha/recipes.py, '
                         'found none; add it there, or use another one')
-    named = RECIPES[network, name]
+    return changed(RECIPES[network, name], distort, **changes)
+
+
+def changed(named, distort=None, **changes):
+    """A recipe with the user's changes, as for `make`."""
     changes = {field: value for field, value in changes.items() if value is not None}
     if distort is not None:
         changes['distortion'] = (named.distortion or Distortion()) if distort else None
@@ -121,12 +125,12 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
         changes['schedule'] = 'divided'
     recipe = dataclasses.replace(named, **changes)
     if recipe.keep_prob is not None and named.keep_prob is None:
-        raise UserError(f'--keep-prob: expected a network with dropout, found {network}, which '
-                        'has none; leave it out or use --network alexnet_v2')
-    if recipe.method not in nets_factory.methods_of(network):
+        raise UserError(f'--keep-prob: expected a network with dropout, found '
+                        f'{recipe.network}, which has none; leave it out or use --network alexnet_v2')
+    if recipe.method not in nets_factory.methods_of(recipe.network):
         raise UserError(f'--method {recipe.method}: expected one of '
-                        f'{", ".join(nets_factory.methods_of(network))} for {network}; '
-                        'choose one of these, or use --network small_cnn')
+                        f'{", ".join(nets_factory.methods_of(recipe.network))} for '
+                        f'{recipe.network}; choose one of these, or use --network small_cnn')
     if recipe.divide_at and max(recipe.divide_at) >= recipe.steps:
         raise UserError(f'--divide-at: expected iterations before the end, {recipe.steps}, found '
                         f'{max(recipe.divide_at)}; give it another value or --steps a larger one')
@@ -136,11 +140,11 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
 def begun_with(fields):
     """What a training takes from the recipe of the weights that it begins with.
 
-    Its method and input; but 'wide_attention' for 'fine_attention', whose weights it has, and more
+    Its network, method and input; but 'wide_attention' for 'fine_attention', whose weights it has, and more
     of the context that long texts need: docs/captcha.md.
     Args: fields: {name: value} as in `to_json`. Returns: such a dictionary, of the fields taken.
     """
-    taken = {field: fields[field] for field in ('method', *INPUT)}
+    taken = {field: fields[field] for field in ('network', 'method', *INPUT)}
     if taken['method'] == 'fine_attention':
         taken['method'] = 'wide_attention'
     return taken
@@ -179,11 +183,11 @@ def differences(recipe, fields):
     Returns: [(field, found, wanted), ...].
     """
     wanted = to_json(recipe)
-    if fields.get('distortion'):  # written before a field was added, which was 0 then
-        fields = {**fields, 'distortion': {**dataclasses.asdict(Distortion(0, 0, 0)),
-                                           **fields['distortion']}}
-    return [(field, found, wanted[field]) for field, found in fields.items()
-            if field not in CHANGEABLE and field in wanted and found != wanted[field]]
+    if fields.get('distortion'):
+        fields = {**fields, 'distortion': dataclasses.asdict(distortion_from(
+            fields['distortion']))}
+    return [(field, fields[field], value) for field, value in wanted.items()
+            if field in fields and field not in CHANGEABLE and fields[field] != value]
 
 
 def to_json(recipe):
@@ -192,3 +196,21 @@ def to_json(recipe):
     if recipe.divide_at is not None:
         fields['divide_at'] = list(recipe.divide_at)
     return fields
+
+
+def from_json(fields):
+    """The inverse of `to_json`; of an old checkpoint, which knows only some, the rest as then."""
+    name = 'post' if fields.get('initialization') == 'post' else 'default'
+    base = RECIPES.get((fields['network'], name), _POST)
+    known = {field.name for field in dataclasses.fields(Recipe)} & {*fields}
+    values = {field: fields[field] for field in known}
+    if values.get('distortion'):
+        values['distortion'] = distortion_from(values['distortion'])
+    if values.get('divide_at') is not None:
+        values['divide_at'] = tuple(values['divide_at'])
+    return dataclasses.replace(base, **values)
+
+
+def distortion_from(fields):
+    """A Distortion of {name: value}; what was added since was 0 then."""
+    return dataclasses.replace(Distortion(0, 0, 0), **fields)

@@ -23,10 +23,12 @@ import sys
 import threading
 import time
 
+from support.cluster import configuration
+from support.cluster.configuration import name_of
 from support.common import console
 
 PORT = 2222  # on machines of their own, where it need not be looked for
-PARTING = 90  # seconds that the others have to end in after the chief
+PARTING = configuration.PARTING + 30  # seconds that the others have to end in after the chief
 # A child, before it becomes the script: on Linux it asks to end with its parent, by prctl's
 # PR_SET_PDEATHSIG, and makes sure that the parent has not ended before.
 BEGIN = """import ctypes, os, signal, sys
@@ -96,11 +98,6 @@ def on_cores(cores):
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def name_of(job, index):
-    """'chief', 'worker 0', 'ps 0': as cluster.py, whose import would take TensorFlow's seconds."""
-    return job if job == 'chief' else f'{job} {index}'
 
 
 def show(name, stream, width):
