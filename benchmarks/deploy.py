@@ -46,8 +46,8 @@ OPENED = {  # how a reader is opened: lines of Python that define `read`, a func
 PACKAGES = {'captcha_lite.py': ['ai-edge-litert', 'numpy', 'pillow', 'tqdm'],
             'captcha_test.py': ['tensorflow', 'numpy', 'pillow', 'tqdm', 'scipy'],
             'ddddocr': ['ddddocr']}
-PROBE = '''
-import importlib.metadata, json, re, resource, sys, time
+PROBE = r'''
+import importlib.metadata, json, re, sys, time
 folder, packages, paths = json.loads(sys.argv[1])
 {opened}
 texts, seconds = [], [0, time.process_time()]  # of the process, until it can read
@@ -55,7 +55,7 @@ for part in paths[:1], paths[1:]:
     texts += map(read, part)
     seconds.append(time.process_time())
 seconds = [after - before for before, after in zip(seconds, seconds[1:])]
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+memory = int(re.search(r'VmHWM:\s+(\d+)', open('/proc/self/status').read())[1]) / 1000
 found, waiting, size = set(), list(packages), 0
 while waiting:  # the packages and what they need
     name = re.sub('[-_.]+', '-', waiting.pop().lower())
@@ -106,8 +106,9 @@ def compare(folder, model_dir, pythons, rounds):
     for row, runs in found.items():
         figures = [statistics.median(values) for values in zip(*(run[:-1] for run in runs))]
         right = sum(text == read for (_, text), read in zip(known, runs[0][-1]))
-        print(f'{row:16}' + ''.join(f'{figure:10.{2 * (unit == "s")}f} {unit}' for figure, unit in zip(
-            figures, ['s', 's', 's', 'MB', 'MB'])) + f'{right:8} of {len(known)}')
+        print(f'{row:16}' + ''.join(f'{figure:10.2f} s' for figure in figures[:3])
+              + ''.join(f'{figure:9.0f} MB' for figure in figures[3:])
+              + f'{right:8} of {len(known)}')
 
 
 def write(model_dir, folder):

@@ -14,6 +14,7 @@ import argparse
 import concurrent.futures
 import http.server
 import json
+import multiprocessing
 import os
 import sys
 
@@ -88,8 +89,8 @@ def serve(folders, port):
     """Serve until Ctrl-C. Args: folders: {path of the URL: folder of an exported network}."""
     for folder in folders.values():
         captcha_lite.open_reader(folder)  # refuses what is none, before anything starts
-    with (concurrent.futures.ProcessPoolExecutor(PROCESSES, initializer=open_readers,
-                                                 initargs=[folders]) as pool,
+    with (concurrent.futures.ProcessPoolExecutor(
+            PROCESSES, multiprocessing.get_context('spawn'), open_readers, [folders]) as pool,
           http.server.ThreadingHTTPServer(('127.0.0.1', port), Handler) as server):
         server.folders, server.pool = folders, pool
         print(f'http://127.0.0.1:{server.server_port}', flush=True)
