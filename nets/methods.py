@@ -99,6 +99,7 @@ class Method:
     attention: what the network gets as the keyword `attention`, if anything.
     chance: the loss of a network that guesses, as a function of a character's and num_heads.
     num_classes: a function of dataset.Facts, for `build` and `loss`.
+    offered: whether a new training may be asked for it on the command line.
     """
     build: Callable = build_heads
     loss: Callable | None = None
@@ -106,6 +107,7 @@ class Method:
     attention: Attention | None = None
     chance: Callable = lambda loss, num_heads: loss
     num_classes: Callable = lambda facts: facts.num_classes
+    offered: bool = True
 
 
 METHODS = {
@@ -113,7 +115,7 @@ METHODS = {
     'vector': Method(build_vector, vector_loss,  # Method 1
                      chance=lambda loss, num_heads: loss + math.log(num_heads)),
     'attention': Method(attention=Attention(112, 3)),
-    'fine_attention': Method(attention=Attention(224, 3)),  # of older checkpoints
+    'fine_attention': Method(attention=Attention(224, 3), offered=False),  # of older checkpoints
     'wide_attention': Method(attention=Attention(224, 6)),
     'ctc': Method(ctc.ctc_build, ctc.ctc_loss, ctc.ctc_decode,  # columns, not characters
                   num_classes=lambda facts: len(facts.alphabet)),

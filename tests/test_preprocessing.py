@@ -50,32 +50,13 @@ def test_a_distorted_picture_is_the_picture_moved_stretched_slanted():
         np.testing.assert_allclose(part.mean((1, 2)), 0, atol=1e-3)  # the centre stays
 
 
-def test_what_pictures_of_ones_own_need():
-    """Leaning, strokes, blur, noise and negatives, each alone, up to its limit."""
+def test_lines_lean():
+    """Leaning lines, up to the limit."""
     rows, columns = np.mgrid[:224, :224].astype(np.float32)
     leaning = (distorted(np.stack([rows] * 20), lean=0.05) - rows)[:, 40:-40, 40:-40]
     rise = np.diff(leaning, axis=2)
     np.testing.assert_allclose(rise, rise[:, :1, :1] * np.ones_like(rise), atol=1e-3)
     assert 0.025 < abs(rise).max() <= 0.05 + 1e-3
-
-    dot = np.full([40, 224, 224], -1, np.float32)
-    dot[:, 100, 100] = 1
-    wider = distorted(dot, stroke=1.0)  # a light dot grows to 3x3, or vanishes
-    np.testing.assert_allclose(wider[:, 99, 99], wider[:, 101, 100], atol=1e-6)
-    np.testing.assert_allclose(wider[:, 98, 98], -1, atol=1e-6)
-    assert (wider[:, 99, 99] > -1).sum() + (wider[:, 100, 100] < 1).sum() == 40
-    assert wider[:, 99, 99].max() > 0.5 and wider[:, 100, 100].min() < -0.5
-
-    blurred = distorted(dot, blur=1.0)
-    np.testing.assert_allclose(blurred.sum((1, 2)), dot.sum((1, 2)), rtol=1e-4)
-    assert blurred[:, 100, 100].min() < 0 and (blurred[:, 103, 100] == -1).all()
-
-    noise = distorted(0 * dot, noise=0.5).std((1, 2))
-    assert 0.4 < noise.max() <= 0.51 and noise.min() < 0.1
-
-    negatives = distorted(dot, invert=0.5)[:, 100, 100]
-    assert set(np.round(negatives)) == {-1, 1} and 8 < (negatives < 0).sum() < 32
-    assert (distorted(dot, invert=1.0)[:, 100, 100] < 0).all()
 
 
 def test_without_distortion_the_pictures_are_the_same_tensor():

@@ -22,19 +22,19 @@ def parse(doc):
     parser.add_argument('--recipe', choices=recipes.NAMES,
                         help='default: for captchas of gen_captcha.py; post: initial values, '
                              'learning rate, dropout, input and pictures as in the post; own: for '
-                             'pictures of your own, more distorted, and those with light ink '
-                             'shown as negatives; fine_tune: for --init-from, distorted as much, '
-                             'a third of the rate, input and method of the checkpoint (default: '
-                             'default, with --init-from fine_tune)')
-    parser.add_argument('--method', choices=METHODS,
+                             'your own pictures: stronger distortion, light-on-dark pictures '
+                             'inverted; fine_tune: for --init-from: the same distortion, a third '
+                             'of the rate, input and method of the checkpoint (default: default, '
+                             "with --init-from fine_tune; resumed, the checkpoint's)")
+    parser.add_argument('--method', choices=[
+                            name for name, method in METHODS.items() if method.offered],
                         help='heads: a head for each character, Method 2 of the post; vector: one '
                              'long head for all of them, Method 1; attention: heads that share '
                              'their weights and look for their character, small_cnn only; '
-                             'fine_attention: the same on a map twice as wide; wide_attention: '
-                             'that, and each head sees the whole text, best for long texts '
+                             'wide_attention: the same on a map twice as wide, where each head '
+                             'sees the whole text, best for long texts; ctc: line_cnn only '
                              '(default: as the recipe says, small_cnn an attention but with '
-                             "--recipe post; resumed, the checkpoint's; with --init-from the "
-                             "checkpoint's, but wide_attention in place of fine_attention)")
+                             "--recipe post; resumed or with --init-from the checkpoint's)")
     parser.add_argument('--steps', type=console.positive_int,
                         help=f'iterations in all (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps})')

@@ -1,7 +1,7 @@
 """What happens to captcha pictures in the graph, between the record and the network."""
 import tensorflow.compat.v1 as tf
 
-EVERY = 4  # rows and columns from one pixel to the next of those that tell ink from paper
+EVERY = 4  # sampling stride of the light-ink test, in pixels
 FAR = 4  # pixels of 224 that a picture is moved by to be read once more
 VIEWS = ((0, 0), (FAR, FAR), (-FAR, -FAR), (FAR, -FAR), (-FAR, FAR))  # rows down, columns right
 
@@ -23,13 +23,8 @@ def network_input(x, standardize, dark_ink=False):
         some = image[:, ::EVERY, ::EVERY]  # [batch, 56, 56, 1]
         some -= tf.reduce_mean(some, [1, 2, 3], keepdims=True)
         skewed = tf.reduce_mean(some ** 3, [1, 2, 3], keepdims=True)  # above 0: light ink
-        image *= minus_where(skewed > 0)
+        image *= 1 - 2 * tf.cast(skewed > 0, tf.float32)
     return image
-
-
-def minus_where(condition):
-    """-1 where a tensor of booleans is true, 1 elsewhere: float32 of its shape."""
-    return 1 - 2 * tf.cast(condition, tf.float32)
 
 
 def views(images, count):
@@ -53,29 +48,11 @@ def distort(images, distortion, size=None):
       distortion: a recipes.Distortion, how much at most; None: leave them as they are.
       size: (height, width) of the results, for a network that shrinks what it gets: the fewer
         pixels, the faster; None: as they are.
-    Returns: float32 [batch, *size, 1]; what comes in from outside repeats the border. What
-      the distortion has as 0 adds no operation.
+    Returns: float32 [batch, *size, 1]; what comes in from outside repeats the border.
     """
     if distortion is None:
         return images
-
-    batch = tf.shape(images)[0]
-
-    def up_to(limit, low=-1):
-        return tf.random.uniform([batch, 1, 1, 1], low * limit, limit)
-    net = move(images, distortion, size or images.shape[1:3].as_list())
-    if distortion.stroke:
-        amount = up_to(distortion.stroke)
-        sign = minus_where(amount < 0)
-        lightest = sign * tf.nn.max_pool2d(sign * net, 3, 1, 'SAME')  # or the darkest
-        net += abs(amount) * (lightest - net)
-    if distortion.blur:
-        net += up_to(distortion.blur, 0) * (tf.nn.avg_pool2d(net, 5, 1, 'SAME') - net)
-    if distortion.noise:
-        net += up_to(distortion.noise, 0) * tf.random.normal(tf.shape(net))
-    if distortion.invert:
-        net *= minus_where(up_to(1.0, 0) < distortion.invert)
-    return net
+    return move(images, distortion, size or images.shape[1:3].as_list())
 
 
 def move(images, distortion, size):

@@ -26,10 +26,6 @@ class Distortion:
     scale: float = 0.08  # of the width and of the height
     shear: float = 0.1  # pixels to the side for each one down
     lean: float = 0.0  # pixels down for each one to the side
-    stroke: float = 0.0  # 1 widens or narrows each stroke by a pixel of 224 on either side
-    blur: float = 0.0  # 1 replaces each pixel by the mean of the 5x5 around it
-    noise: float = 0.0  # standard deviation, of values -1 ... 1
-    invert: float = 0.0  # share of the pictures that are shown as negatives
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,5 +208,6 @@ def from_json(fields):
 
 
 def distortion_from(fields):
-    """A Distortion of {name: value}; what was added since was 0 then."""
-    return dataclasses.replace(Distortion(0, 0, 0), **fields)
+    """A Distortion of {name: value}; what was added since was 0 then, what has gone since is left."""
+    known = {field.name for field in dataclasses.fields(Distortion)} & {*fields}
+    return dataclasses.replace(Distortion(0, 0, 0), **{name: fields[name] for name in known})

@@ -14,6 +14,7 @@ ends all. However this ends, the processes end with it. docs/cluster.md says mor
 import argparse
 import contextlib
 import json
+import math
 import os
 import shlex
 import signal
@@ -143,32 +144,45 @@ def launch(command, cluster):
 
 
 def wait(processes):
-    """Wait until all have ended; a signal is passed on to the chief.
+    """Wait until all have ended; a signal is passed on to the chief, and so is a failure.
 
-    Returns: the first exit status that is not 0, the chief's first; else 0.
+    Returns: the exit status of the first that failed; else the chief's.
     """
     chief = processes['chief', 0]
+    first, deadline = 0, math.inf  # status of the first that failed; when the others are killed
     with console.stop_signals(None) as stop:
-        told, deadline, first = False, None, 0
+        told = False  # whether the chief has been sent the signal
         while any(process.poll() is None for process in processes.values()):
             time.sleep(0.1)
             if stop.signal and not told:
                 chief.send_signal(stop.signal)
                 told = True
-            failed = [task for task, process in processes.items() if process.poll()]
-            if deadline is None and (failed or chief.poll() is not None):
-                deadline = time.monotonic() + (PARTING if chief.poll() == 0 or told else 0)
-                first = processes[failed[0]].returncode if failed and not told else 0
-                if failed and failed[0][0] != 'chief':  # the chief saves what is done so far
-                    console.say(f'{name_of(*failed[0])} ended with status '
-                                f'{processes[failed[0]].returncode}; stopping the others')
-                    chief.send_signal(signal.SIGTERM)
-                    deadline = time.monotonic() + PARTING
-            if deadline is not None and time.monotonic() > deadline:
+            if deadline == math.inf:
+                first, deadline = first_end(processes, told)
+            if time.monotonic() > deadline:
                 break
     codes = [first, chief.poll(), *(process.poll() for process in processes.values())]
     status = next((code for code in codes if code or code is None), 0)
     return 1 if status is None else 128 - status if status < 0 else status
+
+
+def first_end(processes, told):
+    """Whether the end of all has begun, by the chief's end or a failure of another.
+
+    Args: told: whether the chief has been sent a signal, so that no end is a failure.
+    Returns: exit status of the first that failed, and when the others are killed; inf: not yet.
+    """
+    chief, now = processes['chief', 0], time.monotonic()
+    failed = next((task for task, process in processes.items() if process.poll()), None)
+    if failed is None and chief.poll() is None:
+        return 0, math.inf
+    first = processes[failed].returncode if failed and not told else 0
+    if failed and failed[0] != 'chief':  # the chief saves what is done so far
+        console.say(f'{name_of(*failed)} ended with status {processes[failed].returncode}; '
+                    'stopping the others')
+        chief.send_signal(signal.SIGTERM)
+        return first, now + PARTING
+    return first, now + (PARTING if chief.poll() == 0 or told else 0)
 
 
 def main():
