@@ -23,7 +23,7 @@ import captcha_lite
 from nets import methods, nets_factory
 from support import export
 from support.captcha import dataset, graph_pictures, models, reader, recipes
-from support.common import pictures
+from support.common import checkpoints, pictures
 from support.digits import photographs
 
 CAPTCHAS = sorted(os.path.join(ROOT, 'samples', 'captchas', name)
@@ -34,10 +34,10 @@ TEXTS = [os.path.basename(path)[:4] for path in CAPTCHAS]
 def random_network(folder, network, method, facts):
     """Write a checkpoint with random weights and return its folder."""
     recipe = recipes.Recipe(network=network, method=method, standardize=True)
-    tf.reset_default_graph()
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(3)
-        models.note_about(recipe, facts)
+        checkpoints.note_about({'recipe': recipes.to_json(recipe),
+                                'dataset': dataset.to_json(facts)})
         nets_factory.get_network_fn(
             network, num_classes=methods.METHODS[method].num_classes(facts), method=method,
             num_heads=facts.heads, initialization='he')(tf.zeros([1, 224, 224, 1]))
