@@ -10,7 +10,8 @@ Writes:   captcha/test.tfrecords and captcha/train.tfrecords, 50 kB a picture: `
 Takes:    half a minute for 40,000 pictures on two cores; all cores convert
 
 No text of the test set occurs in the training set: such pictures are left out and counted, so
-what is measured on the test set was never seen, not even with other noise.
+what is measured on the test set was never seen, not even with other noise. Where that would cost a
+tenth of the training pictures, because there are few texts, only equal pictures are left out.
 """
 import contextlib
 import glob
@@ -33,6 +34,8 @@ OUT = os.path.dirname(dataset.TRAIN_FILE)
 # --- data
 _NUM_TEST = 500  # pictures of the test set
 _RANDOM_SEED = 0  # of the shuffle that splits the files
+SPLITS = 'text', 'picture'  # what no two sets share
+COSTLY = 0.1  # share of the training pictures from which on a split by text is not made
 
 
 def int64_feature(value):
@@ -60,7 +63,7 @@ def image_to_tfexample(image_data, label0, label1=None, label2=None, label3=None
     return tf.train.Example(features=tf.train.Features(feature=features))
 
 
-def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None):
+def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None, split_by=None):
     """Write test.tfrecords, train.tfrecords and dataset.json, all of them or none.
 
     Args:
@@ -69,6 +72,7 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
       num_test: pictures of the test set.
       wanted: labels.Wanted, what is known of the texts.
       shards: files of the training set, one after the other gets a picture; None: train.tfrecords.
+      split_by: one of SPLITS; None: by text unless that leaves too many pictures out.
     Returns: [(name, why)] of the files that could not be used.
     """
     if not os.path.isdir(folder):
@@ -81,7 +85,10 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
     print(f'{folder}: {len(labelled):,} pictures, {facts}; '
           f'{os.path.relpath(path, folder)} is read as {text}')
     random.Random(_RANDOM_SEED).shuffle(labelled)  # of a sorted list: the same split everywhere
-    test_texts, left_out, written = set(), 0, {'test': 0, 'train': 0}
+    cost = share_left_out(labelled, num_test)
+    split_by = split_by or ('text' if cost < COSTLY else 'picture')
+    in_test, left_out, written = set(), 0, {'test': 0, 'train': 0}
+    trained, every = set(), set().union(*(text for _, text in labelled))  # characters
     with contextlib.ExitStack() as stack:
         facts_part = stack.enter_context(files.whole_file(os.path.join(out, dataset.FACTS_NAME)))
         parts = {split: [stack.enter_context(files.whole_file(path)) for path in paths]
@@ -98,14 +105,16 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
             except console.UserError as problem:
                 bad.append((os.path.basename(path), str(problem)))
                 continue
+            what = text if split_by == 'text' else hash(image.tobytes())
             if written['test'] < num_test:
                 split = 'test'
-                test_texts.add(text)
-            elif text in test_texts:
+                in_test.add(what)
+            elif what in in_test:
                 left_out += 1
                 continue
             else:
                 split = 'train'
+                trained |= set(text)
             example = image_to_tfexample(image.tobytes(), *facts.labels_of(text))
             writer = writers[split][written[split] % len(writers[split])]
             writer.write(example.SerializeToString())
@@ -113,15 +122,29 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
         check_enough(folder, sum(written.values()), num_test, bad, wanted, written['train'])
         check_shards(shards, written['train'])
         dataset.write_facts(facts_part, facts, {
-            'train': written['train'], 'test': written['test'],
+            'train': written['train'], 'test': written['test'], 'split': split_by,
             'left_out_because_text_is_in_test': left_out, 'unusable_files': len(bad),
             'seed': _RANDOM_SEED})
         all_take_their_names = stack.pop_all()
     with console.signals_later():  # or some of them would be the old ones
         all_take_their_names.close()
     print(f'{out}: {written["test"]} test records, {written["train"]} training records, '
-          f'{left_out} pictures left out because their text is in the test set')
+          f'{left_out} pictures left out because '
+          f'{"their text" if split_by == "text" else "an equal one"} is in the test set')
+    if split_by == 'picture':
+        print(f'split by picture: a text may be in both sets, for a split by text would leave out '
+              f'{cost:.0%} of the training pictures; --split text makes it')
+    if every - trained:
+        print(f'not in the training set: {" ".join(sorted(every - trained))}; a network cannot '
+              'learn them; take a smaller --num-test, or more pictures')
     return bad
+
+
+def share_left_out(labelled, num_test):
+    """The share of the pictures after the first `num_test` whose text is among theirs."""
+    texts = {text for _, text in labelled[:num_test]}
+    rest = [text for _, text in labelled[num_test:]]
+    return sum(text in texts for text in rest) / len(rest)
 
 
 def check_enough(folder, usable, num_test, bad, wanted, train=None):
@@ -132,7 +155,7 @@ def check_enough(folder, usable, num_test, bad, wanted, train=None):
     if bad:
         found += f' ({len(bad)} files cannot be used, the first: {bad[0][0]}: {bad[0][1]})'
     elif train == 0:
-        found += ' whose texts all occur in the test set'
+        found += ' whose texts all occur in the test set; split them with --split picture'
     draw = f', or draw them with: {draw_command(folder, wanted)}'  # not among a user's own
     raise console.UserError(
         f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
@@ -183,8 +206,9 @@ def main():
     parser.add_argument('--num-test', type=console.positive_int, default=_NUM_TEST,
                         help='pictures of the test set (default: %(default)s)')
     parser.add_argument('--labels', metavar='FILE',
-                        help='a CSV or TSV with a file name and its text a line (default: the '
-                             'text is the file name up to the first _ - . or blank)')
+                        help='a CSV or TSV with a file name and its text a line; folders: the text '
+                             'is the name of the folder that a picture lies in (default: the file '
+                             'name up to the first _ - . or blank)')
     parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
                         help='characters of a text, such as 5 or 4-6; others are not used '
                              '(default: what is found)')
@@ -195,6 +219,9 @@ def main():
                             help='the same, any characters; their order is that of the classes')
     parser.add_argument('--ignore-case', action='store_true',
                         help='take small letters for capitals, or as --alphabet has them')
+    parser.add_argument('--split', choices=SPLITS,
+                        help='text: no text in both sets; picture: no picture in both sets '
+                             '(default: text, but picture where that would leave out a tenth)')
     parser.add_argument('--shards', type=console.positive_int, metavar='N',
                         help='write the training records into N files, for several machines '
                              '(default: into one)')
@@ -226,7 +253,7 @@ def main():
                            args.length, args.ignore_case, args.pictures)
     try:
         with files.alone(args.out, 'conversion'):
-            bad = convert(args.images, args.out, args.num_test, wanted, args.shards)
+            bad = convert(args.images, args.out, args.num_test, wanted, args.shards, args.split)
             for path in others:  # of another number of shards: two training sets would be too many
                 os.remove(path)
     except tf.errors.OpError as error:  # TFRecordWriter's own way to say: disk full

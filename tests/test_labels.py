@@ -50,7 +50,7 @@ def test_what_is_no_picture_is_named(tmp_path):
     texts, bad, _ = found(folder)
     assert texts == {'0782.png': '0782'}
     assert bad == {'_1.png': 'has no text before the first _ - . or blank',
-                   'notes.txt': 'is no picture, by its name', '0001.png': 'is no file'}
+                   'notes.txt': 'is not a picture, by its name', '0001.png': 'is not a file'}
     assert found(fill(tmp_path / 'none', [])) == ({}, {}, None)
 
 
@@ -172,7 +172,7 @@ def test_records_in_the_folder_itself_are_not_taken_for_pictures(tmp_path):
     own = ['dataset.json', 'test.tfrecords', 'train.tfrecords', 'train-00001-of-00002.tfrecords']
     folder = fill(tmp_path / 'a', ['0782.png', 'other.tfrecords', *own])
     assert found(folder)[:2] == ({'0782.png': '0782'},
-                                 {'other.tfrecords': 'is no picture, by its name'})
+                                 {'other.tfrecords': 'is not a picture, by its name'})
 
 
 def test_a_folder_of_links_and_a_link_to_the_folder(tmp_path):
@@ -222,3 +222,75 @@ def test_names_from_a_mac_are_read_as_they_are_typed(tmp_path):
 def test_ignoring_case_changes_no_length(tmp_path):
     folder = fill(tmp_path / 'a', ['straße.png'])
     assert found(folder, ignore_case=True)[0] == {'straße.png': 'STRAßE'}
+
+
+def test_a_character_of_the_alphabet_separates_nothing(tmp_path):
+    folder = fill(tmp_path / 'a', ['8-3=_a.png', '12+4=_b.png', '0x7=_c.png'])
+    texts, bad, _ = found(folder, alphabet='0123456789+-x=')
+    assert (sorted(texts.values()), bad) == (['0x7=', '12+4=', '8-3='], {})
+    with pytest.raises(UserError, match=r'8-3=_a.png: .*found 8, though .* if it is 8-3=, name '
+                                        r"all .*--alphabet, such as 0123456789-, or .*--labels"):
+        found(folder)
+
+
+def test_another_separator_after_the_text_is_no_sign(tmp_path):
+    texts, _, _ = found(fill(tmp_path / 'a', ['0782-2.png', '1234_1.png', '5678_2.png']))
+    assert sorted(texts.values()) == ['0782', '1234', '5678']
+
+
+@pytest.mark.parametrize('name', ['{:06d}.png', 'captcha{}.jpg', 'IMG_{:04d}.jpg', '{}.png'])
+def test_names_that_only_count_are_no_texts(tmp_path, name):
+    with pytest.raises(UserError, match='found 120 that only count.*--labels.*--length'):
+        found(fill(tmp_path / 'a', [name.format(k) for k in range(3, 123)]))
+
+
+def test_numbers_of_captchas_are_texts(tmp_path):
+    texts, _, _ = found(fill(tmp_path / 'a', [f'{37 * k % 10000:04d}.png' for k in range(150)]))
+    assert len(texts) == 150
+    texts, _, _ = found(fill(tmp_path / 'b', [f'{k:04d}.png' for k in range(150)]),
+                        lengths=(4, 4))
+    assert len(texts) == 150
+
+
+def test_zeros_that_a_spreadsheet_took_are_asked_for(tmp_path):
+    names = [f'{k:02d}.png' for k in range(25)]
+    lines = 'file,text\n' + ''.join(f'{name},{397 if k < 3 else 1234 + k}\n'
+                                    for k, name in enumerate(names))
+    folder, path = with_list(tmp_path, lines, names)
+    with pytest.raises(UserError, match='found none, and 397 for 00.png.*--length 4, .*--length 3-4'):
+        found(folder, labels_file=path)
+    texts, _, _ = found(folder, labels_file=path, lengths=(4, 4))
+    assert sorted(texts.values())[0] == '0397'
+    texts, _, facts = found(folder, labels_file=path, lengths=(3, 4))
+    assert (sorted(texts.values())[-1], facts.shortest) == ('397', 3)
+
+
+def test_numbers_of_copies_are_no_text(tmp_path):
+    texts, _, facts = found(fill(tmp_path / 'a', ['0037(1).jpg', '0037.jpg', '1234 (2).jpg']))
+    assert sorted(texts.values()) == ['0037', '0037', '1234'] and facts.alphabet == '0123456789'
+
+
+def test_full_width_letters_and_digits_are_ordinary_ones(tmp_path, capsys):
+    texts, _, facts = found(fill(tmp_path / 'a', ['０７８2_1.png', 'ＡB12_2.png', '验证_3.png']),
+                            lengths=None)
+    assert sorted(texts.values()) == ['0782', 'AB12', '验证']
+    assert capsys.readouterr().out.count('full-width letters and digits are read') == 1
+
+
+def test_folders_may_be_named_by_the_text(tmp_path):
+    for path in 'a/3/IMG_1.png', 'a/3/IMG_2.png', 'a/more/7/x.png', 'a/lost.png':
+        os.makedirs(os.path.dirname(tmp_path / path), exist_ok=True)
+        (tmp_path / path).write_bytes(b'')
+    texts, bad, _ = found(str(tmp_path / 'a'), labels_file=labels.FOLDERS)
+    assert sorted(texts.values()) == ['3', '3', '7']
+    assert bad == {'lost.png': 'lies in no folder that is named by its text'}
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'gbk'])
+@pytest.mark.parametrize('sign', [',', '\t', ';', ' '])
+def test_lists_as_people_save_them(tmp_path, encoding, sign):
+    folder, path = with_list(tmp_path, '', ['a.png', 'b.png'])
+    with open(path, 'w', encoding=encoding) as file:
+        file.write(f'a.png{sign}验证\nb.png{sign}码字\n')
+    texts, _, _ = found(folder, labels_file=path)
+    assert sorted(texts.values()) == ['码字', '验证']

@@ -48,12 +48,6 @@ def test_no_program_is_started_for_a_picture(tmp_path, monkeypatch):
         pictures.open_picture(tmp_path / 'a.eps')
 
 
-def test_the_first_frame_of_an_animation(tmp_path):
-    frames = [Image.new('L', (20, 10), value) for value in (40, 200)]
-    frames[0].save(tmp_path / 'a.gif', save_all=True, append_images=frames[1:])
-    assert np.asarray(pictures.open_picture(tmp_path / 'a.gif').convert('L')).max() == 40
-
-
 @pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'I;16', 'F', 'CMYK', 'YCbCr'])
 def test_modes(tmp_path, mode):
     path = tmp_path / ('a.tif' if mode in ('F', 'CMYK', 'YCbCr') else 'a.png')
@@ -205,3 +199,19 @@ def test_many_pictures_come_in_order_with_the_bad_ones_between(tmp_path):
     with pytest.raises(UserError, match='70.png: expected a picture'):
         found.pop(70).result()
     assert [int(load.result()[0, 0]) for load in found] == [k for k in range(200) if k != 70]
+
+
+@pytest.mark.parametrize('ending', ['gif', 'png', 'webp'])
+@pytest.mark.parametrize('paper, ink', [('white', 'black'), ('black', 'white')])
+def test_an_animation_shows_the_ink_of_all_its_frames(tmp_path, ending, paper, ink):
+    frames = []
+    for k in range(4):  # each shows a quarter
+        frame = Image.new('RGB', (80, 20), paper)
+        frame.paste(ink, (20 * k + 5, 5, 20 * k + 15, 15))
+        frames.append(frame)
+    path = tmp_path / f'0782.{ending}'
+    options = {'lossless': True} if ending == 'webp' else {}
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=50, **options)
+    seen = np.asarray(pictures.open_picture(path).convert('L'))
+    is_ink = (seen > 127) == (ink == 'white')
+    assert is_ink.sum() == 4 * 100 and is_ink[10, [10, 30, 50, 70]].all()

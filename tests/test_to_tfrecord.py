@@ -58,6 +58,7 @@ def test_the_split_is_the_sorted_list_shuffled_with_seed_0(thirty, tmp_path):
     facts = json.loads((tmp_path / 'out' / 'dataset.json').read_text())
     assert re.fullmatch('[0-9a-f]{8}', facts.pop('crc32'))
     assert facts == {'charset': '0123456789', 'lengths': [4, 4], 'train': 22, 'test': 8, 'seed': 0,
+                     'split': 'text',
                      'left_out_because_text_is_in_test': 0, 'unusable_files': 0}
     assert sorted(os.listdir(tmp_path / 'out')) == ['dataset.json', 'test.tfrecords',
                                                     'train.tfrecords']
@@ -317,3 +318,32 @@ def test_records_of_lines_keep_the_pictures_proportions(tmp_path):
     ink = image < 128
     assert abs(ink.any(axis=1).sum() - 3 * ink.any(axis=0).sum()) < 12  # a square, 3 times as high
     assert dataset.read_facts(str(tmp_path / 'out')).pictures == 'line'
+
+
+def few_texts(tmp_path, texts, number):
+    """A folder of pictures of few texts, each of another grey; the first two are equal."""
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for k in range(number):
+        grey(folder / f'{texts[k % len(texts)]}_{k:03d}.png', max(1, k))
+    return str(folder)
+
+
+def test_few_texts_are_split_by_picture(tmp_path, capsys):
+    folder = few_texts(tmp_path, '0123456789', 60)
+    to_tfrecord.convert(folder, str(tmp_path / 'out'), 20)
+    said = capsys.readouterr().out
+    assert 'split by picture: a text may be in both sets' in said and '--split text' in said
+    test, train = (read(tmp_path / 'out' / f'{split}.tfrecords') for split in ('test', 'train'))
+    assert len(test) == 20 and len(train) in (39, 40)
+    assert not {pixel for _, pixel in test} & {pixel for _, pixel in train}
+    assert json.loads((tmp_path / 'out' / 'dataset.json').read_text())['split'] == 'picture'
+
+
+def test_a_split_by_text_can_be_asked_for_and_names_what_is_not_trained(tmp_path, capsys):
+    folder = few_texts(tmp_path, '0123456789', 60)
+    to_tfrecord.convert(folder, str(tmp_path / 'out'), 4, split_by='text')
+    test, train = (read(tmp_path / 'out' / f'{split}.tfrecords') for split in ('test', 'train'))
+    missing = {text for text, _ in test}
+    assert not missing & {text for text, _ in train} and len(train) == 60 - 6 * len(missing)
+    assert f'not in the training set: {" ".join(sorted(missing))}; ' in capsys.readouterr().out

@@ -4,17 +4,21 @@ What is found decides the data set's facts, so what looks like an accident (one 
 thousands of short ones, one letter that occurs once) is refused until the user says what is meant.
 """
 import collections
+import contextlib
 import csv
 import dataclasses
 import itertools
 import os
 import re
 import shlex
+import unicodedata
 
 from support.captcha import dataset
 from support.common.console import UserError, composed
 
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
+COPY = re.compile(r'\s*\(\d+\)$')  # how systems name a second file of a name: 0037(1).jpg
+FOLDERS = 'folders'  # in place of a list: the folder that a picture lies in is named by its text
 NO_PICTURES = ('.csv', '.html', '.json', '.md', '.py', '.tfrecords', '.tsv', '.txt', '.xml', '.zip')
 SYSTEM_FILES = 'Thumbs.db', 'desktop.ini'  # Windows' own, as names with a leading dot are others'
 OWN_FILES = re.compile(  # what to_tfrecord.py may have written into the same folder
@@ -23,21 +27,33 @@ OWN_FILES = re.compile(  # what to_tfrecord.py may have written into the same fo
 RARE_LENGTH = 0.01
 # ... a character that occurs at most this share as often as the mean one, where that one is common
 RARE_CHARACTER, COMMON = 0.02, 5
+# ... names that count upwards, or digits of several lengths without a leading zero, of so many
+COUNTED, WITHOUT_ZERO = 100, 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
     """What the user says about the texts; None: to be found out."""
-    labels_file: str | None = None  # CSV or TSV, a file name and a text a line; None: file names
+    labels_file: str | None = None  # a list of names and texts; FOLDERS; None: file names
     alphabet: str | None = None
     lengths: tuple[int, int] | None = None  # (shortest, longest) in characters
     ignore_case: bool = False
     pictures: str = 'post'  # how they become records: one of dataset.PICTURES
 
 
-def label_text(name):
-    """'0782_000123.jpg' -> '0782': the file name up to the first _ - . or blank."""
-    return SEPARATORS.split(name, maxsplit=1)[0]
+def label_text(name, alphabet=''):
+    """'0782_000123.jpg' -> '0782': the file name up to the first _ - . or blank.
+
+    What is of the alphabet separates nothing: '8-3=_a.png' -> '8-3=' where it has a '-'.
+    """
+    return parts_of(name, alphabet)[0]
+
+
+def parts_of(name, alphabet=''):
+    """A file name without its ending, as it is separated: ['0782', '_', '000123']."""
+    stem = COPY.sub('', os.path.splitext(name)[0])
+    separator = ''.join(re.escape(c) for c in '_-.' if c not in alphabet)
+    return re.split(rf'([{separator}\s])', stem)
 
 
 def find_pictures(folder, wanted=Wanted()):
@@ -51,10 +67,18 @@ def find_pictures(folder, wanted=Wanted()):
     Raises: UserError if the list of labels is unusable or a text looks like an accident.
     """
     if wanted.labels_file is None:
-        texts, bad = texts_of_names(folder)
+        texts, bad = texts_of_names(folder, wanted)
+    elif wanted.labels_file == FOLDERS:
+        texts, bad = texts_of_folders(folder)
     else:
         texts, bad = texts_of_list(folder, wanted.labels_file)
-    texts = {name: same_case(composed(text), wanted) for name, text in sorted(texts.items())}
+        texts = with_zeros(texts, wanted)
+    wide = next((text for text in texts.values() if text != half_width(text)), None)
+    if wide:
+        print(f'{folder}: full-width letters and digits are read as others are: {wide} as '
+              f'{half_width(wide)}')
+    texts = {name: same_case(composed(half_width(text)), wanted)
+             for name, text in sorted(texts.items())}
     usable = {}
     for name, text in texts.items():
         if not text:
@@ -90,16 +114,95 @@ def same_case(text, wanted):
     return ''.join(c if c in alphabet else other.get(c, c) for c in text)
 
 
-def texts_of_names(folder):
+def half_width(text):
+    """A text whose full-width letters and digits, as Chinese keyboards type them, are ordinary."""
+    return ''.join(unicodedata.normalize('NFKC', c)
+                   if c.isalnum() and unicodedata.east_asian_width(c) == 'F' else c for c in text)
+
+
+def with_zeros(texts, wanted):
+    """{name: text} of a list, numbers filled up with zeros to --length if it is one.
+
+    Raises: UserError for numbers that look as if a spreadsheet had taken their zeros.
+    """
+    if not all(text.isdigit() for text in texts.values()):
+        return texts
+    lengths = {len(text) for text in texts.values()}
+    if wanted.lengths:
+        shortest, longest = wanted.lengths
+        return {name: text.zfill(longest) if shortest == longest else text
+                for name, text in texts.items()}
+    if len(lengths) > 1 and len(texts) >= WITHOUT_ZERO and not any(
+            text.startswith('0') for text in texts.values()):
+        name, text = min(texts.items(), key=lambda item: len(item[1]))
+        raise UserError(f'{wanted.labels_file}: expected some numbers that begin with 0, found '
+                        f'none, and {text} for {name}, as a spreadsheet leaves of 0{text}; fill '
+                        f'them up with --length {max(lengths)}, or take them as they are with '
+                        f'--length {dataset.range_name(min(lengths), max(lengths))}')
+    return texts
+
+
+def refuse_signs_that_separate(folder, names):
+    """Raise a UserError if a text of several file names seems to have a separator in it.
+
+    What stands last, before the running number, separates most names; another one before it is
+    likelier a sign of the text: '8-3=_00012'.
+    """
+    parts = {name: parts_of(name) for name in names}
+    last = collections.Counter(one[-2] for one in parts.values() if len(one) > 1)
+    usual = last.most_common(1)[0][0] if last else ''
+    for name, one in parts.items():
+        if len(one) > 3 and one[1] != usual and usual in one[3::2]:
+            text = ''.join(one[:one[1:].index(usual) + 1])
+            raise UserError(
+                f'{os.path.join(folder, name)}: expected a text that ends at the first _ - . or '
+                f'blank, found {one[0]}, though {usual!r} ends most texts; if it is {text}, name '
+                f'all characters with --alphabet, such as {shlex.quote("0123456789" + one[1])}, or '
+                'give a list with --labels')
+
+
+def refuse_running_numbers(folder, names):
+    """Raise a UserError if file names only count, or all begin alike: they hold no texts."""
+    stems = [os.path.splitext(name)[0] for name in names]
+    if len(stems) < COUNTED:
+        return
+    numbers = [re.fullmatch(r'(\D*)(\d+)', stem) for stem in stems]
+    counted = all(numbers) and len({number[1] for number in numbers}) == 1
+    values = {int(number[2]) for number in numbers} if counted else set()
+    if (counted and len(values) == len(stems) > 0.9 * (max(values) - min(values))
+            or len({label_text(name) for name in names}) == 1):
+        raise UserError(f'{folder}: expected file names that begin with their texts, found '
+                        f'{len(names)} that only count, such as {min(names)}; give a list of names '
+                        'and texts with --labels, or say that they are texts with --length')
+
+
+def texts_of_folders(folder):
+    """({path: text}, [(name, why)]) of pictures in folders that are named by their texts."""
+    texts, bad = {}, []
+    for path in files_below(folder):
+        if os.sep not in path:
+            bad.append((path, 'lies in no folder that is named by its text'))
+        elif path.lower().endswith(NO_PICTURES):
+            bad.append((path, 'is not a picture, by its name'))
+        else:
+            texts[path] = os.path.basename(os.path.dirname(path))
+    return texts, bad
+
+
+def texts_of_names(folder, wanted):
     """({file name: text}, [(name, why)]) of a folder whose file names begin with the text."""
     texts, bad = {}, []
     for name in visible(folder):
         if not os.path.isfile(os.path.join(folder, name)):
-            bad.append((name, 'is no file'))
+            bad.append((name, 'is not a file'))
         elif name.lower().endswith(NO_PICTURES):
-            bad.append((name, 'is no picture, by its name'))
+            bad.append((name, 'is not a picture, by its name'))
         else:
-            texts[name] = label_text(name)
+            texts[name] = label_text(name, wanted.alphabet or '')
+    if not wanted.alphabet:
+        refuse_signs_that_separate(folder, texts)
+        if not wanted.lengths:
+            refuse_running_numbers(folder, texts)
     return texts, bad
 
 
@@ -167,11 +270,15 @@ def path_inside(folder, name):
 
 
 def read_list(folder, labels_file):
-    """Yield (line number, file name, text) of a CSV or TSV, but for a first line of headings."""
+    """Yield (line number, file name, text) of a list, but for a first line of headings.
+
+    Names and texts stand apart by tabs, commas or semicolons, or else by blanks; in UTF-8 or, as
+    Chinese Windows saves them, in GBK.
+    """
     try:
-        with open(labels_file, encoding='utf-8-sig', newline='') as file:
+        with open(labels_file, encoding=encoding_of(labels_file), newline='') as file:
             first = file.readline()
-            delimiter = max('\t,;', key=first.count)
+            delimiter = max('\t,;', key=first.count) if re.search('[\t,;]', first) else ' '
             rows = csv.reader(itertools.chain([first], file), delimiter=delimiter,
                               skipinitialspace=True)
             for number, row in enumerate(rows, 1):
@@ -197,6 +304,17 @@ def read_list(folder, labels_file):
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f'{labels_file}: expected a CSV or TSV file in UTF-8, found {error}; '
                         'save it so, or name another with --labels') from error
+
+
+def encoding_of(path):
+    """UTF-8, or GBK where the bytes are of no other; UTF-8 also if they are of neither."""
+    with open(path, 'rb') as file:
+        content = file.read()
+    for encoding in 'utf-8-sig', 'gbk':
+        with contextlib.suppress(UnicodeDecodeError):
+            content.decode(encoding)
+            return encoding
+    return 'utf-8-sig'
 
 
 def refuse_rare_lengths(texts):

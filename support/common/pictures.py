@@ -8,7 +8,7 @@ import time
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from support.captcha import dataset, ink_line
 from support.common.console import UserError
@@ -19,6 +19,8 @@ except ImportError:
     pillow_heif = None
 
 NOT_READ = {'EPS'}  # Pillow would start a program of its own, Ghostscript, on a stranger's file
+ANIMATED = {'GIF', 'PNG', 'WEBP'}  # a TIFF's pages are others, of which the first is taken
+MAX_FRAMES = 50  # of an animation
 MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into memory
 MAX_BYTES = 400_000_000  # 50 million pixels of four channels of 16 bits
 MAX_SECONDS = 10  # of a processor's time, to decode one: some files hold a picture 10,000 times
@@ -28,7 +30,7 @@ HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'm
 
 
 def open_picture(source, turn=True):
-    """Decode a picture as a viewer shows it on white; of an animation the first frame.
+    """Decode a picture as a viewer shows it on white; of an animation all frames on one another.
 
     Transparency becomes white, or black where the ink is white; 16 bits become 8 and, unless
     `turn` is False, the picture is turned as its EXIF data says.
@@ -59,6 +61,8 @@ def open_picture(source, turn=True):
                 check_size(picture)
                 picture.load()
                 check_size(picture)  # an icon has its true size in the picture inside it
+                if getattr(picture, 'is_animated', False) and picture.format in ANIMATED:
+                    return composed_frames(picture)
                 if turn:
                     picture = ImageOps.exif_transpose(picture)
                 return as_seen(picture)
@@ -70,6 +74,21 @@ def open_picture(source, turn=True):
 def is_encoded(text):
     """Whether a text is a data: URL, or base64 of more letters than a file name has."""
     return text.startswith('data:') or len(text) > 255 and '.' not in text
+
+
+def composed_frames(picture):
+    """An animation as one picture: of each place the most of the ink that is ever there.
+
+    The ink is what is darker than most of the first frame, or lighter if that frame is dark. Of
+    more than MAX_FRAMES the first are taken.
+    """
+    first = composed = as_seen(picture).convert('RGB')
+    is_light = np.median(np.asarray(first.convert('L'))) > 127
+    for number in range(1, min(picture.n_frames, MAX_FRAMES)):
+        picture.seek(number)
+        frame = as_seen(picture).convert('RGB')
+        composed = (ImageChops.darker if is_light else ImageChops.lighter)(composed, frame)
+    return composed
 
 
 class Limited(io.BufferedReader):
