@@ -320,3 +320,26 @@ def test_the_commands_own_advice_can_be_typed():
     ended = command('--help')
     assert ended.returncode == 0
     assert ended.stdout.startswith('usage: python -m support.digits.input_data ')
+
+
+@pytest.mark.parametrize('ending', ['', '.gz'])
+@pytest.mark.parametrize('name', [lambda name: name.replace('-idx', '.idx'),
+                                  lambda name: 'emnist-digits-' + name.replace('t10k', 'test')])
+def test_files_under_the_names_that_people_have(tmp_path, ending, name):
+    images = np.arange(3 * 784, dtype=np.uint32).reshape(3, 28, 28).astype(np.uint8)
+    for part, count in ('train', 3), ('t10k', 2):
+        for kind, values in ('images-idx3', images[:count]), ('labels-idx1', np.arange(
+                count, dtype=np.uint8)):
+            path = tmp_path / (name(f'{part}-{kind}-ubyte') + ending)
+            header = bytes([0, 0, 8, values.ndim]) + b''.join(
+                size.to_bytes(4, 'big') for size in values.shape)
+            with (gzip.open if ending else open)(path, 'wb') as file:
+                file.write(header + values.tobytes())
+    found = input_data.read_data_sets(str(tmp_path), validation_size=0)
+    assert (found.train.num_examples, found.test.num_examples) == (3, 2)
+    turned = images.transpose(0, 2, 1) if 'emnist' in path.name else images
+    np.testing.assert_allclose(found.train.images, turned.reshape(3, 784) / 255, atol=1e-6)
+    (tmp_path / ('emnist-mnist-train-images-idx3-ubyte' + ending)).write_bytes(b'')
+    if 'emnist' in path.name:
+        with pytest.raises(UserError, match='expected one set of EMNIST, found .*emnist-mnist'):
+            input_data.read_data_sets(str(tmp_path), validation_size=0)

@@ -265,7 +265,7 @@ def test_all_texts_in_the_test_set(tmp_path):
     for k in range(6):
         grey(folder / f'0782_{k:06d}.png', k)
     with pytest.raises(UserError, match='texts all occur in the test set'):
-        to_tfrecord.convert(str(folder), str(tmp_path / 'out'), num_test=2)
+        to_tfrecord.convert(str(folder), str(tmp_path / 'out'), num_test=2, split_by='text')
     assert os.listdir(tmp_path / 'out') == []
 
 

@@ -107,7 +107,8 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     Raises: UserError that names the option which does not fit.
     """
     if (network, name) not in RECIPES:
-        raise UserError(f'--recipe {name}: expected a recipe for {network} in support/captcha/recipes.py, '
+        raise UserError(f'--recipe {name}: expected a recipe for {network} in '
+                        'support/captcha/recipes.py, '
                         'found none; add it there, or use another one')
     return changed(RECIPES[network, name], distort, **changes)
 

@@ -13,6 +13,7 @@ big-endian uint32 for each dimension, and the values.
 """
 import collections
 import copy
+import glob
 import gzip
 import hashlib
 import http.client
@@ -144,8 +145,8 @@ def check_one_set(folder):
     Plain files may hide some of a gzipped set's, and MNIST's files are fetched in place of missing
     ones, where the others may be Fashion-MNIST's.
     """
-    plain = [name for name in SHA256 if os.path.isfile(os.path.join(folder, name))]
-    zipped = [name for name in SHA256 if os.path.isfile(os.path.join(folder, f'{name}.gz'))]
+    plain = [name for name in SHA256 if found_as(folder, name, '')]
+    zipped = [name for name in SHA256 if found_as(folder, name, '.gz')]
     only_zipped = [name for name in zipped if name not in plain]
     if only_zipped and set(plain) & set(zipped):
         raise UserError(f'{folder}: expected one set of four files, found both plain and '
@@ -201,6 +202,8 @@ def read_pair(paths, part):
         position = int(np.argmax(labels >= CLASSES))
         raise UserError(f'{label_path}: expected labels from 0 to {CLASSES - 1}, '
                         f'found {labels[position]} at position {position}')
+    if os.path.basename(image_path).startswith('emnist-'):  # it has columns where MNIST has rows
+        images = images.transpose(0, 2, 1)
     images = images.reshape(-1, SIDE * SIDE).astype(np.float32)
     images *= np.float32(1 / 255)  # 0 ... 255 -> 0 ... 1; in place, a copy would be 172 MB
     return images, labels
@@ -241,9 +244,23 @@ def find(folder, name):
 
     The plain one first: somebody put it beside the repository's gzipped MNIST to be read.
     """
-    for path in (os.path.join(folder, name), os.path.join(folder, name + '.gz')):
-        if os.path.isfile(path):
-            return path
+    return found_as(folder, name, '') or found_as(folder, name, '.gz')
+
+
+def found_as(folder, name, ending):
+    """The path of a file under MNIST's name, as 7-Zip unpacks it (train-images.idx3-ubyte) or as
+    EMNIST has it (emnist-digits-train-images-idx3-ubyte), with `ending` after it; or None.
+
+    Raises: UserError if there are several sets of EMNIST.
+    """
+    emnist = f'emnist-*-{name.replace("t10k", "test")}'
+    for pattern in name, name.replace('-idx', '.idx'), emnist:
+        found = sorted(glob.glob(os.path.join(glob.escape(folder), pattern + ending)))
+        if len(found) > 1:
+            raise UserError(f'{found[0]}: expected one set of EMNIST, found {found[1]} too; '
+                            'leave those of one set there')
+        if found:
+            return found[0]
     return None
 
 

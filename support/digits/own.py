@@ -1,0 +1,95 @@
+"""Your own digits in MNIST's form, so that `mnist_backward.py` trains on your hand.
+
+Command:  python -m support.digits.own my/digits
+Reads:    pictures of single digits, photographs, scans or drawings, prepared as mnist_app.py does;
+          the digit is the file name up to the first _ - . or blank (7_001.jpg), or --labels has it,
+          as of to_tfrecord.py; and MNIST's training pictures in data/
+Writes:   four IDX files into data/, which are read before the gzipped ones there: MNIST's training
+          pictures and four of five of yours, to be trained on, and the fifth, to be tested on.
+          Delete them to have MNIST back
+Takes:    a second for 50 pictures
+
+Then move model/ away and train: python mnist_backward.py
+"""
+import os
+import random
+
+import numpy as np
+
+from support.captcha import dataset, labels
+from support.common import console, files
+from support.common.console import UserError
+from support.digits import input_data, photographs
+from support.digits.input_data import SIDE
+
+HELD_OUT = 5  # every fifth picture is for the test
+
+
+def own_digits(folder, labels_file=None):
+    """The digits of a folder of pictures, in a random order that is always the same.
+
+    Returns: images uint8 [n, 28, 28], labels uint8 [n], [(name, why)] of what was not used.
+    Raises: UserError if fewer than HELD_OUT are usable.
+    """
+    wanted = labels.Wanted(labels_file, dataset.CHARSETS['digits'], (1, 1))
+    labelled, bad, _ = labels.find_pictures(folder, wanted)
+    images, digits = [], []
+    random.Random(0).shuffle(labelled)
+    with console.progress(len(labelled), 'preparing', 'picture') as bar:
+        for path, text in labelled:
+            bar.update()
+            try:
+                found = photographs.pre_digits(path)  # float32 [digits, 784], 0 ... 1
+            except UserError as error:
+                bad.append((path, str(error)))
+                continue
+            if len(found) != 1:
+                bad.append((path, f'has {len(found)} digits'))
+                continue
+            images.append(np.round(255 * found[0]).astype(np.uint8).reshape(SIDE, SIDE))
+            digits.append(int(text))
+    if len(images) < HELD_OUT:
+        first = f', the first problem: {bad[0][0]} {bad[0][1]}' if bad else ''
+        raise UserError(f'{folder}: expected at least {HELD_OUT} pictures of one digit each, found '
+                        f'{len(images)}{first}; put more there, or name their digits with --labels')
+    return np.stack(images), np.array(digits, np.uint8), bad
+
+
+def write_idx(path, values):
+    """Write an IDX file of values uint8 [n, ...]."""
+    header = bytes([0, 0, 8, values.ndim]) + b''.join(n.to_bytes(4, 'big') for n in values.shape)
+    with files.whole_file(path) as part, open(part, 'wb') as file:
+        file.write(header + values.tobytes())
+
+
+def write_sets(folder, labels_file=None, data='./data/'):
+    """Write the four files. Returns: own_digits' list of what was not used."""
+    images, digits, bad = own_digits(folder, labels_file)
+    mnist = {name: os.path.join(data, f'{name}.gz') for name in input_data.SHA256}
+    train_images = input_data.read_idx(mnist['train-images-idx3-ubyte'], [SIDE, SIDE])
+    train_labels = input_data.read_idx(mnist['train-labels-idx1-ubyte'], [])
+    held_out = np.arange(len(images)) % HELD_OUT == 0
+    for name, values in {
+            'train-images-idx3-ubyte': np.concatenate([train_images, images[~held_out]]),
+            'train-labels-idx1-ubyte': np.concatenate([train_labels, digits[~held_out]]),
+            't10k-images-idx3-ubyte': images[held_out],
+            't10k-labels-idx1-ubyte': digits[held_out]}.items():
+        write_idx(os.path.join(data, name), values)
+    print(f'{data}: {len(train_images)} pictures of MNIST and {np.sum(~held_out)} of {folder} to be '
+          f'trained on, {np.sum(held_out)} to be tested on; move model/ away and train: '
+          'python mnist_backward.py')
+    return bad
+
+
+def main():
+    parser = console.parser(__doc__)
+    parser.add_argument('folder', metavar='FOLDER', help='pictures of single digits')
+    parser.add_argument('--labels', metavar='FILE', help='a CSV or TSV with a file name and its '
+                        'digit a line; folders: the digit is the name of the folder')
+    args = parser.parse_args()
+    for name, why in write_sets(args.folder, args.labels):
+        print(f'not used: {name}: {why}')
+
+
+if __name__ == '__main__':
+    console.run(main)

@@ -1,0 +1,41 @@
+"""Own digits in MNIST's form: pixels as mnist_app.py prepares them, labels, the split."""
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from helpers import ROOT
+from support.common.console import UserError
+from support.digits import input_data, own, photographs
+
+SAMPLES = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
+
+
+def test_own_digits_are_read_back_as_they_are_prepared(tmp_path, capsys):
+    data, mine = tmp_path / 'data', tmp_path / 'mine'
+    data.mkdir()
+    mine.mkdir()
+    few = input_data.read_idx(os.path.join(ROOT, 'data', 't10k-images-idx3-ubyte.gz'), [28, 28])[:20]
+    labels = input_data.read_idx(os.path.join(ROOT, 'data', 't10k-labels-idx1-ubyte.gz'), [])[:20]
+    for part, values in ('images-idx3', few), ('labels-idx1', labels):  # a small MNIST
+        own.write_idx(str(data / f'train-{part}-ubyte'), values)
+        os.system(f'gzip {data}/train-{part}-ubyte')
+    for digit, path in enumerate(SAMPLES):
+        shutil.copy(path, mine / f'{digit}_mine.jpg')
+    (mine / '3_bad.jpg').write_text('no picture')
+    bad = own.write_sets(str(mine), data=str(data))
+    assert [os.path.basename(name) for name, _ in bad] == ['3_bad.jpg']
+    found = input_data.read_data_sets(str(data), validation_size=0)
+    assert (found.train.num_examples, found.test.num_examples) == (28, 2)
+    np.testing.assert_array_equal(found.train.labels[:20], labels)
+    for images, digits in ((found.train.images[20:], found.train.labels[20:]),
+                           (found.test.images, found.test.labels)):
+        for image, digit in zip(images, digits):
+            np.testing.assert_allclose(image, photographs.pre_digits(SAMPLES[digit])[0], atol=1 / 255)
+    assert '20 pictures of MNIST and 8 of' in capsys.readouterr().out
+
+
+def test_too_few_digits_are_one_line(tmp_path):
+    with pytest.raises(UserError, match='expected at least 5 pictures of one digit each, found 0'):
+        own.own_digits(str(tmp_path))
