@@ -17,7 +17,7 @@ that the System V ABI leaves to a function. There the kernel puts the signal's f
 back changed, and the next store by one of them goes astray.
 
 What speaks for it: it survives with ONEDNN_MAX_CPU_ISA=AVX2, with the default executor (the main
-thread only waits), without signals, with a handler on a stack of its own missing (Python sets none),
+thread only waits), without signals,
 with operations other than matrix products, and with the signal blocked in all threads but one that
 waits in sigwait(2). TF_ENABLE_ONEDNN_OPTS=0 changes nothing. Seen with TensorFlow 2.21.0 on Linux
 6, AMD EPYC (Zen 4).

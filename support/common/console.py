@@ -306,7 +306,7 @@ def signals_later():
     with stop_signals(None) as stop:
         yield
     if stop.signal:
-        signal.raise_signal(stop.signal)
+        _thread.interrupt_main(stop.signal)  # raised anew it would wait, blocked in this thread
 
 
 def progress(total, label, unit, initial=0):
