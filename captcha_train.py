@@ -1,12 +1,11 @@
 """Train a network with four heads to read captchas: multi-task learning, joint training.
 
 Command:  python captcha_train.py                        the post's AlexNet, made to learn
-          python captcha_train.py --network small_cnn    minutes instead of an hour
-          python captcha_train.py --recipe post          the post's own numbers: long at chance
-          python captcha_train.py --method vector        the post's Method 1: one head, not four
-          python captcha_train.py --no-distort           training sees the pictures as they are
+          python captcha_train.py --network small_cnn --model-dir captcha/small_cnn    in minutes
+          python captcha_train.py --recipe post --model-dir captcha/post    the post's own numbers
+          python captcha_train.py --method vector --model-dir captcha/vector    its Method 1
+          python captcha_train.py --no-distort --model-dir captcha/plain    pictures as they are
           tensorboard --logdir captcha/log               curves, graph and input pictures
-          Each of these five needs a folder of its own, say --model-dir captcha/small_cnn
 Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log

@@ -240,7 +240,8 @@ def begin(sess, graph, tools, recipe, run, start):
     sess.run(tools.initializer)
     resumed, iteration = start.resumed, start.iteration
     newest = written(models.newest(run.model_dir))
-    if newest and newest != start.newest:  # a cluster lost its variables: resume from what it has saved itself
+    # a cluster lost its variables: resume from what it has saved itself
+    if newest and newest != start.newest:
         resumed, iteration = newest[0], checkpoints.step_of(newest[0]) + 1
     if resumed:
         checkpoints.restore(tools.restorable, sess, resumed, 'train a new one with the same '
