@@ -225,3 +225,9 @@ def test_an_exported_network_reads_the_same_and_can_be_begun_with(captchas, tmp_
     with pytest.raises(UserError, match='model-1: expected a whole checkpoint.*found: no '
                                         'beta1_power; .*--restart.*--init-from'):
         train(captchas, tmp_path / 'copy', recipe=recipes.make('small_cnn', steps=3, batch_size=8))
+
+
+def test_records_of_other_pictures_are_refused():
+    about = models.About('m/crack-1', {}, dataset.Facts(pictures='line'))
+    with pytest.raises(UserError, match='expected records as it was trained on.*--pictures line'):
+        training.check_initial(about, recipes.Recipe(), dataset.Facts())

@@ -17,7 +17,8 @@ def parse(doc):
     run = training.Run()
     parser = console.parser(doc)
     parser.add_argument('--network', choices=recipes.NETWORKS,
-                        help="alexnet_v2: the post's; small_cnn: trains in minutes (default: "
+                        help="alexnet_v2: the post's; small_cnn: trains in minutes; line_cnn: texts "
+                             'of any length, as models/general (default: '
                              f'{DEFAULT.network}, with --init-from its own)')
     parser.add_argument('--recipe', choices=recipes.NAMES,
                         help='default: for captchas of gen_captcha.py; post: initial values, '
@@ -80,10 +81,12 @@ def parse(doc):
     before = models.about(resumed) if resumed else None
     places = before.places if before and args.train is None else {}
     train = args.train or places.get('train') or run.train_file
-    return recipe_of(args, before), training.Run(
+    recipe = recipe_of(args, before)
+    return recipe, training.Run(
         train_file=train, test_file=args.test or places.get('test') or records.beside(train),
         model_dir=args.model_dir, log_dir=args.log_dir, seed=args.seed, restart=args.restart,
-        bfloat16=args.bfloat16, init_from=args.init_from)
+        bfloat16=args.bfloat16, init_from=args.init_from,
+        save_every=1000 if recipe.steps > 1000 else 100)
 
 
 def recipe_of(args, before):

@@ -18,7 +18,7 @@ ALIKE = set('0OoIl1')  # many captchas leave out what people cannot tell apart
 KINDS = {  # what the texts of one captcha are made of: share of the pictures
     string.digits: 22, string.digits + string.ascii_uppercase: 19,
     string.digits + string.ascii_lowercase: 21, string.digits + string.ascii_letters: 15,
-    string.ascii_uppercase: 5, string.ascii_lowercase: 6, string.ascii_letters: 3, 'sum': 9}
+    string.ascii_uppercase: 5, string.ascii_lowercase: 6, string.ascii_letters: 3, 'sum': 10}
 LENGTHS = {1: 3, 2: 3, 3: 5, 4: 36, 5: 20, 6: 19, 7: 7, 8: 7}
 SMALLEST, LARGEST = 14, 60  # pixels, height of a font
 
@@ -54,7 +54,7 @@ def random_text(longest=8):
 def random_sum():
     """A sum as captchas ask for, of at most 8 characters: 5-3=, 12+7=?, 3×4."""
     most = random.choice([9, 9, 20, 99])
-    sign, end = random.choice('+++---×××*/÷x'), random.choice(['=', '=', '=', '=?', ''])
+    sign, end = random.choice('++----×××*/÷x'), random.choice(['=', '=', '=', '=?', ''])
     return f'{random.randint(0, most)}{sign}{random.randint(0, most)}{end}'
 
 
@@ -260,7 +260,7 @@ def background(width, height, size, paper):
 
 # --- clutter
 def clutter(page, size, inks):
-    """Lines, arcs, rings, dots and specks in the colours of the ink, none of them in many."""
+    """Lines, arcs, scribbles, rings, dots and specks in the colours of the ink, none of them in many."""
     draw = ImageDraw.Draw(page)
     width, height = page.size
 
@@ -274,6 +274,15 @@ def clutter(page, size, inks):
     thick = max(1, size // 16)
     for _ in range(chosen({0: 50, 1: 14, 2: 14, 4: 13, 8: 7, 14: 2})):
         draw.line([place(), place()], tint(), random.randint(1, thick))
+    if chance(0.14):  # scribbles
+        for _ in range(random.randint(1, 3)):
+            x, y = place()
+            reach = size * random.uniform(0.3, 2.5)
+            points = [(x, y)]
+            for _ in range(random.randint(2, 5)):
+                x, y = x + random.uniform(-1, 1) * reach, y + random.uniform(-0.4, 0.4) * reach
+                points.append((x, y))
+            draw.line(points, tint(), random.randint(1, max(1, round(size * 0.09))), 'curve')
     if chance(0.12):  # many short lines
         reach = size * random.uniform(0.1, 0.5)
         for _ in range(random.randint(10, 60)):

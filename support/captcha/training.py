@@ -125,7 +125,7 @@ def prepare(recipe, run):
     pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)
     if run.init_from is not None and not resumed:
         init_from = models.about(models.find(run.init_from))
-        check_initial(init_from, recipe)
+        check_initial(init_from, recipe, facts)
     if resumed:
         about = models.about(resumed)
         models.check_resumable(about, recipe, facts, dataset.sum_of(all_files[0]))
@@ -154,8 +154,12 @@ def written(checkpoint):
         return None
 
 
-def check_initial(about, recipe):
-    """Raise a UserError unless a checkpoint's network is the one to be trained."""
+def check_initial(about, recipe, facts):
+    """Raise a UserError unless a checkpoint's network is the one to be trained, on such pictures."""
+    if about.facts.pictures != facts.pictures:
+        raise UserError(f'{about.checkpoint}: expected records as it was trained on, found others; '
+                        f'make them with: python to_tfrecord.py --pictures {about.facts.pictures} '
+                        '... --overwrite')
     for field in 'network', *recipes.INPUT:
         found, wanted = about.fields[field], getattr(recipe, field)
         if found != wanted:
