@@ -138,7 +138,7 @@ def build_train_op(total_loss, learning_rate, member=Alone()):
     Args: member: of a cluster, if several processes train.
     Returns: the variable, a training step.
     """
-    lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
+    lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False, name='learning_rate')
     adam = member.optimizer(tf.train.AdamOptimizer(learning_rate=lr))
     optimizer = adam.minimize(total_loss, member.step_variable())
     # Batch norm's moving averages, of the chief's pictures; the post's network has none.

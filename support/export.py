@@ -39,7 +39,8 @@ CARRIED = (  # what captcha_lite.py needs
         '__init__', 'common/__init__', 'common/console', 'common/files', 'common/pictures',
         'captcha/__init__', 'captcha/dataset', 'captcha/ink_line', 'digits/__init__',
         'digits/input_data', 'digits/ink', 'digits/photographs')))
-ONLY_TRAINING = 'Variable', 'beta1_power', 'beta2_power', 'global_step'  # the first is the rate
+ONLY_TRAINING = 'learning_rate', 'beta1_power', 'beta2_power', 'global_step'
+OLD_RATE = 'Variable'  # a scalar; a network may have a variable without a name, too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +165,8 @@ def write_weights(model_dir, folder):
     models.about(checkpoint)  # refuses what is no captcha network
     shapes, value_of = checkpoints.contents(checkpoint, models.train_again_command(model_dir))
     keys = sorted(key for key in shapes
-                  if key not in ONLY_TRAINING and '/Adam' not in key)
+                  if key not in ONLY_TRAINING and '/Adam' not in key
+                  and (key != OLD_RATE or shapes[key]))
     prefix = os.path.join(folder, os.path.basename(checkpoint))
     with tf.Graph().as_default(), tf.Session() as sess:
         sess.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=keys,

@@ -89,7 +89,7 @@ def test_the_rate_of_a_step_is_the_recipes(captchas, tmp_path):
     train(captchas, tmp_path, 2, {'until': watch}, learning_rate=0.3)
     assert np.abs(weights[0]).max() == pytest.approx(0.3, rel=1e-3)  # from 0, at the first rate
     assert np.abs(weights[1] - weights[0]).max() <= 0.15 * 1.01  # then at half of it
-    assert saved(tmp_path, 1)['Variable'] == pytest.approx(0, abs=1e-7)  # the cosine's end
+    assert saved(tmp_path, 1)['learning_rate'] == pytest.approx(0, abs=1e-7)  # the cosine's end
 
 
 def test_a_batch_keeps_images_and_labels_together_and_is_shuffled(tmp_path):
@@ -255,7 +255,7 @@ def test_it_is_resumed_exactly_where_it_stopped(captchas, tmp_path, capsys):
     changes = dict(divide_at=(40,), schedule='divided')
     train(captchas, tmp_path, 41, **changes)
     before = saved(tmp_path, 40)
-    assert before['Variable'] == pytest.approx(0.0002 / 9)  # divided at 0 and at 40
+    assert before['learning_rate'] == pytest.approx(0.0002 / 9)  # divided at 0 and at 40
     assert before['beta1_power'] == pytest.approx(0.9 ** 42, rel=1e-4)  # 41 steps, TensorFlow's way
     capsys.readouterr()
     train(captchas, tmp_path, 42, **changes)
@@ -264,9 +264,9 @@ def test_it_is_resumed_exactly_where_it_stopped(captchas, tmp_path, capsys):
     assert 'Iter:' not in out  # iteration 41 prints no line
     after = saved(tmp_path, 41)
     assert after['beta1_power'] == pytest.approx(0.9 ** 43, rel=1e-4)
-    assert after['Variable'] == before['Variable']
+    assert after['learning_rate'] == before['learning_rate']
     moved = np.abs(after['tiny/fc8_0/weights'] - before['tiny/fc8_0/weights']).max()
-    assert 0 < moved < 2 * before['Variable']  # one step of Adam from the saved weights
+    assert 0 < moved < 2 * before['learning_rate']  # one step of Adam from the saved weights
     moments = 'tiny/fc8_0/weights/Adam_1'
     assert np.all(after[moments] >= 0.998 * before[moments])
 
@@ -300,11 +300,11 @@ def test_a_resume_needs_the_folder_alone(captchas, tmp_path, monkeypatch):
 
 def test_made_longer_it_has_the_rates_of_the_longer_run(captchas, tmp_path, capsys):
     train(captchas, tmp_path, 9)
-    assert saved(tmp_path, 8)['Variable'] == pytest.approx(0, abs=1e-9)
+    assert saved(tmp_path, 8)['learning_rate'] == pytest.approx(0, abs=1e-9)
     capsys.readouterr()
     train(captchas, tmp_path, 18)
     assert 'at the learning rate 0.0001\n' in capsys.readouterr().out  # half of the way
-    assert saved(tmp_path, 17)['Variable'] == pytest.approx(0, abs=1e-9)
+    assert saved(tmp_path, 17)['learning_rate'] == pytest.approx(0, abs=1e-9)
 
 
 def test_a_finished_training_says_how_to_resume(captchas, tmp_path, capsys):
@@ -335,6 +335,17 @@ def test_a_copied_folder_stands_alone(captchas, tmp_path):
         train(captchas, copy, steps)
     assert sorted(os.listdir(first)) == before
     assert kept(copy) == ['crack_captcha.model-3.index', 'crack_captcha.model-4.index']
+
+
+def test_checkpoints_that_are_gone_are_restarted_from(captchas, tmp_path):
+    """Deleted by hand, and TensorFlow's state file left: the advised --restart works."""
+    train(captchas, tmp_path, 2)
+    for path in tmp_path.glob('crack_captcha*'):
+        path.unlink()
+    with pytest.raises(UserError, match='--restart'):
+        train(captchas, tmp_path, 3)
+    assert train(captchas, tmp_path, 3, {'restart': True}) == 0
+    assert kept(tmp_path) == ['crack_captcha.model-2.index']
 
 
 def test_what_a_kill_left_of_a_save_is_removed(captchas, tmp_path):
@@ -399,7 +410,7 @@ def test_a_checkpoint_of_other_records_is_refused(captchas, tmp_path):
 def test_rate_steps_and_batch_may_change_when_resumed(captchas, tmp_path):
     train(captchas, tmp_path, 2)
     assert train(captchas, tmp_path, 4, learning_rate=0.9, batch_size=7, schedule='constant') == 0
-    assert saved(tmp_path, 3)['Variable'] == pytest.approx(0.9)
+    assert saved(tmp_path, 3)['learning_rate'] == pytest.approx(0.9)
 
 
 OLD = {'about/network': 'tiny_network', 'about/charset': 'digits', 'about/recipe': 'default',
@@ -407,7 +418,7 @@ OLD = {'about/network': 'tiny_network', 'about/charset': 'digits', 'about/recipe
 
 
 @pytest.mark.parametrize('removed, added', [
-    (['Variable'], {**OLD, 'global_step': np.int64(3)}),  # small_cnn's before `about`
+    (['learning_rate'], {**OLD, 'global_step': np.int64(3)}),  # small_cnn's before `about`
     ([], {key: OLD[key] for key in OLD if key != 'about/method'})])  # the first ones written here
 def test_an_older_checkpoint_is_resumed(captchas, tmp_path, removed, added):
     train(captchas, tmp_path / 'new', 3)

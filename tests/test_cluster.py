@@ -280,3 +280,10 @@ def test_lines_for_machines_of_their_own():
         found, = re.findall("TF_CONFIG='(.*)' python captcha_train.py --steps 7$", line)
         task = configuration.parse(found)
         assert (task.job, task.addresses['worker']) == (job, ['c:2222'])
+
+
+@pytest.mark.parametrize('address, alone', [
+    ('127.0.0.1:2222', True), ('localhost:1', True), ('[::1]:2222', True), ('10.0.0.1:2222', False),
+    ('a.example:2222', False)])
+def test_addresses_of_this_machine_only(address, alone):
+    assert configuration.is_loopback(address) is alone

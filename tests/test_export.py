@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import ROOT, SAMPLES, mnist_arrays, mnist_logits, write_mnist_checkpoint
+from helpers import (ROOT, SAMPLES, mnist_arrays, mnist_logits, read_arrays,
+                     write_mnist_checkpoint)
 from support.common import console
 
 with console.quiet_start():
@@ -222,6 +223,24 @@ def test_what_is_no_network_is_refused(model, form, expected, tmp_path, monkeypa
     with pytest.raises(console.UserError, match=expected):
         export.export(model, 'out', form)
     assert not os.path.exists('out') and sorted(os.listdir()) == ['captchas', 'model', 'other']
+
+
+def test_weights_go_without_the_rate_but_with_a_variable_that_has_no_name(tmp_path):
+    """Older checkpoints have the rate under the name of a variable without one."""
+    for folder, shape in ('old', []), ('unnamed', [3]):
+        with tf.Graph().as_default(), tf.Session() as sess:
+            tf.get_variable('net/weights', [2])
+            tf.Variable(tf.ones(shape))
+            tf.Variable(0.1, name='learning_rate')
+            checkpoints.note_about({
+                'recipe': recipes.to_json(recipes.RECIPES['small_cnn', 'default']),
+                'dataset': dataset.to_json(dataset.Facts())})
+            sess.run(tf.global_variables_initializer())
+            tf.train.Saver().save(sess, str(tmp_path / folder / models.MODEL_NAME), global_step=1)
+        export.export(str(tmp_path / folder), str(tmp_path / f'{folder}_out'), 'weights')
+    old, unnamed = (set(read_arrays(tmp_path / f'{folder}_out' / 'crack_captcha.model-1'))
+                    for folder in ('old', 'unnamed'))
+    assert (old, unnamed - old) == ({'about', 'net/weights'}, {'Variable'})
 
 
 def test_what_does_not_fit_is_one_line(tmp_path):

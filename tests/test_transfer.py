@@ -11,7 +11,7 @@ import captcha_test
 import captcha_train
 from helpers import ROOT, read_arrays, record, run_in, tiny_recipe, write_arrays, write_records
 from support import export
-from support.captcha import dataset, models, options, recipes, transfer
+from support.captcha import dataset, models, options, recipes, training, transfer
 from support.common.console import UserError
 
 
@@ -231,3 +231,12 @@ def test_records_of_other_pictures_are_refused():
     about = models.About('m/crack-1', {}, dataset.Facts(pictures='line'))
     with pytest.raises(UserError, match='expected records as it was trained on.*--pictures line'):
         training.check_initial(about, recipes.Recipe(), dataset.Facts())
+
+
+def test_a_network_of_ctc_begins_with_the_classes_that_both_have():
+    """The blank is the last class of both; a small letter begins as its capital."""
+    old, new = dataset.Facts('01AB+', 1, 8, 'line'), dataset.Facts('1bAx', 4, 4, 'line')
+    both = transfer.shared('line_cnn/fc8/weights', [1, 1, 192, 6], [1, 1, 192, 5], old, new)
+    assert both == [(0, 1), (1, 3), (2, 2), (4, 5)]
+    assert transfer.shared('line_cnn/fc8/weights', [1, 1, 192, 6], [1, 1, 192, 6], old, old) == [
+        (place, place) for place in range(6)]

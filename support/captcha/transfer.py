@@ -28,7 +28,8 @@ def begin_with(sess, about, facts):
             variable.load(value_of(name), sess)
             continue
         both = shared(name, found, shape, about.facts, facts) if found else []
-        new.append((name, shape, len(both)))
+        if len(both) < shape[-1]:
+            new.append((name, shape, len(both)))
         if both:
             ours, theirs = zip(*both)
             value = sess.run(variable)

@@ -90,6 +90,12 @@ def parse(text):
     return Task(cluster, job, index)
 
 
+def is_loopback(address):
+    """Whether 'host:port' is of this machine only."""
+    host = address.rpartition(':')[0].strip('[]')
+    return host in ('localhost', '::1') or host.startswith('127.')
+
+
 def check_port(address):
     """Raise a UserError if nothing can listen at an address, which TensorFlow says in a page."""
     host, _, port = address.rpartition(':')

@@ -8,13 +8,14 @@
 import contextlib
 import json
 import os
+import sys
 import time
 import types
 
 import tensorflow.compat.v1 as tf
 
 from support.cluster import board, placement, session, waiting
-from support.cluster.configuration import VARIABLE, check_port, parse
+from support.cluster.configuration import VARIABLE, check_port, is_loopback, parse
 from support.common import console
 from support.common.console import UserError
 
@@ -37,6 +38,9 @@ def join():
     except tf.errors.OpError as error:
         raise UserError(f'{VARIABLE}: {task.name} cannot listen at {task.address}: '
                         f'{error.message}; give it another address') from error
+    if not all(is_loopback(address) for job in task.addresses.values() for address in job):
+        print('warning: anyone who reaches this port can read and change the training, for '
+              "TensorFlow's runtime asks for no password; see docs/cluster.md", file=sys.stderr)
     member = Member(task, server.target)
     member.say(f'listens at {task.address}; {len(task.trainers)} processes train, parameter '
                f'servers: {len(task.addresses["ps"])}')
