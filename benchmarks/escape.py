@@ -28,7 +28,7 @@ with console.quiet_start():
 
 import captcha_train  # noqa: E402
 from nets import alexnet, nets_factory, slim  # noqa: E402
-from support.captcha import dataset, recipes, records, training  # noqa: E402
+from support.captcha import dataset, recipes, records, supervision, training  # noqa: E402
 
 # --- when to stop
 LIMIT = 800  # iterations
@@ -99,7 +99,7 @@ def escape(recipe, run):
 
     def until(i, recent):
         mean = sum(recent) / len(recent)
-        escaped = len(recent) == training.RECENT and mean < ESCAPED
+        escaped = len(recent) == supervision.RECENT and mean < ESCAPED
         reached[:] = i, mean, escaped
         return escaped or i + 1 == recipe.steps
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):

@@ -73,7 +73,8 @@ def main():
             run = training.Run(train, test, init_from=init_from)
             at_first = untrained(init_from, test) if init_from else None
             shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
-                         recipes.make('small_cnn', name, steps=args.steps, **changes))
+                         recipes.make(name=name, steps=args.steps,
+                                      **{'network': 'small_cnn', **changes}))
             cells = ['' if share is None else captcha_accuracy.percents([share])
                      for share in [at_first, *shares]]
             print(f'| {os.path.basename(os.path.normpath(folder))}, {how} | '
