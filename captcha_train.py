@@ -2,7 +2,7 @@
 
 Command:  python captcha_train.py                        the post's AlexNet, made to learn
           python captcha_train.py --network small_cnn --model-dir captcha/small_cnn    in minutes
-          python captcha_train.py --recipe post --model-dir captcha/post    the post's own numbers
+          python captcha_train.py --recipe post --model-dir captcha/post    as in the post
           python captcha_train.py --method vector --model-dir captcha/vector    its Method 1
           python captcha_train.py --no-distort --model-dir captcha/plain    pictures as they are
           tensorboard --logdir captcha/log               curves, graph and input pictures
@@ -13,8 +13,8 @@ Takes:    AlexNet 35 to 75 minutes, small_cnn 5 to 10, on two cores without a GP
 
 Ctrl-C or SIGTERM saves first; the same command, without --restart, resumes from there.
 
-How the start looks: a network that guesses has the loss ln(classes), 2.303 for digits and 3.584
-for digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations, while
+What to expect at first: a guessing network's loss is ln(classes), 2.303 for digits and 3.584 for
+digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations, while
 nothing seems to happen, and then falls quickly; small_cnn's falls at once. If it is still there
 after 1,500 iterations, the script says so, once, and what to try. In the second half of the run
 AlexNet's rate is so small that the post's four decimals show it as 0.0001 and 0.0000. The

@@ -140,7 +140,7 @@ def backward(mnist, run=Run()):
                     feed = {x: xs, y_: ys}
                     step += 1
                     # every 1,000 steps the post's line and a checkpoint; only there the loss, for
-                    # it costs time, and once more after the step: no number is not saved
+                    # it costs time, and once more after the step: NaN weights are never saved
                     if (step - 1) % run.report_interval == 0 or step == run.steps:
                         _, loss_value = sess.run([train_op, loss], feed_dict=feed)
                         console.say(f'After {step} training step(s),'
@@ -218,7 +218,7 @@ def session_config():
 def save(saver, sess, run, step, loss_value):
     """Save mnist_model-<step> and return its prefix.
 
-    Args: loss_value: of the weights as they are now; if it is no number, they are none either.
+    Args: loss_value: of the weights as they are now; if it is NaN, so are they.
     Raises: UserError then, or if the checkpoint cannot be written.
     """
     if not math.isfinite(loss_value):

@@ -30,7 +30,7 @@ class Distortion:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What decides how a network is trained; the defaults are the post's own numbers."""
+    """What decides how a network is trained; the defaults are the post's hyperparameters."""
     network: str = 'alexnet_v2'  # a name in nets_factory
     method: str = 'heads'  # a key of methods.METHODS; Method 2 of the post
     initialization: str = 'post'  # a key of slim.INITIALIZERS

@@ -19,7 +19,7 @@ RIGHT, WRONG = (0, 120, 0), (200, 0, 0)
 def print_figures(results):
     """Print accuracies and confusions of [(label, predicted text), ...].
 
-    Where both have no k-th character there is none to read, and none to be right about.
+    Positions beyond both texts are not counted.
     """
     count = len(results)
     longest = max(len(label) for label, _ in results)

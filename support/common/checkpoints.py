@@ -22,7 +22,8 @@ def newest(folder, name):
 
     That is the one which TensorFlow's state file names, of those that are there; where that file
     is damaged or was left behind when the folder was copied, the one of the highest step. Only
-    where the state file lists some and none is left, the last it lists, so that it is missed.
+    where the state file lists some and none is left, the last it lists, so that restoring fails
+    loudly.
     Raises: UserError if TensorFlow would take the folder's name for a pattern.
     """
     found = kept(folder, name) or of_name(listed(folder), name)
