@@ -140,7 +140,7 @@ def test_a_stop_while_the_files_take_their_names_leaves_one_set(thirty, tmp_path
 def test_no_text_of_the_test_set_is_trained_on(thirty, tmp_path):
     for k in range(30):  # every text once more, with another grey
         grey(thirty / f'{k:04d}_{k + 30:06d}.png', 8 * k + 1)
-    to_tfrecord.convert(str(thirty), str(tmp_path), num_test=8)
+    to_tfrecord.convert(str(thirty), str(tmp_path), num_test=8, split_by='text')
     test, train = read(tmp_path / 'test.tfrecords'), read(tmp_path / 'train.tfrecords')
     test_texts = {text for text, _ in test}
     assert len(test) == 8
@@ -289,7 +289,8 @@ def test_a_kill_leaves_no_half_written_records(tmp_path, run_script):
         grey(folder / f'{k:04d}.png', 9)
     out = tmp_path / 'out'
     process = subprocess.Popen(
-        [sys.executable, os.path.join(ROOT, 'to_tfrecord.py'), '--images', folder, '--out', out],
+        [sys.executable, os.path.join(ROOT, 'to_tfrecord.py'), '--images', folder, '--out', out,
+         '--length', '4'],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     part = out / '.train.tfrecords.part'
     while not (part.exists() and part.stat().st_size > 1_000_000):
@@ -298,7 +299,8 @@ def test_a_kill_leaves_no_half_written_records(tmp_path, run_script):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not [name for name in os.listdir(out) if not name.startswith('.')]
-    again = run_script('to_tfrecord.py', '--images', folder, '--out', out)  # and clears up
+    again = run_script('to_tfrecord.py', '--images', folder, '--out', out,  # and clears up
+                       '--length', 4)
     assert again.returncode == 0, again.stderr
     assert sorted(os.listdir(out)) == ['dataset.json', 'test.tfrecords', 'train.tfrecords']
     assert len(list(records.read_records(str(out / 'train.tfrecords')))) == 2500
