@@ -3,14 +3,14 @@
 Command:  python mnist_app.py                     asks for the number of pictures and their paths
           python mnist_app.py a.jpg b.jpg         reads these
           --post    prepares the picture as the post does: one black digit filling white paper
-          --show    saves what the network saw and thought beside the picture: a.read.png
+          --show    saves what the network saw, where, and thought beside the picture: a.read.png
+          --csv F   writes a table of the files, the digits, how sure that is and doubts instead
 Reads:    the pictures and the newest checkpoint in ./model/ (python mnist_backward.py makes one)
-Writes:   nothing, or with --show one PNG a picture
+Writes:   nothing, or with --show one PNG a picture, with --csv the table
 Takes:    3 s to start, then 20 ms for a small picture, a second for a telephone's photograph
 
-Several digits that stand apart are read line by line, from left to right: [2 0 2 6]. A blank
-picture gives [].
-After each reading a line says how sure the network is, and when not to trust it.
+Several digits are read line by line, from left to right: [2 0 2 6]; a blank picture gives []. Then
+a line says how sure the network is, and another when not to trust it.
 """
 import argparse
 import functools
@@ -87,33 +87,26 @@ def predictor(checkpoint):
 
 
 def application(testPics=(), post=False, show=False,
-                model_folder=mnist_backward.model_save_path):
+                model_folder=mnist_backward.model_save_path, csv_file=None):
     """Read the digits in the files `testPics`, or ask for files if there are none.
 
     Args: post: prepare the pictures with pre_pic. show: save a drawing beside each picture.
+      csv_file: write what was read of testPics there instead of printing it.
     Returns: the exit status. Raises: UserError if there is no usable checkpoint.
     """
     # Restores the network, or finds none, before anything is asked.
     read_digits(np.zeros([0, mnist_forward.INPUT_NODE], np.float32), model_folder)
 
-    def read(testPic):
-        read_picture(testPic if os.path.exists(testPic) else console.pasted_path(testPic),
-                     post, show, model_folder)
-    status = 0
-    for testPic in testPics:
-        if testPic.endswith(report.DRAWN):  # my/*.png names those of --show, too
-            console.say(f'{testPic}: not read: a drawing of --show')
-            continue
-        try:
-            read(testPic)
-        except console.UserError as error:
-            status = console.complain(error)  # then the next: it may be good
-    if not testPics:
-        try:
-            ask(read)
-        except EOFError:
-            console.say('')  # so that the shell's prompt gets a line of its own
-    return status
+    def read(testPic, say=console.say):
+        return read_picture(testPic if os.path.exists(testPic) else console.pasted_path(testPic),
+                            post, show, model_folder, say)
+    if testPics:
+        return report.read_files(testPics, read, csv_file)
+    try:
+        ask(read)
+    except EOFError:
+        console.say('')  # so that the shell's prompt gets a line of its own
+    return 0
 
 
 def ask(read):
@@ -142,20 +135,25 @@ def answer(prompt):
         return input(prompt)
 
 
-def read_picture(testPic, post, show, model_folder):
-    """Print the digits read from the picture file `testPic`, how sure that is, and doubts."""
-    testPicArr = pre_pic(testPic) if post else photographs.pre_digits(testPic)  # float32 [n, 784]
+def read_picture(testPic, post, show, model_folder, say):
+    """Say the digits read from the picture file `testPic`, how sure that is, and doubts.
+
+    Returns: the digits, int64 [n], their probabilities, float32 [n, 10], and the doubts, lines.
+    """
+    # float32 [n, 784], and where each digit is: [n, 4]
+    testPicArr, places = (pre_pic(testPic), []) if post else photographs.find_digits(testPic)
     preValue, probabilities = read_digits(testPicArr, model_folder)
     shown = np.array2string(preValue, max_line_width=np.inf, threshold=np.inf)  # on one line
-    console.say(f'the prediction number is {shown}')
+    say(f'the prediction number is {shown}')
     if len(preValue):
-        console.say('sure: ' + ' '.join(f'{of_digit.max():.1%}' for of_digit in probabilities))
-    for doubt in report.doubts(testPicArr, probabilities):
-        console.say(doubt)
+        say('sure: ' + ' '.join(f'{of_digit.max():.1%}' for of_digit in probabilities))
+    for doubt in (doubts := report.doubts(testPicArr, probabilities)):
+        say(doubt)
     if show:
         original = pictures.open_picture(testPic, turn=not post)
-        page = report.drawing(original, testPicArr, probabilities)
-        console.say(f'saved: {report.save_drawing(page, testPic)}')
+        page = report.drawing(original, testPicArr, probabilities, places)
+        say(f'saved: {report.save_drawing(page, testPic)}')
+    return preValue, probabilities, doubts
 
 
 def read_digits(testPicArr, model_folder):
@@ -171,8 +169,11 @@ def main():
     parser.add_argument('pictures', nargs='*', help='picture files; none: ask for them')
     parser.add_argument('--post', action='store_true', help="prepare pictures as the post does")
     parser.add_argument('--show', action='store_true', help='save what the network saw and thought')
+    parser.add_argument('--csv', metavar='FILE', help='write what was read there, as a table')
     args = parser.parse_args()
-    return application(console.file_names(args.pictures), args.post, args.show)
+    if args.csv and not args.pictures:
+        parser.error('--csv: expected picture files to read, found none; name them as well')
+    return application(console.file_names(args.pictures), args.post, args.show, csv_file=args.csv)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ Command:  python benchmarks/plots.py loss post=FOLDER default=FOLDER    loss, fi
           python benchmarks/plots.py confusions --model-dir models/alnum --test FILE
           python benchmarks/plots.py distortion                         ten captchas, distorted
           python benchmarks/plots.py digits                             ten digits of samples/
+          python benchmarks/plots.py boxes                              five of them in boxes
 Reads:    the event files in each FOLDER, a --model-dir or its folder `log`; a network and record
           files, as captcha_test.py does; samples/
 Writes:   a PNG, --out (default: <subcommand>.png), 800 pixels wide
@@ -24,6 +25,7 @@ import math
 import os
 import re
 import sys
+import tempfile
 
 import numpy as np
 from PIL import Image
@@ -45,7 +47,7 @@ except ImportError as error:
 import captcha_test  # noqa: E402
 from support.captcha import dataset, preprocessing, recipes, records
 from support.common import files, pictures
-from support.digits import photographs  # noqa: E402
+from support.digits import ink, photographs  # noqa: E402
 
 DPI = 100
 WIDTH = 8.0  # inches, 800 pixels
@@ -301,6 +303,30 @@ def digits(args):
     return rows_of_pictures(above, below, ('picture', 'network'), SHOWN)
 
 
+def boxes(args):
+    """Digits in boxes, the ink without the boxes, and what the network gets of each digit."""
+    row = []
+    for path in args.files:
+        cell = np.full([300, 300], 255, np.uint8)
+        cell[10:290, 10:290] = np.asarray(pictures.open_picture(path).convert('L'))
+        cell[:8] = cell[-8:] = cell[:, :8] = cell[:, -8:] = 0
+        row.append(cell)
+    page = np.pad(np.concatenate(row, axis=1), 40, constant_values=255)
+    _, found, _ = ink.find_ink(ink.grey_of(Image.fromarray(page)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'page.png')
+        Image.fromarray(page).save(path)
+        digits_found = photographs.pre_digits(path)
+    seen = np.concatenate(digits_found.reshape(-1, 28, 28), axis=1)
+    figure = Figure((WIDTH, 5), DPI, layout='constrained')
+    shown = (('picture', page), ('ink', found), ('network', seen))
+    for plot, (name, image) in zip(figure.subplots(len(shown), 1), shown):
+        plot.imshow(image, cmap='gray', interpolation='nearest')
+        plot.set(xticks=[], yticks=[])
+        plot.set_ylabel(name, fontsize=8)
+    return figure
+
+
 def save(figure, path):
     """Write a figure as PNG, whole or not at all; 48 colours are enough and half the bytes."""
     drawn = io.BytesIO()
@@ -349,6 +375,9 @@ def parse(arguments=None):
     one = command('digits', digits)
     one.add_argument('files', nargs='*', metavar='FILE', help='(default: samples/0.jpg ... 9.jpg)',
                      default=[os.path.join(ROOT, 'samples', f'{n}.jpg') for n in range(SHOWN)])
+    one = command('boxes', boxes)
+    one.add_argument('files', nargs='*', metavar='FILE', help='(default: samples/1.jpg ... 5.jpg)',
+                     default=[os.path.join(ROOT, 'samples', f'{n}.jpg') for n in range(1, 6)])
     return parser.parse_args(arguments)
 
 

@@ -3,10 +3,12 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
 
 from drawn_digits import DIGITS, plain, thumbnail
-from support.digits import photographs, report
+from helpers import DATA
+from support.digits import input_data, no_digit, photographs, report
 from support.common.console import UserError
 
 STROKES = dict(DIGITS)  # of each digit, the last way to draw it
@@ -62,6 +64,33 @@ def test_what_looks_like_two_digits_is_doubted(boxes, doubted):
 @pytest.mark.parametrize('number', [0, 1])  # pre_digits finds no digit, pre_pic an empty one
 def test_a_blank_picture_is_doubted(number):
     assert report.doubts(np.zeros([number, 784]), np.zeros([number, 10])) == [BLANK]
+
+
+def test_what_is_no_digit_is_doubted(tmp_path):
+    """Characters of the font that Matplotlib brings, which look like none of the ten."""
+    font = ImageFont.truetype(os.path.join(get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf'), 140)
+    doubted = []
+    for sign in 'ACEFHKMNPRTVWXYafhkmnrw+*#%@=':
+        picture = Image.new('L', (220, 220), 255)
+        ImageDraw.Draw(picture).text((110, 110), sign, 0, font, anchor='mm')
+        picture.save(tmp_path / 'a.png')
+        rows = photographs.pre_digits(tmp_path / 'a.png')
+        doubted.append(any('not to be trusted' in line for line in report.doubts(
+            rows, np.repeat(probabilities_of(4)[np.newaxis], len(rows), 0))))
+    assert np.mean(doubted) > .85
+
+
+def test_digits_are_not_taken_for_something_else():
+    images = input_data.read_data_sets(DATA).test.images
+    assert np.mean(no_digit.score(images) > no_digit.LIMIT) < .01
+
+
+def test_boxes_around_what_was_found(two):
+    page = report.drawing(plain(STROKES[2]), two, probabilities_of(2)[np.newaxis],
+                          np.array([[.2, .3, .6, .8]]))
+    green = (np.asarray(page)[:210, :210] == report.BEST_BAR).all(-1)
+    rows, columns = (np.nonzero(green.sum(axis) > 50)[0] for axis in (1, 0))
+    assert (rows.min(), rows.max()) == (68, 171) and (columns.min(), columns.max()) == (48, 131)
 
 
 def test_the_drawing_shows_what_the_network_saw(two):

@@ -1,4 +1,5 @@
 """Pictures are prepared as in the post, read by the latest checkpoint, and reported on."""
+import csv
 import importlib.util
 import io
 import os
@@ -252,6 +253,27 @@ def test_show_and_pasted_paths(tmp_path, model, trained, capsys):
     assert mnist_app.application(again, show=True, model_folder=model) == 0
     assert f'{tmp_path}/blank.read.png: not read: a drawing of --show' in capsys.readouterr().out
     assert sorted(str(path) for path in tmp_path.glob('blank*.png')) == again
+
+
+def test_a_table_of_many_files(tmp_path, model, trained, capsys):
+    bad, table = str(bad_picture('text', tmp_path)), str(tmp_path / 'read.csv')
+    files = [SAMPLES[1], bad, SAMPLES[2]]
+    assert mnist_app.application(files, model_folder=model, csv_file=table) == 2
+    out, err = capsys.readouterr()
+    assert out == f'{table}: 2 of 3 pictures read\n' and 'text.jpg' in err
+    with open(table, encoding='utf-8', newline='') as opened:
+        rows = list(csv.reader(opened))
+    assert rows[0] == ['file', 'digits', 'confidence', 'doubts']
+    assert [row[0] for row in rows[1:]] == files and rows[2][1:] == ['', '', 'not read']
+    for row, path in zip(rows[1::2], files[::2]):
+        digits, probabilities = mnist_app.restore_model(photographs.pre_photo(path), model,
+                                                        with_probabilities=True)
+        assert row[1:3] == [str(digits[0]), f'{probabilities.max():.4f}']
+
+
+def test_a_table_of_nothing(run_script, tmp_path):
+    ended = run_script('mnist_app.py', '--csv', 'read.csv', cwd=tmp_path)
+    assert ended.returncode == 2 and 'expected picture files' in ended.stderr
 
 
 def test_many_digits_stand_on_one_line(tmp_path, model, trained, capsys):

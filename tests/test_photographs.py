@@ -159,3 +159,68 @@ def test_specks_and_a_dark_edge(prepared):
     page[10:13, 170:173] = 0   # a speck
     page[:, :6] = 30           # the table beside the paper
     assert likeness(prepared(Image.fromarray(page)), expected) > 0.98
+
+
+def framed(page, width, around=12):
+    """A page, uint8 [200, 200], with a frame around the digit, `width` pixels wide."""
+    page = np.array(page)
+    low, high = 30 - around, 170 + around
+    inside = page[low + width:high - width, low + width:high - width].copy()
+    page[low:high, low:high] = 0
+    page[low + width:high - width, low + width:high - width] = inside
+    return page
+
+
+@pytest.mark.parametrize('width', [3, 8])
+@pytest.mark.parametrize('n', [0, 2, 3, 8, 14])  # 0, two ways to draw 1, 4, 7
+def test_a_frame_is_no_ink(prepared, width, n):
+    page = framed(plain(STROKES[n]), width)
+    assert likeness(prepared(Image.fromarray(page)), prepared(plain(STROKES[n]))) > 0.9
+
+
+def test_a_digit_that_touches_its_frame(prepared):
+    page = framed(plain(STROKES[6]), 4, around=-8)
+    assert likeness(prepared(Image.fromarray(page)), prepared(plain(STROKES[6]))) > 0.7
+
+
+def test_boxes_in_a_row_and_an_underline(prepared, tmp_path):
+    numbers = [4, 2, 8, 12]
+    row = np.concatenate([framed(plain(STROKES[n]), 4, around=30) for n in numbers], axis=1)
+    page = np.pad(row, 40, constant_values=255)
+    page[-20:-15, 60:-60] = 0
+    Image.fromarray(page).save(tmp_path / 'a.png')
+    found, places = photographs.find_digits(tmp_path / 'a.png')
+    assert found.shape == (4, 784) and places.shape == (4, 4)
+    for k, (one, n) in enumerate(zip(found, numbers)):
+        assert likeness(one.reshape(28, 28), prepared(plain(STROKES[n]))) > 0.9
+        left, top, right, bottom = places[k] * np.tile(page.shape[::-1], 2)
+        assert 200 * k + 40 < left < right < 200 * k + 240 and 40 < top < bottom < 240
+
+
+def test_a_frame_with_nothing_in_it_stays(prepared):
+    assert prepared(Image.fromarray(framed(np.full([200, 200], 255, np.uint8), 6))).any()
+
+
+@pytest.mark.parametrize('n', [0, 5, 10, 12, 16])
+@pytest.mark.parametrize('level', [False, True])
+def test_a_stroke_with_a_gap_of_one_pixel_is_one_digit(tmp_path, n, level):
+    page = np.array(plain(STROKES[n]))
+    page[(100, slice(None)) if level else (slice(None), 100)] = 255
+    Image.fromarray(page).save(tmp_path / 'a.png')
+    assert len(photographs.pre_digits(tmp_path / 'a.png')) == 1
+
+
+def test_a_tilted_sheet_is_read_line_by_line(tmp_path):
+    numbers = [[4, 0, 12, 8, 10], [2, 14, 4, 6, 0], [5, 12, 3, 8, 18]]
+    page = np.concatenate([np.concatenate([np.asarray(plain(STROKES[n])) for n in line], axis=1)
+                           for line in numbers])
+    for degrees in -10, 10:
+        tilted = Image.fromarray(page).rotate(degrees, Image.Resampling.BICUBIC, expand=True,
+                                              fillcolor=255)
+        tilted.save(tmp_path / 'a.png')
+        found = photographs.pre_digits(tmp_path / 'a.png')
+        assert len(found) == 15
+        for one, n in zip(found, sum(numbers, [])):
+            plain(STROKES[n]).rotate(degrees, fillcolor=255).save(tmp_path / 'b.png')
+            alone = photographs.pre_photo(tmp_path / 'b.png')
+            assert likeness(one.reshape(28, 28), alone.reshape(28, 28)) > 0.85

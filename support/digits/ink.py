@@ -5,6 +5,7 @@
 grey_of        grey values, as a viewer shows the picture
 darkness_of    the share of the paper's light that is missing, whatever the paper, light and pen
 threshold_of   Otsu's threshold between paper and ink, not shrunk further: that loses thin lines
+without_frames drops frames, the boxes of forms and underlines
 without_lines  drops the lines of ruled and squared paper
 without_specks drops specks, and shadows at the picture's border
 """
@@ -38,12 +39,17 @@ LINE_COVER = 0.45  # a line is ink on at least this share of its way across the 
 LINE_WIDTH = 0.03  # the widest line, as a share of the picture's longer side
 LINE_ENDS = 0.08   # it begins and ends within this share of the picture's sides
 PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is told apart by darkness alone
+LINE_THICKNESS = 0.1   # a frame's sides and underlines are thinner than this share of their length
+SPAN = 0.75        # a frame's sides are straight over this share of the frame
+UNDERLINE = 1.3    # a line with what touches it is wider than tall by this factor
 
 # --- specks; bulk = darkness x distance from the edge, summed over all pixels of a part
 NEAR = 0.25        # distance from the main part, as a share of its longer side
 NEAR_BULK = 0.04   # parts nearer than that are kept from this share of the main part's bulk on
 FAR_BULK = 0.2     # and all others from this share on: they may be digits
-MIN_THICKNESS = 0.4    # of the main part's; what is thinner is a line or noise
+TALL_BULK = 0.06   # or from this one, if at least HALF as tall as the main part
+HALF = 0.6
+MIN_THICKNESS = 0.3    # of the main part's; what is thinner is a line or noise
 INNER = 0.08       # the main part, unless it touches the border, has this share of the picture
 
 
@@ -176,7 +182,7 @@ def without_lines(darkness, threshold):
 
     Returns also the threshold, which rises where the pen is darker than the print.
     """
-    ink = darkness > threshold
+    ink = without_frames(darkness > threshold)
     lines = level_lines(ink) | level_lines(ink.T).T
     rest = ink & ~lines
     if not lines.any() or not rest.any():
@@ -184,7 +190,7 @@ def without_lines(darkness, threshold):
     print_darkness, pen_darkness = np.median(darkness[lines]), np.percentile(darkness[rest], 80)
     if pen_darkness > PEN_TO_LINE * print_darkness:
         threshold = (print_darkness + pen_darkness) / 2  # drops the lines that were missed, too
-        return darkness > threshold, threshold
+        return ink & (darkness > threshold), threshold
     return rest, threshold
 
 
@@ -200,17 +206,13 @@ def level_lines(ink):
     if min(ink.shape) < LINE_SIDE:
         return lines
     tall = column_runs(ink)                                       # int [height, width]
-    y, x = np.nonzero(ink & (tall <= 2 + LINE_WIDTH * max(ink.shape)))
+    y, x = thin_pixels(ink, tall)
     if len(y) < LINE_COVER * width:
         return lines
     step = max(1, max(ink.shape) / TILT_SIDE)                     # pixels in a bin
+    slope = slope_of(y, x, step)
 
-    def bins(slope, every=1):  # the bin of each pixel, when looking along `slope`
-        return ((y[::every] - x[::every] * slope + width) / step).astype(int)
-    slopes = np.tan(np.radians(np.arange(-MAX_TILT, MAX_TILT + TILT_STEP, TILT_STEP)))
-    slope = max(slopes, key=lambda slope: (np.bincount(bins(slope, int(step))) ** 2.).sum())
-
-    row = bins(slope)
+    row = bins_along(slope, y, x, step)
     count = np.bincount(row) / step                               # pixels along each bin
     left = np.bincount(row[x < LINE_ENDS * width], minlength=len(count)) > 0
     right = np.bincount(row[x > (1 - LINE_ENDS) * width], minlength=len(count)) > 0
@@ -222,6 +224,84 @@ def level_lines(ink):
         on_line &= tall[y, x] <= 1.5 * thickness + 1
         lines[y[on_line], x[on_line]] = True
     return lines
+
+
+def thin_pixels(ink, tall):
+    """Rows and columns, int [n] each, of the ink that is no taller than a printed line."""
+    return np.nonzero(ink & (tall <= 2 + LINE_WIDTH * max(ink.shape)))
+
+
+def slope_of(y, x, step):
+    """The slope at which pixels, projected along it, pile up highest, in bins of `step` pixels."""
+    slopes = np.tan(np.radians(np.arange(-MAX_TILT, MAX_TILT + TILT_STEP, TILT_STEP)))
+    few = slice(None, None, int(step))
+    return max(slopes, key=lambda slope: (
+        np.bincount(bins_along(slope, y[few], x[few], step)) ** 2.).sum())
+
+
+def bins_along(slope, y, x, step):
+    """The bin of each pixel, when looking along `slope`; the slope is at most 45 degrees."""
+    return ((y - x * slope + x.max(initial=0)) / step).astype(int)
+
+
+def without_frames(ink):
+    """The ink without frames, the boxes of forms and underlines: bool as `ink`.
+
+    A frame is a connected part that has a level and two upright straight lines which span it,
+    whatever else touches them; an underline is level and spans what is wider than tall. No digit
+    has those. A picture of nothing else stays as it is.
+    """
+    labels, number = ndimage.label(ink, np.ones([3, 3]))
+    if not number or min(ink.shape) < LINE_SIDE:
+        return ink
+    boxes = boxes_of(labels)
+    size = np.array([(0, 0)] + [(rows.stop - rows.start, columns.stop - columns.start)
+                                for rows, columns in boxes])      # height and width of each part
+    level, levels = straight(ink, labels, size[:, 1])
+    upright, uprights = straight(ink.T, labels.T, size[:, 0])
+    frame = (levels >= 1) & (uprights >= 2)
+    under = (levels >= 1) & (size[:, 1] > UNDERLINE * size[:, 0])
+    rest = ink & ~((level & (frame | under)[labels]) | (upright.T & frame[labels]))
+    left = boxes_of(ndimage.label(rest, np.ones([3, 3]))[0])
+    tallest = max((rows.stop - rows.start for rows, _ in left), default=0)
+    return rest if tallest >= MIN_DIGIT * max(ink.shape) and tallest >= 10 else ink
+
+
+def straight(ink, labels, width):
+    """Straight lines, level or tilted a little, that span the part of the ink they are in.
+
+    Args: labels: int as `ink`, the parts. width: int [n], of each part.
+    Returns: the lines' pixels, bool as `ink`, and how many lines each part has, int [n].
+    """
+    tall = column_runs(ink)
+    y, x = thin_pixels(ink, tall)
+    lines, number = np.zeros_like(ink), np.zeros(len(width), int)
+    if not len(y):
+        return lines, number
+    slope = slope_of(y, x, max(1, max(ink.shape) / TILT_SIDE))
+    shift = np.rint(slope * np.arange(ink.shape[1])).astype(int)
+    shift -= shift.min()
+    rows = np.arange(ink.shape[0])[:, np.newaxis] - shift + shift.max()
+    columns = np.broadcast_to(np.arange(ink.shape[1]), ink.shape)
+    levelled = np.zeros([len(ink) + shift.max(), ink.shape[1]], bool)
+    levelled[rows, columns] = ink
+    runs = column_runs(levelled.T).T[rows, columns]               # as `ink`, along the slope
+    core = (ink & (runs >= SPAN * width[labels]) & (width[labels] >= LINE_SIDE / 2)
+            & (tall <= 2 + LINE_THICKNESS * width[labels]))
+    if not core.any():
+        return lines, number
+    thickness = np.zeros(len(width))
+    for part in np.unique(labels[core]):
+        own = core & (labels == part)
+        # Each line counts by its length: a thick 1 in a frame is not one of them.
+        across = np.sort(tall[own])
+        thickness[part] = across[np.searchsorted(np.cumsum(1 / across), (1 / across).sum() / 2)]
+        own &= tall <= 1.5 * thickness[part] + 2
+        number[part] = ndimage.label(np.bincount(rows[own], minlength=len(levelled)))[1]
+    # Beside the core a line is ragged; where a stroke crosses it, the ink is taller.
+    around = ndimage.binary_dilation(core, np.ones([3, 1]), iterations=3)
+    lines = ink & around & (tall <= 1.5 * thickness[labels] + 2)
+    return lines, number
 
 
 def column_runs(ink):
@@ -250,7 +330,9 @@ def without_specks(darkness, ink):
     main = np.argmax(np.where(inner if inner.any() else extent > 0, bulk, 0))
     reach = NEAR * extent[main]
     near = np.array([False] + [distance(box, boxes[main - 1]) <= reach for box in boxes])
-    keep = ((bulk >= np.where(near, NEAR_BULK, FAR_BULK) * bulk[main])
+    height = np.array([0] + [rows.stop - rows.start for rows, _ in boxes])
+    least = np.where(near, NEAR_BULK, np.where(height >= HALF * height[main], TALL_BULK, FAR_BULK))
+    keep = ((bulk >= least * bulk[main])
             & (thickness >= MIN_THICKNESS * thickness[main]))
     if not at_border[main]:
         keep &= ~at_border

@@ -9,7 +9,7 @@ turns any picture into pure black and white, and `as_mnist` does the rest. In th
 steps:
 
 find_ink       of support/digits/ink.py: which pixels were written on
-lines_apart, digits_apart  several digits, told apart by the gaps between them; pre_digits only
+digits_apart, in_lines  several digits, told apart by the gaps between them; not in pre_photo
 even_stroke    brings the width of the stroke near MNIST's
 boxed, centred the box of 20x20, the centre of mass
 
@@ -30,10 +30,13 @@ CENTRE = 14        # pixel, row and column of the centre of mass
 STROKE = 0.11, 0.18  # width of most of its strokes, as a share of the digit's longer side
 FINE_SIDE = 200    # pixels; a smaller digit is enlarged to this before its stroke is changed
 
-# --- several digits; shares of the height of the tallest digit, or of the tallest line
-DIGIT_GAP = 0.12   # digits stand apart by at least this ...
-LINE_GAP = 0.25    # ... and lines by this
-DIGIT_HEIGHT = 0.5     # and are at least so tall; less belongs to its neighbour
+# --- several digits; shares of the height of a usual digit of the picture
+DIGIT_GAP = 0.12   # what is nearer than this side by side is one digit, unless both are tall ...
+PIECE_GAP = 0.25   # ... and this one above the other, or what is no digit by itself
+DIGIT_HEIGHT = 0.5     # a digit is at least so tall; less belongs to its neighbour, or is dirt
+TALL = 0.7         # side by side, two parts as tall as this are two digits, ...
+BROKEN = 0.5       # ... unless the gap is less than this share of the stroke's width
+LINE_STEP = 0.6    # a digit that lies lower than the line's others by this begins a new line
 
 
 def pre_photo(picName):
@@ -54,51 +57,92 @@ def pre_digits(picName):
     Line by line, each from left to right; both are told apart by the gaps between them. One digit:
     as pre_photo. Blank: n is 0.
     """
+    return find_digits(picName)[0]
+
+
+def find_digits(picName):
+    """As pre_digits, and where each digit lies: float64 [n, 4], shares of the picture's sides.
+
+    Those are left, top, right, bottom, 0 ... 1.
+    """
     darkness, ink, threshold = find_ink(grey_of(pictures.open_picture(picName)))
-    digits = [as_mnist(darkness, digit, threshold)
-              for line in lines_apart(ink) for digit in digits_apart(line)]
-    return np.concatenate(digits or [np.zeros([0, SIDE * SIDE], np.float32)])
-
-
-def lines_apart(ink):
-    """Split ink at the empty rows between lines: a list of bool [height, width], from the top."""
-    labels, _ = ndimage.label(ink.any(axis=1))
-    lines = [(rows.start, rows.stop) for rows, in boxes_of(labels)]
-    tallest = max((bottom - top for top, bottom in lines), default=0)
-    apart = []
-    for top, bottom in lines:
-        if apart and top - apart[-1][1] < LINE_GAP * tallest:
-            apart[-1][1] = bottom
-        else:
-            apart.append([top, bottom])
-    tallest = max((bottom - top for top, bottom in apart), default=0)
-    if any(bottom - top < DIGIT_HEIGHT * tallest for top, bottom in apart):
-        return [ink]  # a part that stands apart but is no line
-    rows = np.arange(len(ink))[:, np.newaxis]
-    return [ink & (top <= rows) & (rows < bottom) for top, bottom in apart]
+    labels, digits = digits_apart(ink)
+    rows, places = [np.zeros([0, SIDE * SIDE], np.float32)], []
+    for top, bottom, left, right, numbers in in_lines(digits):
+        around = slice(max(0, top - 2), bottom + 2), slice(max(0, left - 2), right + 2)
+        rows.append(as_mnist(darkness[around], np.isin(labels[around], numbers), threshold))
+        places.append((left, top, right, bottom))
+    height, width = ink.shape
+    return np.concatenate(rows), np.reshape(places, [-1, 4]) / (width, height, width, height)
 
 
 def digits_apart(ink):
-    """Split ink at the gaps between digits: a list of bool [height, width], left to right."""
-    labels, _ = ndimage.label(ink, np.ones([3, 3]))
-    # Of each part of the ink: left, right, top, bottom and its labels.
-    parts = sorted((columns.start, columns.stop, rows.start, rows.stop, {number})
-                   for number, (rows, columns) in enumerate(boxes_of(labels), 1))
-    tallest = max((bottom - top for _, _, top, bottom, _ in parts), default=0)
+    """Tell digits apart: labels of the ink's parts, int [height, width], and a list of digits.
 
-    def joined(part, other):
-        return (min(part[0], other[0]), max(part[1], other[1]), min(part[2], other[2]),
-                max(part[3], other[3]), part[4] | other[4])
-    digits = []
-    for part in parts:
-        if digits and part[0] - digits[-1][1] < DIGIT_GAP * tallest:
-            part = joined(digits.pop(), part)
-        digits.append(part)
-    low = [n for n, (_, _, top, bottom, _) in enumerate(digits)
-           if bottom - top < DIGIT_HEIGHT * tallest]
-    if low and len(digits) > 1:  # a part that stands apart but is no digit: give up splitting
-        digits = [(0, 0, 0, 0, set.union(*(digit[4] for digit in digits)))]
-    return [np.isin(labels, list(numbers)) for *_, numbers in digits]
+    A digit is (top, bottom, left, right, the numbers of its parts), in pixels.
+    """
+    labels, _ = ndimage.label(ink, np.ones([3, 3]))
+    digits = [(rows.start, rows.stop, columns.start, columns.stop, [number])
+              for number, (rows, columns) in enumerate(boxes_of(labels), 1)]
+    heights = np.array([bottom - top for top, bottom, *_ in digits])
+    if len(digits) < 2:
+        return labels, digits
+    usual = np.median(heights[heights >= DIGIT_HEIGHT * heights.max()])
+    inside = ndimage.distance_transform_edt(ink)
+    stroke = 4 * inside[ink].mean()  # pixels, its width
+
+    def gap(one, other):
+        """How far apart two parts are, in pixels."""
+        top, left = (max(0, min(one[k], other[k]) - 1) for k in (0, 2))
+        area = labels[top:max(one[1], other[1]) + 1, left:max(one[3], other[3]) + 1]
+        away = ndimage.distance_transform_edt(~np.isin(area, one[4]))
+        return away[np.isin(area, other[4])].min() - 1
+
+    def belong(one, other):
+        """Whether two parts are of one digit."""
+        down = max(one[0], other[0]) - min(one[1], other[1])      # below 0: overlap
+        across = max(one[2], other[2]) - min(one[3], other[3])
+        if max(down, across) > PIECE_GAP * usual:
+            return False
+        height = min(one[1] - one[0], other[1] - other[0])
+        width = min(one[3] - one[2], other[3] - other[2])
+        if height < DIGIT_HEIGHT * usual or max(down, across) <= 0 and -across > width / 2:
+            return True
+        if down > 0 and -across > width / 2:
+            return down < PIECE_GAP * height
+        if height < TALL * usual and across < DIGIT_GAP * usual and down <= 0:
+            return True
+        return gap(one, other) <= max(2, BROKEN * stroke)
+    apart = []
+    for digit in sorted(digits, key=lambda digit: digit[2]):
+        for other in [other for other in apart if belong(digit, other)]:
+            apart.remove(other)
+            digit = (min(digit[0], other[0]), max(digit[1], other[1]), min(digit[2], other[2]),
+                     max(digit[3], other[3]), digit[4] + other[4])
+        apart.append(digit)
+    return labels, [digit for digit in apart if max(
+        digit[1] - digit[0], digit[3] - digit[2]) >= DIGIT_HEIGHT * usual]
+
+
+def in_lines(digits):
+    """Digits, as digits_apart returns them, in the order one reads them; lines may be tilted."""
+    if len(digits) < 2:
+        return digits
+    boxes = np.array([digit[:4] for digit in digits])
+    y, x = boxes[:, :2].mean(1), boxes[:, 2:].mean(1)
+    usual = np.median(boxes[:, 1] - boxes[:, 0])
+
+    def spread(slope):  # how far each digit lies from the middle of its line
+        level = np.sort(y - slope * x)
+        lines = np.split(level, np.flatnonzero(np.diff(level) > LINE_STEP * usual) + 1)
+        return sum(np.ptp(line) for line in lines) + usual * len(lines)
+    tilts = np.tan(np.radians(sorted(np.arange(-12, 12.5, 0.5), key=abs)))
+    slope = min(tilts, key=spread) if len(digits) > 3 else 0
+    level = y - slope * x
+    order = np.argsort(level)
+    number = np.zeros(len(digits), int)
+    number[order[1:]] = np.cumsum(np.diff(level[order]) > LINE_STEP * usual)
+    return [digits[n] for n in np.lexsort([x, number])]
 
 
 # --- from ink to MNIST

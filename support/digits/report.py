@@ -3,6 +3,8 @@
 `pictures` and `probabilities` are the same everywhere: float32 [n, 784], 0 paper ... 1 ink, the n
 digits as the network saw them, and float32 [n, 10], the probability of each digit from 0 to 9.
 """
+import contextlib
+import csv
 import glob
 import itertools
 import os
@@ -11,8 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from support.common import files
+from support.common import console, files
 from support.common.console import UserError
+from support.digits import no_digit
 from support.digits.input_data import SIDE
 
 # --- when not to trust a reading
@@ -38,6 +41,7 @@ def doubts(pictures, probabilities):
     lines = []
     if several:
         lines.append(f'several digits: {len(pictures)} stand apart, read from left to right')
+    scores = no_digit.score(pictures)
     for number, (picture, of_digit) in enumerate(zip(pictures, probabilities), 1):
         which = f'digit {number} is ' if several else ''
         second, best = np.argsort(of_digit)[-2:]
@@ -49,6 +53,8 @@ def doubts(pictures, probabilities):
             lines.append(f'not to be trusted: {which}wider than tall, perhaps several that touch')
         elif in_two(picture.reshape(SIDE, SIDE)):
             lines.append(f'not to be trusted: {which}in two parts, perhaps two digits')
+        if scores[number - 1] > no_digit.LIMIT:
+            lines.append(f'not to be trusted: {which}perhaps no digit at all')
     return lines
 
 
@@ -74,26 +80,69 @@ def shared(one, other):
     return min(one.stop, other.stop) - max(one.start, other.start)
 
 
-def drawing(original, pictures, probabilities):
-    """The original, then for each digit a row: its 28x28 pixels and ten bars.
+def read_files(paths, read, csv_file=None):
+    """Read each picture file; a bad one does not stop the others.
 
-    Args: original: a Pillow picture, L or RGB. Returns: a Pillow picture, RGB.
+    Args: read: a function of a path and of what says a line, as mnist_app.read_picture.
+      csv_file: write it there as a table, with a progress bar, and say nothing.
+    Returns: exit status, 2 if any file could not be read.
+    """
+    rows, status = [], 0
+    with contextlib.ExitStack() as stack:
+        if csv_file:
+            part = stack.enter_context(files.whole_file(csv_file))
+            bar = stack.enter_context(console.progress(len(paths), 'reading', 'picture'))
+        for path in paths:
+            if path.endswith(DRAWN):  # my/*.png names those of --show, too
+                console.say(f'{path}: not read: a drawing of --show')
+                continue
+            try:
+                digits, probabilities, doubts = read(path, (lambda line: None) if csv_file
+                                                     else console.say)
+                rows.append((path, ' '.join(map(str, digits)), ' '.join(
+                    f'{of_digit.max():.4f}' for of_digit in probabilities), '; '.join(doubts)))
+            except UserError as error:
+                status = console.complain(error)  # then the next: it may be good
+                rows.append((path, '', '', 'not read'))
+            if csv_file:
+                bar.update()
+        if csv_file:
+            with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
+                csv.writer(file).writerows([('file', 'digits', 'confidence', 'doubts'), *rows])
+    if csv_file:
+        good = sum(doubts != 'not read' for *_, doubts in rows)
+        console.say(f'{csv_file}: {good} of {len(rows)} pictures read')
+    return status
+
+
+def drawing(original, pictures, probabilities, places=()):
+    """The original, a box around each digit, then for each a row: its 28x28 pixels and ten bars.
+
+    Args: original: a Pillow picture, L or RGB. places: float [n, 4], of each digit left, top,
+      right and bottom, as shares of the original's sides. Returns: a Pillow picture, RGB.
     """
     cell = PANEL + GAP
-    page = Image.new('RGB', (3 * cell + GAP, max(1, len(pictures)) * cell + GAP), 'white')
+    side = PANEL * min(3, max(1, len(pictures) // 2))  # a page of many digits is drawn larger
+    shift = side - PANEL
+    page = Image.new('RGB', (3 * cell + GAP + shift,
+                             max(1, len(pictures)) * cell + GAP), 'white')
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(16)
     original = original.convert('RGB')
-    original.thumbnail((PANEL, PANEL))
+    original.thumbnail((side, min(side, page.height - 2 * GAP)))
     page.paste(original, (GAP, GAP))
+    for place, of_digit in zip(places, probabilities):
+        left, top, right, bottom = np.multiply(place, original.size * 2) + GAP
+        draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=BEST_BAR)
+        draw.text((right + 3, top - 4), str(of_digit.argmax()), BEST_BAR, font)
     draw.rectangle((GAP, GAP, GAP + original.width - 1, GAP + original.height - 1),
                    outline=OTHER_BAR)
     for row, (picture, of_digit) in enumerate(zip(pictures, probabilities)):
         top = GAP + row * cell
         grey = np.rint(255 * picture.reshape(SIDE, SIDE)).astype(np.uint8)  # 0 paper ... 255 ink
         page.paste(Image.fromarray(grey).resize((PANEL, PANEL), Image.Resampling.NEAREST),
-                   (GAP + cell, top))
+                   (GAP + cell + shift, top))
         for digit, probability in enumerate(of_digit):
-            y, left = top + digit * PANEL // 10, GAP + 2 * cell
+            y, left = top + digit * PANEL // 10, GAP + 2 * cell + shift
             draw.text((left, y + 4), str(digit), TEXT, font)
             draw.rectangle((left + 20, y + 4, left + 20 + round(BAR * float(probability)), y + 22),
                            BEST_BAR if digit == of_digit.argmax() else OTHER_BAR)

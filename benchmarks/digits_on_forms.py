@@ -1,0 +1,323 @@
+"""Count how many pictures of digits on forms and sheets are read rightly, and what is doubted.
+
+Command:  python benchmarks/digits_on_forms.py [--half second] [--count 100] [--sheet FILE]
+Reads:    data/ (MNIST's validation digits) and the newest checkpoint in model/, beside this folder
+Writes:   nothing; with --sheet a PNG: the first pictures of each condition
+Takes:    five minutes on two cores
+
+MNIST's validation digits are drawn in frames, form fields, on lines, with gaps and dirt, as whole
+sheets. A picture is right if all of its digits are, in order; `silent` is the share that is read
+wrongly without a doubt. Then, how many are doubted of MNIST's test digits, of those drawn as
+photographs (ink_on_paper.py), and of what is no digit: letters and signs in the fonts that are
+installed, textures, shapes and faces.
+
+The settings were chosen on the first half and on the fonts of even number; the second half and the
+other fonts are for reporting.
+"""
+import functools
+import glob
+import os
+import string
+import sys
+import tempfile
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import ink_on_paper  # noqa: E402  (after the path to support)
+import mnist_app  # noqa: E402
+from support.common import console  # noqa: E402
+from support.digits import input_data, photographs, report  # noqa: E402
+
+COUNT = 100         # pictures a condition
+SEED = 2027
+DIGIT = 140         # pixels, a digit's square
+CELL = 150          # pixels, height and width of a picture on the sheet
+SHOWN = 8           # pictures a condition on the sheet
+# Looks like none of the ten in most fonts and hands.
+SIGNS = 'ACEFHKMNPRTUVWXYaefhkmnrwx' + '+*#&?!@%$=<>'
+
+
+def ink_of(digit, rng, side=DIGIT):
+    """MNIST digit [28, 28] as a pen draws it: float32 [side, side], 0 bare ... 1 covered."""
+    mark = ink_on_paper.stroke(digit, rng.uniform(.6, 1.2), rng.uniform(-5, 5))
+    small = Image.fromarray(np.uint8(mark[30:226, 30:226]) * 255).resize((side, side))
+    return np.asarray(small, np.float32) / 255
+
+
+def page_of(rows, rng, gap=40, margin=40):
+    """Digits on a page, rows of [28, 28], -> float32 [height, width], 0 ... 1, and their squares."""
+    step = DIGIT + gap
+    width = max(len(row) for row in rows) * step - gap + 2 * margin
+    page = np.zeros([len(rows) * step - gap + 2 * margin, width], np.float32)
+    squares = []
+    for r, row in enumerate(rows):
+        for c, digit in enumerate(row):
+            top, left = margin + r * step, margin + c * step
+            page[top:top + DIGIT, left:left + DIGIT] = ink_of(digit, rng)
+            squares.append((left, top, left + DIGIT, top + DIGIT))
+    return page, squares
+
+
+def with_frames(page, squares, width, around, joined=False):
+    """Draw a frame of `width` pixels around each square, or one table of boxes around all."""
+    picture = Image.fromarray(page)
+    draw = ImageDraw.Draw(picture)
+    for left, top, right, bottom in squares:
+        draw.rectangle((left - around, top - around, right + around, bottom + around),
+                       outline=1., width=width)
+    return np.asarray(picture)
+
+
+def turned(page, degrees):
+    picture = Image.fromarray(page)
+    return np.asarray(picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True)).clip(0, 1)
+
+
+def frame(width, inset=0):
+    def draw(digits, rng):
+        page, squares = page_of([digits[:1]], rng)
+        around = int(rng.uniform(2, 20)) + width - inset
+        return turned(with_frames(page, squares, width, around), rng.uniform(-3, 3)), 1
+    return draw
+
+
+def fields(digits, rng):
+    """Four form fields in a row that share their sides, thinly printed."""
+    page, squares = page_of([digits[:4]], rng, gap=20)
+    return turned(with_frames(page, squares, int(rng.integers(2, 6)), 11), rng.uniform(-3, 3)), 4
+
+
+def boxes(digits, rng):
+    """Four boxes that stand apart."""
+    page, squares = page_of([digits[:4]], rng, gap=60)
+    return with_frames(page, squares, int(rng.integers(2, 8)), int(rng.uniform(2, 20))), 4
+
+
+def form(digits, rng):
+    """Three rows of fields, the last of each empty."""
+    page, squares = page_of([digits[:3], digits[3:6]], rng, gap=20)
+    page = np.pad(page, [(0, 0), (0, DIGIT + 20)])
+    squares += [(right + 20, top, right + 20 + DIGIT, bottom)
+                for _, top, right, bottom in squares[2::3]]
+    return turned(with_frames(page, squares, int(rng.integers(2, 6)), 11), rng.uniform(-5, 5)), 6
+
+
+def underlined(digits, rng):
+    page, squares = page_of([digits[:3]], rng, gap=20)
+    bottom = squares[0][3] + int(rng.uniform(-12, 20))
+    page[bottom:bottom + int(rng.integers(2, 8)), 20:-20] = 1
+    return turned(page, rng.uniform(-5, 5)), 3
+
+
+def paper(kind):
+    def draw(digits, rng):
+        page, _ = page_of([digits[:2]], rng)
+        lines = ink_on_paper.printed_lines(kind, max(page.shape), rng)[:page.shape[0]]
+        return np.maximum(page, 2 * lines[:, :page.shape[1]]).clip(0, 1), 2
+    return draw
+
+
+def sheet(degrees):
+    def draw(digits, rng):
+        page, _ = page_of(digits[:20].reshape(4, 5, 28, 28), rng)
+        return turned(page, rng.choice([-1, 1]) * degrees), 20
+    return draw
+
+
+def gap(pixels):
+    """A cut through the digit, upright, level or aslant."""
+    def draw(digits, rng):
+        page, _ = page_of([digits[:1]], rng)
+        y, x = np.mgrid[:page.shape[0], :page.shape[1]] - 110 - rng.uniform(-25, 25)
+        angle = rng.choice([0, np.pi / 2, rng.uniform(0, np.pi)])
+        page[np.abs(np.cos(angle) * x + np.sin(angle) * y) < pixels / 2] = 0
+        return page, 1
+    return draw
+
+
+def dirt(digits, rng):
+    page, _ = page_of([digits[:1]], rng, margin=70)
+    picture = Image.fromarray(page)
+    for x, y, r in zip(*rng.uniform(5, 270, (2, 4)), rng.uniform(1, 6, 4)):
+        ImageDraw.Draw(picture).ellipse((x - r, y - r, x + r, y + r), fill=1.)
+    return np.asarray(picture), 1
+
+
+CONDITIONS = {
+    'plain': lambda digits, rng: (page_of([digits[:1]], rng)[0], 1),
+    'frame of 3 pixels': frame(3), 'frame of 8 pixels': frame(8),
+    'frame that is touched': frame(4, inset=24), 'row of fields': fields, 'boxes apart': boxes,
+    'form, some empty': form, 'underlined': underlined, 'ruled': paper('ruled'),
+    'squared': paper('squared'), 'sheet of 20': sheet(0), 'sheet, 5 degrees': sheet(5),
+    'sheet, 10 degrees': sheet(10), 'gap of 1 pixel': gap(1), 'gap of 3 pixels': gap(3),
+    'four dots of dirt': dirt}
+
+
+# --- what is no digit
+
+def signs(part, count, rng):
+    """Letters and signs, each in a font of its own: part 0 or 1 of the fonts."""
+    fonts = sorted(glob.glob('/usr/share/fonts/**/*.[to]tf', recursive=True))[part::2]
+    found = []
+    while len(found) < count:
+        sign = rng.choice(list(SIGNS))
+        try:
+            font = ImageFont.truetype(str(rng.choice(fonts)), 140)
+            box = font.getbbox(sign)
+            none = np.asarray(font.getmask('\uffff')).tobytes() == np.asarray(
+                font.getmask(sign)).tobytes()
+        except OSError:
+            continue
+        if none or min(box[2] - box[0], box[3] - box[1]) < 20:
+            continue
+        if any(np.asarray(font.getmask(sign)).tobytes() == np.asarray(font.getmask(digit)).tobytes()
+               for digit in string.digits):
+            continue
+        picture = Image.new('L', (box[2] - box[0] + 60, box[3] - box[1] + 60), 255)
+        ImageDraw.Draw(picture).text((30 - box[0], 30 - box[1]), sign, 0, font)
+        found.append(picture)
+    return found
+
+
+def faces(count, rng):
+    found = []
+    for _ in range(count):
+        picture = Image.new('L', (200, 200), 255)
+        draw, pen = ImageDraw.Draw(picture), int(rng.integers(4, 14))
+        draw.ellipse((25, 25, 175, 175), outline=0, width=pen)
+        for x in rng.uniform(60, 75), rng.uniform(125, 140):
+            r = rng.uniform(6, 12)
+            draw.ellipse((x - r, 75 - r, x + r, 75 + r), fill=0)
+        draw.arc((60, 80, 140, rng.uniform(120, 150)), 20, 160, fill=0, width=pen)
+        found.append(picture)
+    return found
+
+
+def shapes(count, rng):
+    """Squares, triangles, stars, hearts and arrows, filled or drawn."""
+    found = []
+    for _ in range(count):
+        picture = Image.new('L', (220, 220), 255)
+        draw, corners = ImageDraw.Draw(picture), int(rng.integers(3, 11))
+        star, first = rng.random() < .5 and corners > 4, rng.uniform(0, 6)
+        points = []
+        for k in range(corners * 2 if star else corners):
+            r = 85 if not star or k % 2 else rng.uniform(30, 45)
+            angle = first + 2 * np.pi * k / (corners * 2 if star else corners)
+            points.append((110 + r * np.cos(angle), 110 + r * np.sin(angle)))
+        if rng.random() < .5:
+            draw.polygon(points, fill=0)
+        elif corners < 6 or star:
+            draw.polygon(points, outline=0, width=int(rng.integers(4, 14)))
+        else:
+            draw.line(points[::2] + points[1::2], fill=0, width=int(rng.integers(4, 14)))
+        found.append(picture)
+    return found
+
+
+def textures(count, rng):
+    found = []
+    for _ in range(count):
+        noise = ndimage_noise(rng, rng.uniform(3, 25))
+        found.append(Image.fromarray(np.uint8(255 * (noise > np.quantile(noise, .6)))))
+    return found
+
+
+def ndimage_noise(rng, grain):
+    noise = Image.fromarray(np.uint8(rng.uniform(0, 255, (200, 200))))
+    return np.asarray(noise.filter(ImageFilter.GaussianBlur(grain)), np.float32)
+
+
+NO_DIGITS = {'letters and signs': None, 'faces': faces, 'shapes': shapes, 'textures': textures}
+
+
+# --- the tables
+
+def read_file(path, read):
+    """Return the digits that are read from a picture file, and whether there is a doubt."""
+    rows = photographs.pre_digits(path)
+    digits, probabilities = read(rows)
+    doubted = any('not to be trusted' in line for line in report.doubts(rows, probabilities))
+    return [int(digit) for digit in digits], doubted
+
+
+def photographed(page, rng):
+    """Cover, float32 [height, width] -> a Pillow picture: ink on light paper, a little noise."""
+    seen = rng.uniform(200, 255) * (1 - page * rng.uniform(.7, .95)) + rng.normal(0, 3, page.shape)
+    return Image.fromarray(np.rint(seen.clip(0, 255)).astype(np.uint8))
+
+
+def compare(half, count, rows, model_folder, sheet_file=None):
+    """Print the tables. Raises: UserError if there is no model."""
+    read = functools.partial(mnist_app.read_digits, model_folder=model_folder)
+    mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'))
+    middle = mnist.validation.num_examples // 2
+    part = slice(0, middle) if half == 'first' else slice(middle, None)
+    images = mnist.validation.images[part].reshape(-1, 28, 28)
+    labels = mnist.validation.labels[part]
+    shown = Image.new('L', (SHOWN * CELL, (len(rows) + len(NO_DIGITS)) * CELL), 128)
+
+    def show(picture, row, column):
+        picture = picture.convert('L')
+        picture.thumbnail((CELL - 6, CELL - 6))
+        shown.paste(picture, (column * CELL, row * CELL))
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'a.png')
+        console.say(f'{"condition":24}{"right":>8}{"doubted":>9}{"silent":>9}')
+        for r, name in enumerate(rows):
+            right = doubts = silent = 0
+            for n in range(count):
+                rng = np.random.default_rng([SEED, list(CONDITIONS).index(name), n])
+                chosen = rng.integers(0, len(images), 20)
+                page, number = CONDITIONS[name](images[chosen], rng)
+                picture = photographed(page, rng)
+                if n < SHOWN:
+                    show(picture, r, n)
+                picture.save(path)
+                digits, doubted = read_file(path, read)
+                good = digits == labels[chosen[:number]].tolist()
+                right, doubts = right + good, doubts + doubted
+                silent += not good and not doubted
+            console.say(f'{name:24}{right / count:8.1%}{doubts / count:9.1%}{silent / count:9.1%}')
+
+        console.say(f'{"":24}{"doubted":>8}')
+        test = mnist.test.images
+        _, probabilities = read(test)
+        doubted = [any('not to' in line for line in report.doubts(image[None], of_digit[None]))
+                   for image, of_digit in zip(test, probabilities)]
+        console.say(f"{'MNIST, test':24}{np.mean(doubted):8.1%}")
+        for r, (name, make) in enumerate(NO_DIGITS.items(), len(rows)):
+            rng = np.random.default_rng(SEED)
+            made = make(count, rng) if make else signs(half == 'second', 3 * count, rng)
+            doubted = []
+            for n, picture in enumerate(made):
+                picture.save(path)
+                doubted.append(read_file(path, read)[1])
+                if n < SHOWN:
+                    show(picture, r, n)
+            console.say(f'{name:24}{np.mean(doubted):8.1%}')
+    if sheet_file:
+        shown.save(sheet_file)
+
+
+def main():
+    parser = console.parser(__doc__)
+    parser.add_argument('--half', choices=['first', 'second'], default='first',
+                        help='of the validation digits (default: %(default)s)')
+    parser.add_argument('--count', type=console.positive_int, default=COUNT,
+                        help='pictures a condition (default: %(default)s)')
+    parser.add_argument('--rows', nargs='*', choices=CONDITIONS, default=list(CONDITIONS),
+                        metavar='ROW', help=f'some of: {"; ".join(CONDITIONS)} (default: all)')
+    parser.add_argument('--model-dir', default=os.path.join(ROOT, 'model'), metavar='FOLDER',
+                        help='folder of the checkpoint (default: %(default)s)')
+    parser.add_argument('--sheet', metavar='FILE', help='save pictures to look at')
+    args = parser.parse_args()
+    return compare(args.half, args.count, args.rows, args.model_dir, args.sheet)
+
+
+if __name__ == '__main__':
+    console.run(main)

@@ -1,0 +1,104 @@
+"""Train the small network that tells what is no digit: support/digits/no_digit.npz.
+
+Command:  python benchmarks/no_digits.py
+Reads:    data/ (MNIST's training and validation digits), the fonts of the machine
+Writes:   support/digits/no_digit.npz, and prints the curve by which its threshold was chosen
+Takes:    five minutes; needs scikit-learn
+
+784-100-1, trained on MNIST's digits, the same drawn with other pens and the digits of fonts, against
+letters, signs, shapes, faces and textures (digits_on_forms.py). Every second font is left out of
+the training: digits_on_forms.py --half second measures on those.
+"""
+import glob
+import os
+import string
+import sys
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from sklearn.neural_network import MLPClassifier
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import digits_on_forms  # noqa: E402  (after the path to support)
+import ink_on_paper  # noqa: E402
+from support.common import console  # noqa: E402
+from support.digits import input_data, no_digit, photographs  # noqa: E402
+
+COUNT = 5000        # letters and signs; a third as many digits of fonts and drawn digits
+DIGITS = 30000      # of MNIST's training digits
+
+
+def prepared(picture):
+    """A black mark on white, L, as the network sees it: float32 [784]."""
+    picture.thumbnail((100, 100))
+    dark = 1 - np.asarray(picture, np.float32) / 255
+    ink = dark > .5
+    return photographs.as_mnist(dark, ink, .5)[0] if ink.any() else None
+
+
+def slanted(picture, rng):
+    """The same turned and slanted, as handwriting is."""
+    turn, slant = np.radians(rng.normal(0, 7)), rng.normal(0, .15)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ [
+        [1, slant], [0, 1]]
+    middle = np.array(picture.size) / 2
+    offset = middle - matrix @ middle
+    return picture.transform(picture.size, Image.Transform.AFFINE, (
+        *matrix[0], offset[0], *matrix[1], offset[1]), Image.Resampling.BILINEAR, fillcolor=255)
+
+
+def font_digits(part, count, rng):
+    fonts = sorted(glob.glob('/usr/share/fonts/**/*.[to]tf', recursive=True))[part::2]
+    found = []
+    while len(found) < count:
+        try:
+            font = ImageFont.truetype(str(rng.choice(fonts)), 140)
+        except OSError:
+            continue
+        digit = rng.choice(list(string.digits))
+        mark = np.asarray(font.getmask(digit)).tobytes()
+        if not any(mark) or mark == np.asarray(font.getmask('\uffff')).tobytes():
+            continue
+        picture = Image.new('L', (240, 240), 255)
+        ImageDraw.Draw(picture).text((120, 120), digit, 0, font, anchor='mm')
+        found.append(picture)
+    return found
+
+
+def main():
+    console.parser(__doc__).parse_args()
+    rng = np.random.default_rng(0)
+    mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'))
+
+    def seen(pictures):
+        rows = [prepared(slanted(picture, rng)) for picture in pictures]
+        return np.array([row for row in rows if row is not None])
+    drawn = [Image.fromarray(np.uint8(255 * ~ink_on_paper.stroke(
+        digit.reshape(28, 28), rng.uniform(.5, 1.6), rng.uniform(-15, 15))))
+        for digit in mnist.train.images[DIGITS:DIGITS + COUNT // 3]]
+    good = np.concatenate([mnist.train.images[:DIGITS], seen(drawn),
+                           seen(font_digits(0, COUNT // 3, rng))])
+    bad = seen(digits_on_forms.signs(0, COUNT, rng))
+    for make in digits_on_forms.faces, digits_on_forms.shapes, digits_on_forms.textures:
+        bad = np.concatenate([bad, seen(make(COUNT // 5, rng))])
+    images = np.concatenate([good, bad])
+    network = MLPClassifier([100], alpha=1e-3, batch_size=200, max_iter=12, random_state=0)
+    network.fit(images, np.r_[np.zeros(len(good)), np.ones(len(bad))])
+    weights = [values.astype(np.float16) for pair in zip(network.coefs_, network.intercepts_)
+               for values in pair]
+    np.savez_compressed(no_digit.FILE, **dict(zip(('w1', 'b1', 'w2', 'b2'), weights)))
+    other = {'MNIST, validation': mnist.validation.images,
+             'digits of other fonts': seen(font_digits(1, 300, rng)),
+             'letters of other fonts': seen(digits_on_forms.signs(1, 500, rng)),
+             'shapes': seen(digits_on_forms.shapes(200, rng)),
+             'textures': seen(digits_on_forms.textures(100, rng))}
+    console.say(f'{"threshold":24}' + ''.join(f'{limit:8}' for limit in (-2, -1, 0, 1, 2, 3)))
+    for name, rows in other.items():
+        shares = [np.mean(no_digit.score(rows) > limit) for limit in (-2, -1, 0, 1, 2, 3)]
+        console.say(f'{name:24}' + ''.join(f'{share:8.1%}' for share in shares))
+
+
+if __name__ == '__main__':
+    console.run(main)
