@@ -140,7 +140,6 @@ def read_picture(testPic, post, show, model_folder, say):
 
     Returns: the digits, int64 [n], their probabilities, float32 [n, 10], and the doubts, lines.
     """
-    # float32 [n, 784], and where each digit is: [n, 4]
     testPicArr, places = (pre_pic(testPic), []) if post else photographs.find_digits(testPic)
     preValue, probabilities = read_digits(testPicArr, model_folder)
     shown = np.array2string(preValue, max_line_width=np.inf, threshold=np.inf)  # on one line

@@ -49,7 +49,7 @@ def ink_of(digit, rng, side=DIGIT):
 
 
 def page_of(rows, rng, gap=40, margin=40):
-    """Digits on a page, rows of [28, 28], -> float32 [height, width], 0 ... 1, and their squares."""
+    """Rows of digits [28, 28] -> a page, float32 [height, width], 0 ... 1, and their squares."""
     step = DIGIT + gap
     width = max(len(row) for row in rows) * step - gap + 2 * margin
     page = np.zeros([len(rows) * step - gap + 2 * margin, width], np.float32)
@@ -62,8 +62,8 @@ def page_of(rows, rng, gap=40, margin=40):
     return page, squares
 
 
-def with_frames(page, squares, width, around, joined=False):
-    """Draw a frame of `width` pixels around each square, or one table of boxes around all."""
+def with_frames(page, squares, width, around):
+    """Draw a frame of `width` pixels around each square, `around` pixels from it."""
     picture = Image.fromarray(page)
     draw = ImageDraw.Draw(picture)
     for left, top, right, bottom in squares:
@@ -222,12 +222,12 @@ def shapes(count, rng):
 def textures(count, rng):
     found = []
     for _ in range(count):
-        noise = ndimage_noise(rng, rng.uniform(3, 25))
+        noise = blobs(rng, rng.uniform(3, 25))
         found.append(Image.fromarray(np.uint8(255 * (noise > np.quantile(noise, .6)))))
     return found
 
 
-def ndimage_noise(rng, grain):
+def blobs(rng, grain):
     noise = Image.fromarray(np.uint8(rng.uniform(0, 255, (200, 200))))
     return np.asarray(noise.filter(ImageFilter.GaussianBlur(grain)), np.float32)
 

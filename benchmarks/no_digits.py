@@ -5,8 +5,8 @@ Reads:    data/ (MNIST's training and validation digits), the fonts of the machi
 Writes:   support/digits/no_digit.npz, and prints the curve by which its threshold was chosen
 Takes:    five minutes; needs scikit-learn
 
-784-100-1, trained on MNIST's digits, the same drawn with other pens and the digits of fonts, against
-letters, signs, shapes, faces and textures (digits_on_forms.py). Every second font is left out of
+784-100-1, trained on MNIST's digits, the same drawn with other pens and the digits of fonts,
+against letters, signs, shapes, faces and textures (digits_on_forms.py). Every second font is left out of
 the training: digits_on_forms.py --half second measures on those.
 """
 import glob

@@ -58,7 +58,8 @@ def bars(*boxes):
     ([(4, 24, 12, 16)], False)])
 def test_what_looks_like_two_digits_is_doubted(boxes, doubted):
     doubt = 'not to be trusted: in two parts, perhaps two digits'
-    assert report.doubts(bars(*boxes), probabilities_of(1)[np.newaxis]) == [doubt] * doubted
+    found = report.doubts(bars(*boxes), probabilities_of(1)[np.newaxis])
+    assert (doubt in found) == doubted  # they are no digits, which may be doubted as well
 
 
 @pytest.mark.parametrize('number', [0, 1])  # pre_digits finds no digit, pre_pic an empty one
