@@ -33,7 +33,7 @@ from support.common import files, pictures
 OUT = dataset.IMAGE_FOLDER
 
 # --- data
-NUM = 40000  # pictures: a network learns a few thousand by heart (docs/captcha.md has the figures)
+NUM = 40000  # pictures: a network learns a few thousand by heart (docs/figures.md has the figures)
 CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a lively progress bar
 VARIED = 0.8  # share of the pictures of --varied that are not in the package's own style
 UNLIKELY = 0.001  # probability below which a folder is taken for one of another alphabet
