@@ -5,7 +5,7 @@ import pytest
 
 import captcha_test
 from helpers import ROOT, read_arrays
-from support.captcha import dataset, models, recipes
+from support.captcha import dataset, endless, models, recipes
 
 PICTURES = os.path.join(ROOT, 'samples', 'captchas')
 
@@ -38,8 +38,19 @@ def test_what_the_networks_say_of_themselves(name, alphabet):
     about = models.about(checkpoint)
     assert about.facts == dataset.Facts(dataset.CHARSETS[alphabet])
     own = recipes.to_json(recipes.make('small_cnn', 'own', method='fine_attention'))
-    assert {key: about.fields[key] for key in own if key not in recipes.CHANGEABLE} == {
+    found = recipes.to_json(recipes.from_json(about.fields))  # without what recipes have no more
+    assert {key: found[key] for key in own if key not in recipes.CHANGEABLE} == {
         key: value for key, value in own.items() if key not in recipes.CHANGEABLE}
     assert not any('Adam' in key for key in read_arrays(checkpoint))
     assert sum(os.path.getsize(os.path.join(ROOT, 'models', name, file))
                for file in os.listdir(os.path.join(ROOT, 'models', name))) < 5_500_000
+
+
+def test_the_general_network_is_what_endless_draws_for():
+    checkpoint = models.newest(models.GENERAL)
+    about = models.about(checkpoint)
+    assert about.facts == endless.FACTS
+    assert recipes.from_json(about.fields) == recipes.RECIPES['line_cnn', 'default']
+    assert not any('Adam' in key for key in read_arrays(checkpoint))
+    assert sum(os.path.getsize(os.path.join(models.GENERAL, name))
+               for name in os.listdir(models.GENERAL)) < 20_000_000
