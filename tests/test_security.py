@@ -17,8 +17,8 @@ from PIL import Image
 from helpers import ROOT, mnist_arrays, read_arrays, refused, write_mnist_checkpoint
 from support.common import checkpoints, files, pictures
 
-SOURCES = sorted(path for pattern in ('*.py', 'nets/*.py', 'support/*.py')
-                 for path in glob.glob(os.path.join(ROOT, pattern)))
+SOURCES = sorted(path for pattern in ('*.py', 'nets/*.py', 'support/**/*.py', 'examples/*.py')
+                 for path in glob.glob(os.path.join(ROOT, pattern), recursive=True))
 # What runs a stranger's words as code or as a command of the shell.
 DANGEROUS_CALLS = {'eval', 'exec', 'compile', '__import__', 'system', 'popen', 'getoutput'}
 DANGEROUS_MODULES = {'pickle', 'cPickle', 'dill', 'shelve', 'marshal', 'joblib', 'yaml'}
@@ -49,7 +49,7 @@ def test_what_counts_as_dangerous(source, found):
 
 
 def test_nothing_runs_what_a_file_says():
-    assert len(SOURCES) > 25
+    assert len(SOURCES) > 50
     with_dangers = {}
     for path in SOURCES:
         with open(path, encoding='utf-8') as file:
@@ -60,8 +60,8 @@ def test_nothing_runs_what_a_file_says():
 
 # --- pictures
 
-@pytest.mark.parametrize('extension', ['gif', 'tif', 'png'])
-def test_of_thousands_of_frames_only_the_first_is_decoded(tmp_path, extension):
+@pytest.mark.parametrize('extension, seen', [('gif', 89), ('tif', 40), ('png', 89)])
+def test_of_thousands_of_frames_only_the_first_are_decoded(tmp_path, extension, seen):
     """Shown by a file whose second half is missing."""
     path = tmp_path / f'many.{extension}'
     frames = [Image.fromarray(np.full([16, 16], 40 + k % 200, np.uint8)) for k in range(2000)]
@@ -69,7 +69,8 @@ def test_of_thousands_of_frames_only_the_first_is_decoded(tmp_path, extension):
     with Image.open(path) as picture:
         assert picture.n_frames == 2000
     os.truncate(path, os.path.getsize(path) // 2)
-    assert np.asarray(pictures.open_picture(path).convert('L')).mean() == 40
+    # on dark paper the lightest of the first 50 frames; of a TIFF the first page
+    assert np.asarray(pictures.open_picture(path).convert('L')).mean() == seen
 
 
 def many_scans(count):
