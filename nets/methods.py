@@ -118,5 +118,6 @@ METHODS = {
     'fine_attention': Method(attention=Attention(224, 3), offered=False),  # of older checkpoints
     'wide_attention': Method(attention=Attention(224, 6)),
     'ctc': Method(ctc.ctc_build, ctc.ctc_loss, ctc.ctc_decode,  # columns, not characters
+                  chance=lambda loss, num_heads: loss * num_heads,  # of the whole text
                   num_classes=lambda facts: len(facts.alphabet)),
 }

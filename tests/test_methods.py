@@ -45,3 +45,10 @@ def test_restricted_to_fewer_characters_or_lengths(within, classes, confidence):
     found, sure = decoded(softmax, dataset.Facts('01', 1, 2), within)
     assert found.tolist() == [classes]
     np.testing.assert_allclose(sure, [confidence], rtol=1e-5)
+
+
+def test_what_a_guessing_network_loses():
+    """Of a character 2; of a vector of four, a text of eight by CTC, the text's."""
+    assert methods.METHODS['heads'].chance(2.0, 4) == 2.0
+    assert methods.METHODS['vector'].chance(2.0, 4) == pytest.approx(2.0 + np.log(4))
+    assert methods.METHODS['ctc'].chance(2.0, 8) == 16.0
