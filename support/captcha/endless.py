@@ -28,7 +28,7 @@ SHARDS, PICTURES = 24, 1000  # training files, pictures in each
 SIGNS = '+-*/=?'  # of sums
 FACTS = dataset.Facts(dataset.CHARSETS['alnum'] + SIGNS, 1, 8, 'line')
 DRAWN_AS = {'X': '×', '/': '÷'}  # what else a class looks like in a sum
-PACKAGE = 0.1  # share of the pictures that the package `captcha` draws, as gen_captcha.py does
+PACKAGE = 0.2  # share of the pictures that the package `captcha` draws, as gen_captcha.py does
 WIDTHS = 100, 160, 200, 240  # pixels of these, by the length of the text
 
 

@@ -14,7 +14,7 @@ import string
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-ALIKE = set('0OoIl1')  # many captchas leave out what people cannot tell apart
+ALIKE = '0OoIl1'  # what people cannot tell apart is left out by most captchas with both cases
 KINDS = {  # what the texts of one captcha are made of: share of the pictures
     string.digits: 22, string.digits + string.ascii_uppercase: 19,
     string.digits + string.ascii_lowercase: 21, string.digits + string.ascii_letters: 15,
@@ -45,9 +45,12 @@ def random_text(longest=8):
     kind = chosen(KINDS)
     if kind == 'sum':
         return random_sum()
-    if chance(0.5) and len(kind) > 10:
-        kind = ''.join(character for character in kind if character not in ALIKE)
     length = min(chosen(LENGTHS), longest)
+    both_cases = kind.upper() != kind != kind.lower()
+    if len(kind) > 10 and chance(0.7 if both_cases else 0.2):
+        kind = ''.join(character for character in kind if character not in ALIKE)
+    elif chance(0.3):  # the difference is learnt where they occur beside one another
+        kind += ''.join(character for character in ALIKE if character in kind) * 4
     return ''.join(random.choices(kind, k=length))
 
 
@@ -85,7 +88,7 @@ def varied(text, fonts):
         clutter(page, size, some)
     if chance(0.4):
         page = warped(page, size)
-    if chance(0.2):
+    if chance(0.28):
         strokes_across(page, size, ink if chance(0.7) else random.choice(some))
     return worn(page, size, some)
 
@@ -133,7 +136,7 @@ def inks_of(text, ink, paper):
     inks = []
     while len(inks) < len(text):
         one = near(ink) if kind == 'near' else random.choice([any_colour, dark])()
-        if max(abs(a - b) for a, b in zip(paper, one)) >= 45:
+        if max(abs(a - b) for a, b in zip(paper, one)) >= 32:
             inks.append(one)
     return inks
 
@@ -358,7 +361,7 @@ def warped(page, size):
             2 * math.pi * along / length + random.uniform(0, 2 * math.pi))
     down = wave(x, 1, 5, 0.22) + wave(y, 1, 4, 0.12)
     right = wave(y, 1, 4, 0.25) + wave(x, 1, 4, 0.12)
-    if chance(0.25):  # ripples
+    if chance(0.35):  # ripples
         down = down + wave(x + y * random.uniform(-1, 1), 0.1, 0.5, 0.07)
         right = right + wave(y + x * random.uniform(-1, 1), 0.1, 0.5, 0.07)
     return bent(page, x + right, y + down)
