@@ -13,19 +13,16 @@ No text of the test set occurs in the training set: such pictures are left out a
 what is measured on the test set was never seen, not even with other noise. Where that would cost a
 tenth of the training pictures, because there are few texts, only equal pictures are left out.
 """
-import contextlib
-import glob
 import os
 import random
-import shlex
 
 from support.common import console
 
 with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
-from support.captcha import dataset, labels, records
-from support.common import checkpoints, files, pictures
+from support.captcha import conversion, dataset, labels
+from support.common import checkpoints, files
 
 # --- files
 IMAGES = dataset.IMAGE_FOLDER
@@ -34,8 +31,6 @@ OUT = os.path.dirname(dataset.TRAIN_FILE)
 # --- data
 _NUM_TEST = 500  # pictures of the test set
 _RANDOM_SEED = 0  # of the shuffle that splits the files
-SPLITS = 'text', 'picture'  # what no two sets share
-COSTLY = 0.1  # share of the training pictures from which on a split by text is not made
 
 
 def int64_feature(value):
@@ -72,129 +67,45 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
       num_test: pictures of the test set.
       wanted: labels.Wanted, what is known of the texts.
       shards: files of the training set, one after the other gets a picture; None: train.tfrecords.
-      split_by: one of SPLITS; None: by text unless that leaves too many pictures out.
+      split_by: one of conversion.SPLITS; None: by text unless that leaves too many pictures out.
     Returns: [(name, why)] of the files that could not be used.
+    Raises: UserError if there are too few pictures.
     """
-    if not os.path.isdir(folder):
-        raise console.UserError(f'{folder}: expected a folder of pictures, found none; make it '
-                                f'with: {draw_command(folder, wanted)}')
-    labelled, bad, facts = labels.find_pictures(folder, wanted)
-    check_enough(folder, len(labelled), num_test, bad, wanted)
-    check_shards(shards, len(labelled) - num_test)
-    path, text = labelled[0]
-    print(f'{folder}: {len(labelled):,} pictures, {facts}; '
-          f'{os.path.relpath(path, folder)} is read as {text}')
+    labelled, bad, facts = conversion.find_pictures(folder, wanted, num_test, shards)
     random.Random(_RANDOM_SEED).shuffle(labelled)  # of a sorted list: the same split everywhere
-    cost = share_left_out(labelled, num_test)
-    split_by = split_by or ('text' if cost < COSTLY else 'picture')
-    in_test, left_out, written = set(), 0, {'test': 0, 'train': 0}
-    trained, every = set(), set().union(*(text for _, text in labelled))  # characters
-    with contextlib.ExitStack() as stack:
-        facts_part = stack.enter_context(files.whole_file(os.path.join(out, dataset.FACTS_NAME)))
-        parts = {split: [stack.enter_context(files.whole_file(path)) for path in paths]
-                 for split, paths in record_paths(out, shards).items()}
-        # Closed before any file takes its name, for the last bytes may not fit on the disk.
-        writers = {split: [stack.enter_context(tf.python_io.TFRecordWriter(part))
-                           for part in parts[split]] for split in written}
-        bar = stack.enter_context(console.progress(len(labelled), '>> Converting image', 'image'))
-        loaded = pictures.load_all((path for path, _ in labelled), facts.pictures)
-        for (path, text), load in zip(labelled, loaded):
-            bar.update()
-            try:
-                image = load.result()
-            except console.UserError as problem:
-                bad.append((os.path.basename(path), str(problem)))
-                continue
-            what = text if split_by == 'text' else hash(image.tobytes())
-            if written['test'] < num_test:
-                split = 'test'
-                in_test.add(what)
-            elif what in in_test:
-                left_out += 1
-                continue
-            else:
-                split = 'train'
-                trained |= set(text)
-            example = image_to_tfexample(image.tobytes(), *facts.labels_of(text))
-            writer = writers[split][written[split] % len(writers[split])]
-            writer.write(example.SerializeToString())
-            written[split] += 1
-        check_enough(folder, sum(written.values()), num_test, bad, wanted, written['train'])
-        check_shards(shards, written['train'])
-        dataset.write_facts(facts_part, facts, {
+    cost = conversion.share_left_out(labelled, num_test)
+    split_by = split_by or ('text' if cost < conversion.COSTLY else 'picture')
+    written = {'test': 0, 'train': 0, 'left out': 0}  # pictures
+    trained = set()  # characters
+    with conversion.whole_files(out, shards) as (facts_path, writers):
+        with console.progress(len(labelled), '>> Converting image', 'image') as bar:
+            images = conversion.readable(labelled, facts.pictures, bad, bar)
+            for name, image, text in conversion.split(images, num_test, split_by):
+                if name != 'left out':
+                    example = image_to_tfexample(image.tobytes(), *facts.labels_of(text))
+                    writer = writers[name][written[name] % len(writers[name])]
+                    writer.write(example.SerializeToString())
+                if name == 'train':
+                    trained |= set(text)
+                written[name] += 1
+        conversion.check_enough(folder, num_test, wanted, bad, sum(written.values()),
+                                written['train'])
+        conversion.check_shards(shards, written['train'])
+        dataset.write_facts(facts_path, facts, {
             'train': written['train'], 'test': written['test'], 'split': split_by,
-            'left_out_because_text_is_in_test': left_out, 'unusable_files': len(bad),
+            'left_out_because_text_is_in_test': written['left out'], 'unusable_files': len(bad),
             'seed': _RANDOM_SEED})
-        all_take_their_names = stack.pop_all()
-    with console.signals_later():  # or some of them would be the old ones
-        all_take_their_names.close()
     print(f'{out}: {written["test"]} test records, {written["train"]} training records, '
-          f'{left_out} pictures left out because '
+          f'{written["left out"]} pictures left out because '
           f'{"their text" if split_by == "text" else "an equal one"} is in the test set')
     if split_by == 'picture':
         print(f'split by picture: a text may be in both sets, for a split by text would leave out '
               f'{cost:.0%} of the training pictures; --split text makes it')
-    if every - trained:
-        print(f'not in the training set: {" ".join(sorted(every - trained))}; a network cannot '
+    untrained = set().union(*(text for _, text in labelled)) - trained
+    if untrained:
+        print(f'not in the training set: {" ".join(sorted(untrained))}; a network cannot '
               'learn them; take a smaller --num-test, or more pictures')
     return bad
-
-
-def share_left_out(labelled, num_test):
-    """The share of the pictures after the first `num_test` whose text is among theirs."""
-    texts = {text for _, text in labelled[:num_test]}
-    rest = [text for _, text in labelled[num_test:]]
-    return sum(text in texts for text in rest) / len(rest)
-
-
-def check_enough(folder, usable, num_test, bad, wanted, train=None):
-    """Raise a UserError unless `usable` pictures make a test set of `num_test` and leave more."""
-    if usable > num_test and train != 0:
-        return
-    found = f'found {usable}'
-    if bad:
-        found += f' ({len(bad)} files cannot be used, the first: {bad[0][0]}: {bad[0][1]})'
-    elif train == 0:
-        found += ' whose texts all occur in the test set; split them with --split picture'
-    draw = f', or draw them with: {draw_command(folder, wanted)}'  # not among a user's own
-    raise console.UserError(
-        f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
-        'take a smaller test set with --num-test, or put more pictures there'
-        + (draw if folder == IMAGES or not usable and not bad else ''))
-
-
-def check_shards(shards, training_pictures):
-    """Raise a UserError if a shard would have no picture."""
-    if shards and training_pictures < shards:
-        raise console.UserError(f'--shards {shards}: expected at least as many training pictures, '
-                                f'found {training_pictures}; take fewer')
-
-
-def draw_command(folder, wanted):
-    """The command that draws what is wanted, four digits if nothing is, into `folder`."""
-    alphabet = wanted.alphabet or dataset.CHARSETS['digits']
-    charset = dataset.charset_name(alphabet)
-    command = 'python gen_captcha.py'
-    if charset != 'digits':
-        command += f' --charset {charset}' if charset else f' --alphabet {shlex.quote(alphabet)}'
-    if wanted.lengths not in (None, (dataset.TEXT_LENGTH, dataset.TEXT_LENGTH)):
-        command += f' --length {dataset.range_name(*wanted.lengths)}'
-    return command + ('' if folder == IMAGES else f' --out {shlex.quote(folder)}')
-
-
-def record_paths(out, shards=None):
-    """The record files of each split in the folder `out`, under the names the trainer reads."""
-    test, train = (os.path.join(out, os.path.basename(path))
-                   for path in (dataset.TEST_FILE, dataset.TRAIN_FILE))
-    return {'test': [test], 'train': [train] if shards is None else
-            [dataset.shard_path(train, number, shards) for number in range(shards)]}
-
-
-def other_training_files(out, paths):
-    """The training records in `out` that are not among `paths`: one file, or other shards."""
-    pattern = os.path.join(glob.escape(out), records.SHARDS)
-    found = {*glob.glob(pattern), *glob.glob(record_paths(glob.escape(out))['train'][0])}
-    return sorted(found - {*paths})
 
 
 def main():
@@ -219,7 +130,7 @@ def main():
                             help='the same, any characters; their order is that of the classes')
     parser.add_argument('--ignore-case', action='store_true',
                         help='take small letters for capitals, or as --alphabet has them')
-    parser.add_argument('--split', choices=SPLITS,
+    parser.add_argument('--split', choices=conversion.SPLITS,
                         help='text: no text in both sets; picture: no picture in both sets '
                              '(default: text, but picture where that would leave out a tenth)')
     parser.add_argument('--shards', type=console.positive_int, metavar='N',
@@ -236,26 +147,16 @@ def main():
                         help='exit with status 0 even if some files could not be used')
     args = parser.parse_args()
 
-    paths = [path for split in record_paths(args.out, args.shards).values() for path in split]
-    existing = [path for path in paths if os.path.exists(path)]
-    others = other_training_files(args.out, paths)
-    if existing == paths and not others and not args.overwrite:
-        shown = paths if len(paths) == 2 else [paths[0], f'{args.shards} shards']
-        print(f'{" and ".join(shown)} exist already and are kept; '
-              'replace them with: the same command and --overwrite')
+    if not args.overwrite and conversion.are_there(args.out, args.shards):
         return 0
-    if (others or existing) and not args.overwrite:
-        raise console.UserError(f'{[*others, *existing][0]}: expected all record files or none, '
-                                'found only some, or those of another --shards; make them '
-                                'with: the same command and --overwrite')
     files.writable_folder(args.out)
     wanted = labels.Wanted(args.labels, args.alphabet or dataset.CHARSETS.get(args.charset),
                            args.length, args.ignore_case, args.pictures)
     try:
         with files.alone(args.out, 'conversion'):
             bad = convert(args.images, args.out, args.num_test, wanted, args.shards, args.split)
-            for path in others:  # of another number of shards: two training sets would be too many
-                os.remove(path)
+            for path in conversion.other_training_files(args.out, args.shards):
+                os.remove(path)  # two training sets would be too many
     except tf.errors.OpError as error:  # TFRecordWriter's own way to say: disk full
         raise console.UserError(f'{args.out}: the records cannot be written: '
                                 f'{checkpoints.reason(error)}; make room there and run the same '
