@@ -98,16 +98,23 @@ def check_same_kind(folder, texts, facts):
     """Raise a UserError if a folder's captchas have other characters or lengths than `facts`."""
     lengths, characters = [len(text) for text in texts], set().union(*texts)
     found = dataset.Facts(dataset.alphabet_of(characters), min(lengths), max(lengths))
-    # how likely texts of the wanted alphabet have so few of its characters by chance: only digits,
-    # say, or, where they are no set with a name, any so many
-    wanted, there = len(facts.alphabet), len(set(found.alphabet) & set(facts.alphabet))
-    sets = 1 if dataset.charset_name(found.alphabet) else math.comb(wanted, there)
-    if (characters - set(facts.alphabet)
-            or math.log(sets) + sum(lengths) * math.log(there / wanted) < math.log(UNLIKELY)
+    if (not characters <= set(facts.alphabet) or is_by_design(found.alphabet, facts.alphabet,
+                                                              sum(lengths))
             or found.shortest < facts.shortest or found.longest > facts.longest):
         raise console.UserError(
             f'{folder}: expected captchas of {facts}, found {len(texts)} of {found}; give the new '
             'ones a folder of their own with --out, and name it to to_tfrecord.py with --images')
+
+
+def is_by_design(found, wanted, count):
+    """Whether it is no chance that `count` characters drawn from an alphabet are of so few classes.
+
+    Any so few classes could be the ones that chance leaves, unless they are a set with a name: only
+    digits, say.
+    """
+    there = len(set(found) & set(wanted))
+    sets = 1 if dataset.charset_name(found) else math.comb(len(wanted), there)
+    return math.log(sets) + count * math.log(there / len(wanted)) < math.log(UNLIKELY)
 
 
 def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):

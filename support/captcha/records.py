@@ -8,6 +8,7 @@ import shlex
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from google.protobuf.message import DecodeError
 
 from support.captcha import dataset
 from support.common import checkpoints
@@ -109,48 +110,53 @@ def read_records(place):
 
 
 def read_file(path, facts, heads):
-    """`read_records` of one file, whose records have `heads` labels; None: it tells itself.
+    """`read_records` of one file, whose records have `heads` labels; None: the first one tells.
 
     Args: facts: of its dataset.json, which knows; None: there is none.
     """
-    again = make_command(path) + ' --overwrite'
+    again = f'make it again with: {make_command(path)} --overwrite'
     heads = facts.heads if facts else heads
     classes = facts.num_classes if facts else len(dataset.CHARSETS['alnum'])
-    size = dataset.IMAGE_SIZE
     number = 0
     try:
         for number, record in enumerate(tf.io.tf_record_iterator(path), 1):
             feature = tf.train.Example.FromString(record).features.feature
-            present = sorted(feature)  # before a look-up below adds its key
             heads = heads or count_labels(feature) or dataset.TEXT_LENGTH
-            keys = [dataset.label_key(k) for k in range(heads)]
-            pixels = feature[dataset.IMAGE_KEY].bytes_list.value
-            labels = [feature[key].int64_list.value for key in keys]
-            if (len(pixels) != 1 or any(len(label) != 1 for label in labels)
-                    or dataset.label_key(heads) in feature):
-                raise UserError(f'{path}: record {number}: expected one value each of '
-                                f'{dataset.IMAGE_KEY}, {", ".join(keys)}, found keys: '
-                                f'{", ".join(present) or "none"}; make it with: {again}')
-            if len(pixels[0]) != size ** 2:
-                raise UserError(f'{path}: record {number}: expected an image of {size}x{size} = '
-                                f'{size ** 2} bytes, found {len(pixels[0])} bytes; '
-                                f'make it again with: {again}')
-            labels = [label[0] for label in labels]
-            if not all(0 <= label < classes for label in labels):
-                raise UserError(f'{path}: record {number}: expected labels from 0 to '
-                                f'{classes - 1}, found {labels}; make it again with: {again}')
-            yield np.frombuffer(pixels[0], np.uint8).reshape(size, size), labels
-    except UserError:
-        raise
+            yield parse(feature, heads, classes)
+    except ValueError as fault:
+        raise UserError(f'{path}: record {number}: expected {fault}; {again}') from fault
     except (tf.errors.PermissionDeniedError, tf.errors.UnknownError) as error:  # the disk's fault
         raise UserError(f'{path}: cannot be read: {checkpoints.reason(error)}; fix that and run '
                         'the same command again') from error
-    except Exception as error:  # tf.errors.DataLossError, protobuf's DecodeError
+    except (tf.errors.OpError, DecodeError) as error:
         raise UserError(f'{path}: expected whole records, found damage after {number} records; '
-                        f'make it again with: {again}') from error
+                        f'{again}') from error
     if number == 0:
-        raise UserError(f'{path}: expected records, found an empty file; '
-                        f'make it again with: {again}')
+        raise UserError(f'{path}: expected records, found an empty file; {again}')
+
+
+def parse(feature, heads, classes):
+    """Check the features of one tf.train.Example.
+
+    Returns: image uint8 [224, 224] and labels, `heads` ints below `classes`.
+    Raises: ValueError, '<what was expected>, found <what is there>'.
+    """
+    present = sorted(feature)  # before a look-up below adds its key
+    size = dataset.IMAGE_SIZE
+    keys = [dataset.label_key(k) for k in range(heads)]
+    pixels = feature[dataset.IMAGE_KEY].bytes_list.value
+    labels = [feature[key].int64_list.value for key in keys]
+    if (len(pixels) != 1 or any(len(label) != 1 for label in labels)
+            or dataset.label_key(heads) in feature):
+        raise ValueError(f'one value each of {dataset.IMAGE_KEY}, {", ".join(keys)}, found keys: '
+                         f'{", ".join(present) or "none"}')
+    if len(pixels[0]) != size ** 2:
+        raise ValueError(f'an image of {size}x{size} = {size ** 2} bytes, found {len(pixels[0])} '
+                         'bytes')
+    labels = [label[0] for label in labels]
+    if not all(0 <= label < classes for label in labels):
+        raise ValueError(f'labels from 0 to {classes - 1}, found {labels}')
+    return np.frombuffer(pixels[0], np.uint8).reshape(size, size), labels
 
 
 def count_labels(feature):

@@ -160,7 +160,7 @@ def white_of(mode, values):
     0 ... 65535 so, and the largest value tells which.
     """
     largest = values.max()
-    return next((white for white in (1, 255) if mode in 'IF' and largest <= white), 65535)
+    return next((white for white in (1, 255) if mode in ('I', 'F') and largest <= white), 65535)
 
 
 def what_was_found(source, error):
