@@ -59,7 +59,7 @@ def line(picture):
     height, width = tf.unstack(tf.shape(darkness))
     left, top = tf.maximum(0, left - margin), tf.maximum(0, top - margin)
     right, bottom = tf.minimum(width, right + margin), tf.minimum(height, bottom + margin)
-    size = ink_line.SIZE
+    size = dataset.IMAGE_SIZE
     columns = tf.clip_by_value(whole(size * tf.cast(right - left, tf.float32) / (
         ink_line.FULL * tf.cast(bottom - top, tf.float32))), 1, size)
     grey = tf.floor(255 - 255 * darkness)[..., tf.newaxis]

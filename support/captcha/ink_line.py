@@ -8,7 +8,8 @@ margins without ink are cut off, and letters keep their proportions. Nothing her
 import numpy as np
 from PIL import Image
 
-SIZE = 224  # pixels, height and width of the result
+from support.captcha.dataset import IMAGE_SIZE
+
 FULL = 3.0  # width by height of the ink that fills the result; wider ink is squeezed
 STRONGEST = 99  # per cent: the distance that becomes black; the rest is cut off
 INK = 0.3  # darkness from which on a pixel counts as ink when margins are looked for
@@ -22,10 +23,10 @@ def ink_line(picture):
     left, top, right, bottom = box_of(darkness)
     grey = Image.fromarray((255 - 255 * darkness).astype(np.uint8))
     height, width = bottom - top, right - left
-    columns = min(SIZE, max(1, round(SIZE * width / (FULL * height))))
-    line = grey.resize((columns, SIZE), Image.Resampling.BICUBIC, (left, top, right, bottom))
-    page = np.full([SIZE, SIZE], 255, np.uint8)
-    start = (SIZE - columns) // 2
+    columns = min(IMAGE_SIZE, max(1, round(IMAGE_SIZE * width / (FULL * height))))
+    line = grey.resize((columns, IMAGE_SIZE), Image.Resampling.BICUBIC, (left, top, right, bottom))
+    page = np.full([IMAGE_SIZE, IMAGE_SIZE], 255, np.uint8)
+    start = (IMAGE_SIZE - columns) // 2
     page[:, start:start + columns] = line
     return page
 
