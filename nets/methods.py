@@ -99,6 +99,7 @@ class Method:
     attention: what the network gets as the keyword `attention`, if anything.
     chance: the loss of a network that guesses, as a function of a character's and num_heads.
     num_classes: a function of dataset.Facts, for `build` and `loss`.
+    of_columns: whether an output belongs to a column of the picture, not to a character.
     offered: whether a new training may be asked for it on the command line.
     """
     build: Callable = build_heads
@@ -107,6 +108,7 @@ class Method:
     attention: Attention | None = None
     chance: Callable = lambda loss, num_heads: loss
     num_classes: Callable = lambda facts: facts.num_classes
+    of_columns: bool = False
     offered: bool = True
 
 
@@ -117,7 +119,7 @@ METHODS = {
     'attention': Method(attention=Attention(112, 3)),
     'fine_attention': Method(attention=Attention(224, 3), offered=False),  # of older checkpoints
     'wide_attention': Method(attention=Attention(224, 6)),
-    'ctc': Method(ctc.ctc_build, ctc.ctc_loss, ctc.ctc_decode,  # columns, not characters
+    'ctc': Method(ctc.ctc_build, ctc.ctc_loss, ctc.ctc_decode, of_columns=True,
                   chance=lambda loss, num_heads: loss * num_heads,  # of the whole text
                   num_classes=lambda facts: len(facts.alphabet)),
 }

@@ -46,6 +46,14 @@ def test_what_the_networks_say_of_themselves(name, alphabet):
                for file in os.listdir(os.path.join(ROOT, 'models', name))) < 5_500_000
 
 
+@pytest.mark.parametrize('views', [3, 5])
+def test_the_general_network_reads_several_times(views):
+    names = sorted(os.listdir(PICTURES))
+    with captcha_test.open_reader(models.GENERAL, views=views) as reader:
+        read = reader.read([os.path.join(PICTURES, name) for name in names])
+    assert sum(name.startswith(text) for name, (text, _) in zip(names, read)) >= 9, (names, read)
+
+
 def test_the_general_network_is_what_endless_draws_for():
     checkpoint = models.newest(models.GENERAL)
     about = models.about(checkpoint)

@@ -4,6 +4,8 @@ import tensorflow.compat.v1 as tf
 EVERY = 4  # sampling stride of the light-ink test, in pixels
 FAR = 4  # pixels of 224 that a picture is moved by to be read once more
 VIEWS = ((0, 0), (FAR, FAR), (-FAR, -FAR), (FAR, -FAR), (-FAR, FAR))  # rows down, columns right
+# Of a network whose outputs belong to columns: moved to the side, they could not be averaged.
+VIEWS_OF_COLUMNS = ((0, 0), (FAR, 0), (-FAR, 0), (FAR // 2, 0), (-FAR // 2, 0))
 
 
 def network_input(x, standardize, dark_ink=False):
@@ -27,17 +29,17 @@ def network_input(x, standardize, dark_ink=False):
     return image
 
 
-def views(images, count):
+def views(images, moves):
     """The pictures as they are, and moved by a few pixels, to be read several times.
 
-    Args: images: float32 [batch, height, width, 1]. count: of the pictures as they are and their
-      moved copies, 1 ... len(VIEWS).
-    Returns: a list of such tensors; what comes in from outside repeats the border.
+    Args: images: float32 [batch, height, width, 1]. moves: the first of VIEWS or VIEWS_OF_COLUMNS.
+    Returns: a list of such tensors, the pictures as they are first; what comes in from outside
+      repeats the border.
     """
     height, width = images.shape[1:3].as_list()
     wider = tf.pad(images, [[0, 0], [FAR, FAR], [FAR, FAR], [0, 0]], 'SYMMETRIC')
     return [images, *(wider[:, FAR - down:FAR - down + height, FAR - right:FAR - right + width]
-                      for down, right in VIEWS[1:count])]
+                      for down, right in moves[1:])]
 
 
 def distort(images, distortion, size=None):

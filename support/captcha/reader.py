@@ -138,7 +138,8 @@ def build_reader(x, about, views=1, within=None):
         method=about.fields['method'], num_heads=about.facts.heads)
     images = preprocessing.network_input(x, *(about.fields[field] for field in recipes.INPUT))
     softmax = []
-    for view in preprocessing.views(images, views):
+    moves = preprocessing.VIEWS_OF_COLUMNS if method.of_columns else preprocessing.VIEWS
+    for view in preprocessing.views(images, moves[:views]):
         with tf.variable_scope(tf.get_variable_scope(), reuse=bool(softmax)):
             *logits, _ = network_fn(view)
         softmax.append(probabilities(logits))  # [batch, heads, classes]
