@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+import captcha_train
+from support.captcha import models
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = ['README.md', 'README.zh.md',
              *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('docs/*.md'))]
@@ -216,3 +219,10 @@ def test_what_counts_as_a_figure():
     assert percentages('95.6 against 96.6 %, 12 of 13, 100% and 7 to 8.5 %') == {
         '95.6', '96.6', '100', '7', '8.5'}
     assert numbers('1,001 of 0.0003; v2.21.') == {'1,001', '0.0003', '2.21'}
+
+
+def test_the_commands_of_the_trainer_s_docstring_each_have_a_folder():
+    commands = re.findall(r'python captcha_train\.py(.*)$', captcha_train.__doc__, re.MULTILINE)
+    found = [re.search(r'--model-dir (\S+)', command) for command in commands]
+    folders = [match[1] if match else models.MODEL_DIR for match in found]
+    assert len(folders) >= 5 and len({*folders}) == len(folders)  # one after the other they run
