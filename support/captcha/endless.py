@@ -29,6 +29,7 @@ SIGNS = '+-*/=?'  # of sums
 FACTS = dataset.Facts(dataset.CHARSETS['alnum'] + SIGNS, 1, 8, 'line')
 DRAWN_AS = {'X': '×', '/': '÷'}  # what else a class looks like in a sum
 PACKAGE = 0.2  # share of the pictures that the package `captcha` draws, as gen_captcha.py does
+CAPITALS = 0.6  # share of these that have digits and capitals, O and 0, I and 1 among them
 WIDTHS = 100, 160, 200, 240  # pixels of these, by the length of the text
 
 
@@ -36,6 +37,8 @@ def draw(paths):
     """A captcha of random style and text: uint8 [224, 224], and its labels."""
     text = styles.random_text(FACTS.longest)
     if text.isascii() and random.random() < PACKAGE:
+        if random.random() < CAPITALS:
+            text = ''.join(random.choices(dataset.CHARSETS['alnum'], k=len(text)))
         width = WIDTHS[min((len(text) - 1) // 2, len(WIDTHS) - 1)]
         picture = ImageCaptcha(width, 60, list(DEFAULT_FONTS)).generate_image(text)
     else:
