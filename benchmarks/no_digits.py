@@ -26,16 +26,9 @@ import ink_on_paper  # noqa: E402
 from support.common import console  # noqa: E402
 from support.digits import input_data, no_digit, photographs  # noqa: E402
 
-COUNT = 5000        # letters and signs; a third as many digits of fonts and drawn digits
+COUNT = 6000        # letters and signs; half as many of each other kind
 DIGITS = 30000      # of MNIST's training digits
-
-
-def prepared(picture):
-    """A black mark on white, L, as the network sees it: float32 [784]."""
-    picture.thumbnail((100, 100))
-    dark = 1 - np.asarray(picture, np.float32) / 255
-    ink = dark > .5
-    return photographs.as_mnist(dark, ink, .5)[0] if ink.any() else None
+HIDDEN = 100
 
 
 def slanted(picture, rng):
@@ -73,18 +66,17 @@ def main():
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'))
 
     def seen(pictures):
-        rows = [prepared(slanted(picture, rng)) for picture in pictures]
-        return np.array([row for row in rows if row is not None])
+        return np.concatenate([photographs.pre_digits(slanted(picture, rng)) for picture in pictures])
     drawn = [Image.fromarray(np.uint8(255 * ~ink_on_paper.stroke(
         digit.reshape(28, 28), rng.uniform(.5, 1.6), rng.uniform(-15, 15))))
-        for digit in mnist.train.images[DIGITS:DIGITS + COUNT // 3]]
+        for digit in mnist.train.images[DIGITS:DIGITS + COUNT // 2]]
     good = np.concatenate([mnist.train.images[:DIGITS], seen(drawn),
-                           seen(font_digits(0, COUNT // 3, rng))])
+                           seen(font_digits(0, COUNT // 2, rng))])
     bad = seen(digits_on_forms.signs(0, COUNT, rng))
     for make in digits_on_forms.faces, digits_on_forms.shapes, digits_on_forms.textures:
-        bad = np.concatenate([bad, seen(make(COUNT // 5, rng))])
+        bad = np.concatenate([bad, seen(make(COUNT // 2, rng))])
     images = np.concatenate([good, bad])
-    network = MLPClassifier([100], alpha=1e-3, batch_size=200, max_iter=12, random_state=0)
+    network = MLPClassifier([HIDDEN], alpha=1e-3, batch_size=200, max_iter=15, random_state=0)
     network.fit(images, np.r_[np.zeros(len(good)), np.ones(len(bad))])
     weights = [values.astype(np.float16) for pair in zip(network.coefs_, network.intercepts_)
                for values in pair]
@@ -93,7 +85,8 @@ def main():
              'digits of other fonts': seen(font_digits(1, 300, rng)),
              'letters of other fonts': seen(digits_on_forms.signs(1, 500, rng)),
              'shapes': seen(digits_on_forms.shapes(200, rng)),
-             'textures': seen(digits_on_forms.textures(100, rng))}
+             'faces': seen(digits_on_forms.faces(100, rng)),
+             'textures': seen(digits_on_forms.textures(200, rng))}
     console.say(f'{"threshold":24}' + ''.join(f'{limit:8}' for limit in (-2, -1, 0, 1, 2, 3)))
     for name, rows in other.items():
         shares = [np.mean(no_digit.score(rows) > limit) for limit in (-2, -1, 0, 1, 2, 3)]

@@ -331,9 +331,15 @@ def without_specks(darkness, ink):
     reach = NEAR * extent[main]
     near = np.array([False] + [distance(box, boxes[main - 1]) <= reach for box in boxes])
     height = np.array([0] + [rows.stop - rows.start for rows, _ in boxes])
-    least = np.where(near, NEAR_BULK, np.where(height >= HALF * height[main], TALL_BULK, FAR_BULK))
-    keep = ((bulk >= least * bulk[main])
-            & (thickness >= MIN_THICKNESS * thickness[main]))
+    tall = height >= HALF * height[main]
+    # The main part may be by far the thickest of many digits: half of the tall parts' bulk is in
+    # parts that have at least the usual one's.
+    order = np.argsort(bulk)
+    order = order[(tall & (at_border == at_border[main]))[order]]
+    usual = order[np.searchsorted(np.cumsum(bulk[order]), bulk[order].sum() / 2)]
+    least = np.where(near, NEAR_BULK, np.where(tall, TALL_BULK, FAR_BULK))
+    keep = ((bulk >= least * bulk[usual])
+            & (thickness >= MIN_THICKNESS * thickness[usual]))
     if not at_border[main]:
         keep &= ~at_border
     keep[0] = False
