@@ -4,9 +4,10 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, record, tf, write_records
 
 
 def pytest_configure():
@@ -50,4 +51,31 @@ def captchas(tmp_path_factory, run_script):
     made = run_script('to_tfrecord.py', '--images', folder / 'images', '--out', folder,
                       '--num-test', 10)
     assert made.returncode == 0, made.stderr
+    return folder
+
+
+@pytest.fixture(scope='session')
+def shards(captchas, tmp_path_factory, run_script):
+    """The captchas once more, their training records in two files."""
+    folder = tmp_path_factory.mktemp('shards')
+    made = run_script('to_tfrecord.py', '--images', captchas / 'images', '--out', folder,
+                      '--num-test', 10, '--shards', 2)
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+@pytest.fixture
+def graph():
+    with tf.Graph().as_default() as graph:
+        tf.set_random_seed(0)
+        yield graph
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """A folder with records of 0-9 A-Z, all of one text."""
+    folder = tmp_path / 'letters'
+    folder.mkdir()
+    for name in 'train.tfrecords', 'test.tfrecords':
+        write_records(folder / name, 30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
     return folder

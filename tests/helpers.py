@@ -1,6 +1,9 @@
 """What several test modules use: paths, records and checkpoints made of plain arrays."""
 import dataclasses
+import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,8 +13,10 @@ from support.common import console
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
+import captcha_train
 from nets import methods, nets_factory, slim
 from support.captcha import recipes, training
+from support.cluster import configuration, member
 from support.common import pictures
 from support.digits import input_data
 from support.common.console import UserError
@@ -177,3 +182,55 @@ def link_data(folder):
         os.symlink(DATA, os.path.join(folder, 'data'), target_is_directory=True)
     except (NotImplementedError, OSError) as error:
         pytest.skip(f'this system makes no symbolic links: {error}')
+
+
+# --- trainings
+
+def train(captchas, model_dir, steps, run=None, **changes):
+    """Train the tiny network on the records of a folder; `run`: fields of training.Run."""
+    return captcha_train.train(tiny_recipe(steps=steps, **changes),
+                               run_in(captchas, model_dir, **(run or {})))
+
+
+def saved(model_dir, iteration):
+    """{key: array} of a checkpoint."""
+    return read_arrays(model_dir / f'crack_captcha.model-{iteration}')
+
+
+def kept(model_dir):
+    """The names of the checkpoints in a folder."""
+    return sorted(path.name for path in model_dir.glob('*.index'))
+
+
+def initial_values():
+    """{name without alexnet_v2: value} of all variables, newly initialised."""
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        return {v.op.name.removeprefix('alexnet_v2/'): sess.run(v) for v in tf.global_variables()}
+
+
+# --- clusters
+
+ADDRESSES = {'chief': ['a:1'], 'worker': ['b:1', 'c:1'], 'ps': ['d:1', 'e:1']}
+
+
+def config(job='worker', index=0, **addresses):
+    return json.dumps({'cluster': {**ADDRESSES, **addresses},
+                       'task': {'type': job, 'index': index}})
+
+
+def member_of(job, index, **addresses):
+    return member.Member(configuration.parse(config(job, index, **addresses)))
+
+
+def train_command(shards, model_dir, *options):
+    return [os.path.join(ROOT, 'captcha_train.py'), '--network', 'small_cnn', '--train',
+            str(shards), '--test', str(shards / 'test.tfrecords'), '--model-dir', str(model_dir),
+            '--batch-size', '8', *map(str, options)]
+
+
+def launched(command):
+    ended = subprocess.run([sys.executable, '-m', 'support.cluster.launch', *command], cwd=ROOT,
+                           capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from support.captcha.ink_line import SIZE, box_of, distance_from_paper, ink_line
+from support.captcha.dataset import IMAGE_SIZE
+from support.captcha.ink_line import box_of, distance_from_paper, ink_line
 
 
 def drawn(paper, ink, size=(300, 60), box=(100, 10, 160, 49)):
@@ -16,8 +17,8 @@ def drawn(paper, ink, size=(300, 60), box=(100, 10, 160, 49)):
     ('white', 'black'), ('black', 'white'), ('white', (255, 255, 200)), ((90, 90, 90), 'green')])
 def test_ink_of_any_colour_becomes_black_on_white(paper, ink):
     page = ink_line(drawn(paper, ink))
-    assert page.shape == (SIZE, SIZE) and page.dtype == np.uint8
-    assert page[SIZE // 2, SIZE // 2] == 0 and (page[:, [0, -1]] == 255).all()
+    assert page.shape == (IMAGE_SIZE, IMAGE_SIZE) and page.dtype == np.uint8
+    assert page[IMAGE_SIZE // 2, IMAGE_SIZE // 2] == 0 and (page[:, [0, -1]] == 255).all()
 
 
 def test_yellow_and_grey_are_as_far_from_white_as_their_farthest_channel():

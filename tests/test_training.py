@@ -1,0 +1,256 @@
+"""How a training begins and resumes, and which checkpoints and records it refuses."""
+import dataclasses
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+import captcha_train
+from helpers import (kept, record, run_in, saved, tf, tiny_network, tiny_recipe, train,
+                     use_network, write_arrays, write_records)
+from support.captcha import dataset, models, records, training
+from support.common.console import UserError
+
+OLD = {'about/network': 'tiny_network', 'about/charset': 'digits', 'about/recipe': 'default',
+       'about/method': 'heads'}
+
+
+def test_bfloat16_is_asked_of_tensorflow():
+    def asked(**choice):
+        rewrites = training.session_config(**choice).graph_options.rewrite_options
+        return rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON
+    assert asked(bfloat16=True) and not asked(bfloat16=False)
+    assert asked() is training.has_bfloat16()  # by itself where the processor has it
+    assert asked(alone=False) is training.has_bfloat16()
+
+
+def test_the_processors_flags_are_read():
+    if not os.path.exists('/proc/cpuinfo'):
+        assert not training.has_bfloat16()
+        return
+    with open('/proc/cpuinfo', encoding='ascii', errors='replace') as file:
+        words = file.read().split()
+    assert training.has_bfloat16() is ('avx512_bf16' in words or 'amx_bf16' in words)
+
+
+def test_bfloat16_trains_and_saves_float32(captchas, tmp_path):
+    """The first step's loss is float32's but for rounding; what is saved has the same types."""
+    losses = []
+    for name, bfloat16 in ('float32', False), ('bfloat16', True):
+        train(captchas, tmp_path / name, 1, {
+            'bfloat16': bfloat16, 'until': lambda _, recent: losses.append(recent[-1])})
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+    exact, rounded = saved(tmp_path / 'float32', 0), saved(tmp_path / 'bfloat16', 0)
+    assert {name: np.asarray(value).dtype for name, value in exact.items()} == {
+        name: np.asarray(value).dtype for name, value in rounded.items()}
+
+
+def test_a_processor_without_bfloat16_is_one_line(captchas, tmp_path):
+    def fails(*_):
+        raise tf.errors.InternalError(None, None, 'could not create a primitive')
+
+    def broken(inputs, num_classes, is_training=True, num_heads=4):
+        *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
+        if not is_training:
+            heads = [tf.numpy_function(fails, [head], tf.float32) for head in heads]
+        return *heads, {}
+    with pytest.raises(UserError, match='--bfloat16: expected a processor.*leave it out'):
+        captcha_train.train(use_network(broken), run_in(captchas, tmp_path, bfloat16=True))
+    assert models.newest(str(tmp_path)) is None
+
+
+def test_it_is_resumed_exactly_where_it_stopped(captchas, tmp_path, capsys):
+    changes = dict(divide_at=(40,), schedule='divided')
+    train(captchas, tmp_path, 41, **changes)
+    before = saved(tmp_path, 40)
+    assert before['learning_rate'] == pytest.approx(0.0002 / 9)  # divided at 0 and at 40
+    assert before['beta1_power'] == pytest.approx(0.9 ** 42, rel=1e-4)  # 41 steps, TensorFlow's way
+    capsys.readouterr()
+    train(captchas, tmp_path, 42, **changes)
+    out = capsys.readouterr().out
+    assert re.search('resuming from .*model-40 at the learning rate 2.22e-05$', out, re.MULTILINE)
+    assert 'Iter:' not in out  # iteration 41 prints no line
+    after = saved(tmp_path, 41)
+    assert after['beta1_power'] == pytest.approx(0.9 ** 43, rel=1e-4)
+    assert after['learning_rate'] == before['learning_rate']
+    moved = np.abs(after['tiny/fc8_0/weights'] - before['tiny/fc8_0/weights']).max()
+    assert 0 < moved < 2 * before['learning_rate']  # one step of Adam from the saved weights
+    moments = 'tiny/fc8_0/weights/Adam_1'
+    assert np.all(after[moments] >= 0.998 * before[moments])
+
+
+def test_made_longer_it_has_the_rates_of_the_longer_run(captchas, tmp_path, capsys):
+    train(captchas, tmp_path, 9)
+    assert saved(tmp_path, 8)['learning_rate'] == pytest.approx(0, abs=1e-9)
+    capsys.readouterr()
+    train(captchas, tmp_path, 18)
+    assert 'at the learning rate 0.0001\n' in capsys.readouterr().out  # half of the way
+    assert saved(tmp_path, 17)['learning_rate'] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_finished_training_says_how_to_resume(captchas, tmp_path, capsys):
+    train(captchas, tmp_path, 3)
+    capsys.readouterr()
+    assert train(captchas, tmp_path, 3) == 0
+    assert '--steps' in capsys.readouterr().out
+    assert train(captchas, tmp_path, 2, {'restart': True}) == 0
+    assert 'Iter:0 ' in capsys.readouterr().out
+    assert models.newest(str(tmp_path)).endswith('-1')
+
+
+def test_restarted_the_old_checkpoints_go_as_new_ones_come(captchas, tmp_path):
+    train(captchas, tmp_path, 81, {'save_every': 20})
+    train(captchas, tmp_path, 41, {'save_every': 20, 'restart': True})
+    assert kept(tmp_path) == ['crack_captcha.model-20.index', 'crack_captcha.model-40.index']
+
+
+def test_a_copied_folder_stands_alone(captchas, tmp_path):
+    """Its `checkpoint` file names no other folder: neither read there nor deleted there."""
+    first, copy = tmp_path / 'first', tmp_path / 'copy'
+    for steps in 1, 2:
+        train(captchas, first, steps)
+    shutil.copytree(first, copy)
+    before = sorted(os.listdir(first))
+    assert models.newest(str(copy)) == str(copy / 'crack_captcha.model-1')
+    for steps in 3, 4, 5:
+        train(captchas, copy, steps)
+    assert sorted(os.listdir(first)) == before
+    assert kept(copy) == ['crack_captcha.model-3.index', 'crack_captcha.model-4.index']
+
+
+def test_checkpoints_that_are_gone_are_restarted_from(captchas, tmp_path):
+    """Deleted by hand, and TensorFlow's state file left: the advised --restart works."""
+    train(captchas, tmp_path, 2)
+    for path in tmp_path.glob('crack_captcha*'):
+        path.unlink()
+    with pytest.raises(UserError, match='--restart'):
+        train(captchas, tmp_path, 3)
+    assert train(captchas, tmp_path, 3, {'restart': True}) == 0
+    assert kept(tmp_path) == ['crack_captcha.model-2.index']
+
+
+def test_what_a_kill_left_of_a_save_is_removed(captchas, tmp_path):
+    halves = ['crack_captcha.model-1.data-00000-of-00001.tempstate1',
+              'crack_captcha.model-1.meta.tmp0a', 'checkpoint.tmp0a']
+    for name in [*halves, 'another.model-1.meta.tmp0a']:
+        (tmp_path / name).touch()
+    train(captchas, tmp_path, 1)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert not set(halves) & left
+    assert {'another.model-1.meta.tmp0a', 'crack_captcha.model-0.index'} <= left
+
+
+def test_a_folder_that_is_a_pattern_is_refused(captchas, tmp_path):
+    with pytest.raises(UserError, match=r'run\[1\]: expected a folder without'):
+        train(captchas, tmp_path / 'run[1]', 1)
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'network': 'alexnet_v2'}, 'network alexnet_v2, found one of network tiny_network'),
+    ({'method': 'vector'}, 'method vector, found one of method heads'),
+    ({'standardize': False}, 'standardize False, found one of standardize True'),
+    ({'distortion': None}, 'distortion none, found one of distortion shift 10, scale 0.08'),
+    ({'keep_prob': 0.5}, 'keep_prob 0.5, found one of keep_prob none'),
+    ({'initialization': 'post'}, 'initialization post, found one of initialization he')])
+def test_a_checkpoint_of_another_recipe_is_refused(captchas, tmp_path, changes, words):
+    train(captchas, tmp_path, 1)
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(UserError, match=f'{words}.*--restart'):
+        train(captchas, tmp_path, 5, **changes)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_checkpoint_of_another_alphabet_is_refused(captchas, letters, tmp_path):
+    model_dir = tmp_path / 'm'
+    train(captchas, model_dir, 1)
+    with pytest.raises(UserError, match='data set 4 characters of 0-9 A-Z, found one of data set '
+                                        '4 characters of 0-9;.*--restart'):
+        train(letters, model_dir, 5)
+
+
+def test_a_checkpoint_of_other_records_is_refused(captchas, tmp_path):
+    """For what is held out now it may have been trained on; copies of the same are no others."""
+    model_dir, copy = tmp_path / 'm', tmp_path / 'copy'
+    copy.mkdir()
+    for name in 'train.tfrecords', 'test.tfrecords', 'dataset.json':
+        shutil.copy(captchas / name, copy)
+    train(captchas, model_dir, 1)
+    assert train(copy, model_dir, 2) == 0
+    known = json.loads((copy / 'dataset.json').read_text())
+    del known[dataset.FACTS_SUM]
+    known['train'] += 1
+    (copy / 'dataset.json').write_text(json.dumps(
+        {**known, dataset.FACTS_SUM: dataset.checksum(known)}))
+    with pytest.raises(UserError, match='m/crack_captcha.model-1: expected a checkpoint trained on '
+                                        'these records, found one of others.*--init-from '):
+        train(copy, model_dir, 5)
+    (copy / 'dataset.json').unlink()  # older records have none: nothing is known of them
+    assert train(copy, model_dir, 3) == 0
+
+
+def test_rate_steps_and_batch_may_change_when_resumed(captchas, tmp_path):
+    train(captchas, tmp_path, 2)
+    assert train(captchas, tmp_path, 4, learning_rate=0.9, batch_size=7, schedule='constant') == 0
+    assert saved(tmp_path, 3)['learning_rate'] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize('removed, added', [
+    (['learning_rate'], {**OLD, 'global_step': np.int64(3)}),  # small_cnn's before `about`
+    ([], {key: OLD[key] for key in OLD if key != 'about/method'})])  # the first ones written here
+def test_an_older_checkpoint_is_resumed(captchas, tmp_path, removed, added):
+    train(captchas, tmp_path / 'new', 3)
+    arrays = saved(tmp_path / 'new', 2)
+    for key in ['about', *removed]:
+        del arrays[key]
+    write_arrays(tmp_path / 'old' / 'crack_captcha.model-2', {
+        **arrays, **{key: np.array(value) for key, value in added.items()}})
+    assert train(captchas, tmp_path / 'old', 4) == 0
+    moved = np.abs(saved(tmp_path / 'old', 3)['tiny/fc8_0/weights']
+                   - arrays['tiny/fc8_0/weights']).max()
+    assert 0 < moved < 0.001
+    with pytest.raises(UserError, match='standardize False, found one of standardize True'):
+        train(captchas, tmp_path / 'old', 9, standardize=False)
+
+
+def test_a_checkpoint_without_adams_moments(captchas, tmp_path):
+    train(captchas, tmp_path / 'new', 1)
+    arrays = {key: value for key, value in saved(tmp_path / 'new', 0).items() if 'Adam' not in key}
+    write_arrays(tmp_path / 'old' / 'crack_captcha.model-7', arrays)
+    with pytest.raises(UserError, match='model-7: expected a whole checkpoint.*Adam.*--restart'):
+        train(captchas, tmp_path / 'old', 50)
+
+
+def test_records_that_do_not_belong_together(captchas, letters, tmp_path):
+    run = training.Run(str(captchas / 'train.tfrecords'), str(letters / 'test.tfrecords'),
+                       str(tmp_path / 'm'))
+    with pytest.raises(UserError, match='expected 4 characters of 0-9 as in .*, found 4 characters '
+                                        'of 0-9 A-Z; make both at once'):
+        captcha_train.train(tiny_recipe(), run)
+
+
+def test_the_loss_at_chance_knows_what_is_rare(tmp_path):
+    """Half of the texts have three characters, so 'no character' is half of the fourth's labels."""
+    facts = dataset.Facts('01', 3, 4)
+    (tmp_path / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
+    image = np.zeros([224, 224], np.uint8)
+    write_records(tmp_path / 'r', [record(image, facts.labels_of(f'{n:03b}{last}'))
+                                   for n in range(8) for last in ('', '', '0', '1')])
+    _, _, chance = records.survey_with_chance(str(tmp_path / 'r'))
+    ln2 = np.log(2)
+    assert chance == pytest.approx((3 * ln2 + (ln2 / 2 + np.log(4) / 2)) / 4)
+    start = training.Start(facts, [], 1, {}, 1, chance, None, None, 0, None)
+    assert start.chance_name == f'{chance:.3f}'
+    assert dataclasses.replace(start, chance=np.log(40)).chance_name == 'ln 40 = 3.689'
+
+
+def test_pictures_that_are_trained_on_are_not_held_out(captchas, tmp_path):
+    run = run_in(captchas, tmp_path)
+    for train_file, test_file in [(run.test_file, run.test_file),
+                                  (str(captchas / '*.tfrecords'), run.test_file)]:
+        with pytest.raises(UserError, match='test.tfrecords: expected pictures that are not '
+                                            'trained on, found .*test.tfrecords in --train, too'):
+            captcha_train.train(tiny_recipe(batch_size=5), dataclasses.replace(
+                run, train_file=train_file, test_file=test_file))
