@@ -41,7 +41,9 @@ LINE_ENDS = 0.08   # it begins and ends within this share of the picture's sides
 PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is told apart by darkness alone
 LINE_THICKNESS = 0.1   # a frame's sides and underlines are thinner than this share of their length
 SPAN = 0.75        # a frame's sides are straight over this share of the frame
-UNDERLINE = 1.3    # a line with what touches it is wider than tall by this factor
+UNDERLINE = 1.3    # a line with what touches it is wider than tall by this factor, and ...
+UNDERLINE_ENDS = 0.05  # ... longer at both ends by this share, unless it is wider than tall by ...
+LONG = 2           # ... this one
 
 # --- specks; bulk = darkness x distance from the edge, summed over all pixels of a part
 NEAR = 0.25        # distance from the main part, as a share of its longer side
@@ -49,6 +51,7 @@ NEAR_BULK = 0.04   # parts nearer than that are kept from this share of the main
 FAR_BULK = 0.2     # and all others from this share on: they may be digits
 TALL_BULK = 0.06   # or from this one, if at least HALF as tall as the main part
 HALF = 0.6
+LOW = 0.3          # of the main part's height; a digit that is wider than tall has at least this
 MIN_THICKNESS = 0.3    # of the main part's; what is thinner is a line or noise
 INNER = 0.08       # the main part, unless it touches the border, has this share of the picture
 
@@ -261,6 +264,12 @@ def without_frames(ink):
     upright, uprights = straight(ink.T, labels.T, size[:, 0])
     frame = (levels >= 1) & (uprights >= 2)
     under = (levels >= 1) & (size[:, 1] > UNDERLINE * size[:, 0])
+    for part in np.flatnonzero(under & (size[:, 1] < LONG * size[:, 0])):
+        box = boxes[part - 1]
+        above = np.flatnonzero(((labels[box] == part) & ~level[box]).any(0))
+        # The bar of a wide 5 and the foot of a wide 2 end where the digit ends.
+        ends = size[part, 1] * UNDERLINE_ENDS
+        under[part] = not len(above) or ends <= above[0] and above[-1] < size[part, 1] - ends
     rest = ink & ~((level & (frame | under)[labels]) | (upright.T & frame[labels]))
     left = boxes_of(ndimage.label(rest, np.ones([3, 3]))[0])
     tallest = max((rows.stop - rows.start for rows, _ in left), default=0)
@@ -323,34 +332,40 @@ def without_specks(darkness, ink):
     for edge in labels[0], labels[-1], labels[:, 0], labels[:, -1]:
         at_border[edge] = True
 
-    boxes = boxes_of(labels)
-    extent = np.array([0] + [max(side.stop - side.start for side in box) for box in boxes])
+    boxes = np.array([(0, 0, 0, 0)] + [(rows.start, rows.stop, columns.start, columns.stop)
+                                       for rows, columns in boxes_of(labels)])
+    height, width = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+    extent = np.maximum(height, width)
     inner = ~at_border & (extent >= INNER * max(ink.shape))
     # What touches the border is a shadow or the table, if anything else may be the digit.
     main = np.argmax(np.where(inner if inner.any() else extent > 0, bulk, 0))
-    reach = NEAR * extent[main]
-    near = np.array([False] + [distance(box, boxes[main - 1]) <= reach for box in boxes])
-    height = np.array([0] + [rows.stop - rows.start for rows, _ in boxes])
-    tall = height >= HALF * height[main]
-    # The main part may be by far the thickest of many digits: half of the tall parts' bulk is in
-    # parts that have at least the usual one's.
-    order = np.argsort(bulk)
-    order = order[(tall & (at_border == at_border[main]))[order]]
-    usual = order[np.searchsorted(np.cumsum(bulk[order]), bulk[order].sum() / 2)]
-    least = np.where(near, NEAR_BULK, np.where(tall, TALL_BULK, FAR_BULK))
-    keep = ((bulk >= least * bulk[usual])
-            & (thickness >= MIN_THICKNESS * thickness[usual]))
-    if not at_border[main]:
-        keep &= ~at_border
-    keep[0] = False
+    # Of many digits the main part is the thickest, by far. Parts of at least the usual one's bulk
+    # make up half of what is tall; it is the main part itself, where the others are but specks.
+    possible = (extent > 0) & (at_border <= at_border[main])
+    tall = np.flatnonzero(possible & (extent >= HALF * height[main])
+                          & (height >= LOW * height[main]))
+    tall = tall[np.argsort(bulk[tall])]
+    usual = tall[np.searchsorted(np.cumsum(bulk[tall]), bulk[tall].sum() / 2)]
+    thick = possible & (thickness >= MIN_THICKNESS * thickness[usual])
+    tall = tall[thick[tall] & (bulk[tall] >= TALL_BULK * bulk[usual])]
+    keep = thick & (bulk >= FAR_BULK * bulk[usual])
+    keep[tall] = True
+    for digit in tall:
+        near = distance(boxes.T, boxes[digit]) <= NEAR * extent[digit]
+        keep |= thick & near & (bulk >= NEAR_BULK * bulk[digit])
     return keep[labels]
+
+
+def distance(box, other):
+    """The gap between two boxes in pixels, along the axis where it is wider; below 0: overlap.
+
+    A box is its top, bottom, left and right, which may be arrays.
+    """
+    down, across = (np.maximum(box[k], other[k]) - np.minimum(box[k + 1], other[k + 1])
+                    for k in (0, 2))
+    return np.maximum(down, across)
 
 
 def boxes_of(labels):
     """The bounding box, a pair of slices, of each label from 1 on (True counts as 1)."""
     return ndimage.find_objects(labels.astype(np.int32))
-
-
-def distance(box, other):
-    """The gap between two boxes in pixels, along the axis where it is wider; below 0: overlap."""
-    return max(max(a.start, b.start) - min(a.stop, b.stop) for a, b in zip(box, other))

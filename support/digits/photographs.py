@@ -68,9 +68,10 @@ def find_digits(picName):
     darkness, ink, threshold = find_ink(grey_of(pictures.open_picture(picName)))
     labels, digits = digits_apart(ink)
     rows, places = [np.zeros([0, SIDE * SIDE], np.float32)], []
-    for top, bottom, left, right, numbers in in_lines(digits):
+    digits, tilt = in_lines(digits)
+    for top, bottom, left, right, numbers in digits:
         around = slice(max(0, top - 2), bottom + 2), slice(max(0, left - 2), right + 2)
-        rows.append(as_mnist(darkness[around], np.isin(labels[around], numbers), threshold))
+        rows.append(as_mnist(darkness[around], np.isin(labels[around], numbers), threshold, tilt))
         places.append((left, top, right, bottom))
     height, width = ink.shape
     return np.concatenate(rows), np.reshape(places, [-1, 4]) / (width, height, width, height)
@@ -125,9 +126,12 @@ def digits_apart(ink):
 
 
 def in_lines(digits):
-    """Digits, as digits_apart returns them, in the order one reads them; lines may be tilted."""
+    """Digits, as digits_apart returns them, in the order one reads them; lines may be tilted.
+
+    Returns also the lines' tilt, in degrees, above 0 if they fall to the right.
+    """
     if len(digits) < 2:
-        return digits
+        return digits, 0
     boxes = np.array([digit[:4] for digit in digits])
     y, x = boxes[:, :2].mean(1), boxes[:, 2:].mean(1)
     usual = np.median(boxes[:, 1] - boxes[:, 0])
@@ -136,20 +140,26 @@ def in_lines(digits):
         level = np.sort(y - slope * x)
         lines = np.split(level, np.flatnonzero(np.diff(level) > LINE_STEP * usual) + 1)
         return sum(np.ptp(line) for line in lines) + usual * len(lines)
-    tilts = np.tan(np.radians(sorted(np.arange(-12, 12.5, 0.5), key=abs)))
-    slope = min(tilts, key=spread) if len(digits) > 3 else 0
-    level = y - slope * x
+    tilts = sorted(np.arange(-12, 12.5, 0.5), key=abs)
+    tilt = min(tilts, key=lambda tilt: spread(np.tan(np.radians(tilt)))) if len(digits) > 3 else 0
+    level = y - np.tan(np.radians(tilt)) * x
     order = np.argsort(level)
     number = np.zeros(len(digits), int)
     number[order[1:]] = np.cumsum(np.diff(level[order]) > LINE_STEP * usual)
-    return [digits[n] for n in np.lexsort([x, number])]
+    return [digits[n] for n in np.lexsort([x, number])], tilt
 
 
 # --- from ink to MNIST
 
-def as_mnist(darkness, ink, threshold):
-    """One digit's ink, bool [height, width] -> float32 [1, 784], 0 ... 1."""
-    mark = even_stroke(fine_mark(darkness, ink, threshold))
+def as_mnist(darkness, ink, threshold, tilt=0):
+    """One digit's ink, bool [height, width], on a line that falls by `tilt` degrees to the right.
+
+    Returns: float32 [1, 784], 0 ... 1.
+    """
+    mark = fine_mark(darkness, ink, threshold)
+    if tilt:
+        mark = ndimage.rotate(mark.astype(np.float32), tilt, order=1) > .5
+    mark = even_stroke(mark)
     return centred(boxed(mark)).reshape(1, SIDE * SIDE)
 
 
