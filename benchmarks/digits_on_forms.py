@@ -6,8 +6,9 @@ Writes:   nothing; with --sheet a PNG: the first pictures of each condition
 Takes:    five minutes on two cores
 
 MNIST's validation digits are drawn in frames, form fields, on lines, with gaps and dirt, as whole
-sheets. A picture is right if all of its digits are, in order; `silent` is the share that is read
-wrongly without a doubt. Then, how many are doubted of MNIST's test digits, of those drawn as
+sheets. `digits` is the share of digits that are read rightly, none if their number is wrong. A
+picture is right if all of its digits are, in order; `silent` is the share that is read wrongly
+without a doubt. Then, how many are doubted of MNIST's test digits, of those drawn as
 photographs (ink_on_paper.py), and of what is no digit: letters and signs in the fonts that are
 installed, textures, shapes and faces.
 
@@ -267,9 +268,9 @@ def compare(half, count, rows, model_folder, sheet_file=None):
         shown.paste(picture, (column * CELL, row * CELL))
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'a.png')
-        console.say(f'{"condition":24}{"right":>8}{"doubted":>9}{"silent":>9}')
+        console.say(f'{"condition":24}{"digits":>8}{"right":>9}{"doubted":>9}{"silent":>9}')
         for r, name in enumerate(rows):
-            right = doubts = silent = 0
+            each = right = doubts = silent = 0
             for n in range(count):
                 rng = np.random.default_rng([SEED, list(CONDITIONS).index(name), n])
                 chosen = rng.integers(0, len(images), 20)
@@ -279,10 +280,14 @@ def compare(half, count, rows, model_folder, sheet_file=None):
                     show(picture, r, n)
                 picture.save(path)
                 digits, doubted = read_file(path, read)
-                good = digits == labels[chosen[:number]].tolist()
+                wanted = labels[chosen[:number]].tolist()
+                good = digits == wanted
+                if len(digits) == number:  # or nobody can say which is missing
+                    each += np.mean(np.equal(digits, wanted))
                 right, doubts = right + good, doubts + doubted
                 silent += not good and not doubted
-            console.say(f'{name:24}{right / count:8.1%}{doubts / count:9.1%}{silent / count:9.1%}')
+            console.say(f'{name:24}{each / count:8.1%}' + ''.join(
+                f'{number / count:9.1%}' for number in (right, doubts, silent)))
 
         console.say(f'{"":24}{"doubted":>8}')
         test = mnist.test.images
