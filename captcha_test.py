@@ -1,14 +1,14 @@
-"""Read captchas nobody has seen, with the newest checkpoint: the whole test set, or your files.
+"""Read unseen captchas with the newest checkpoint: the whole test set, or your own files.
 
 Command:  python captcha_test.py                     the test set: figures and a sheet of pictures
-          python captcha_test.py my.jpg other.png    each file: its text and how sure that is
-          python captcha_test.py my/*.png --csv read.csv    the same into a table
-          python captcha_test.py --charset digits --length 4 my.jpg    what one knows of the text
-          python captcha_test.py --views 5           each captcha read five times, a little moved
-Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the files named; for files,
-          where there is no such checkpoint, models/general
-Writes:   captcha/test_sheet.png: 24 captchas with what was read, wrong ones first (test set
-          only); with --csv a table of file, text, confidence and that of each character
+          python captcha_test.py my.jpg other.png    each file's text and confidence
+          python captcha_test.py my/*.png --csv read.csv    the same as a table
+          python captcha_test.py --charset digits --length 4 my.jpg    what you know about the text
+          python captcha_test.py --views 5           each captcha read five times, slightly shifted
+Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the named files;
+          files are read with models/general if there is no such checkpoint
+Writes:   captcha/test_sheet.png: 24 captchas with their readings, errors first (test set only);
+          with --csv a table of file, text, confidence and each character's confidence
 Takes:    a few seconds for 500 captchas on two cores without a GPU
 
 From a program:

@@ -6,7 +6,7 @@ Command:  python captcha_train.py                        the post's AlexNet, mad
           python captcha_train.py --method vector --model-dir captcha/vector    its Method 1
           python captcha_train.py --no-distort --model-dir captcha/plain    pictures as they are
           tensorboard --logdir captcha/log               curves, graph and input pictures
-Reads:    captcha/train.tfrecords to learn from, captcha/test.tfrecords to be measured on
+Reads:    captcha/train.tfrecords, and captcha/test.tfrecords for held-out accuracy
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
           (the two newest are kept), and TensorBoard summaries in captcha/log
 Takes:    AlexNet 35 to 75 minutes, small_cnn 5 to 10, on two cores without a GPU
@@ -14,15 +14,14 @@ Takes:    AlexNet 35 to 75 minutes, small_cnn 5 to 10, on two cores without a GP
 Ctrl-C or SIGTERM saves first; the same command, without --restart, resumes from there.
 
 What to expect at first: a guessing network's loss is ln(classes), 2.303 for digits and 3.584 for
-digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations, while
-nothing seems to happen, and then falls quickly; small_cnn's falls at once. If it is still there
-after 1,500 iterations, the script says so, once, and what to try. In the second half of the run
-AlexNet's rate is so small that the post's four decimals show it as 0.0001 and 0.0000. The
-accuracies in these lines are of a training batch, distorted; the held-out pictures are read as they
-are, so they may well be read better.
+digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations and then
+falls quickly; small_cnn's falls at once. If it is still there after 1,500 iterations, the script
+warns once and suggests what to try. In the second half of the run AlexNet's rate is so small that
+the post's four decimals show 0.0001 and 0.0000. The accuracies in these lines are those of a
+distorted training batch; held-out pictures are not distorted, so their accuracy may be higher.
 
 This file follows the post, in its order. What begins and surrounds the loop (checks, resuming,
-held-out accuracy, stopping) is in support/captcha/training.py and supervision.py, the
+held-out accuracy, stopping) is in support/captcha/training.py and supervision.py, and the
 hyperparameters are in support/captcha/recipes.py.
 """
 from support.common import console
@@ -36,13 +35,13 @@ from support.captcha import dataset, options, preprocessing, recipes, training
 from support.cluster.member import Alone
 
 # --- the post's constants; what a run uses is its recipe
-CHAR_SET_LEN = len(dataset.CHARSETS['digits'])  # 10 classes of each head; 36 with letters
-IMAGE_HEIGHT = dataset.IMAGE_HEIGHT  # 60, of a captcha as it was drawn; its record has 224x224
+CHAR_SET_LEN = len(dataset.CHARSETS['digits'])  # 10 classes per head; 36 with letters
+IMAGE_HEIGHT = dataset.IMAGE_HEIGHT  # 60, as drawn; a record holds 224x224
 IMAGE_WIDTH = dataset.IMAGE_WIDTH  # 160
 BATCH_SIZE = recipes.RECIPES['alexnet_v2', 'post'].batch_size  # 25
 TFRECORD_FILE = dataset.TRAIN_FILE
-CAPACITY = 5000  # pictures that the shuffling queue holds at most ...
-MIN_AFTER_DEQUEUE = 1000  # ... and at least, so that a batch is drawn from many
+CAPACITY = 5000  # most pictures that the shuffling queue holds ...
+MIN_AFTER_DEQUEUE = 1000  # ... and fewest, so that batches are well mixed
 PRINT_EVERY = 20  # iterations
 
 
@@ -55,7 +54,7 @@ def build_placeholders(heads=dataset.TEXT_LENGTH):
 
 # --- the post's reader: a queue of records, then a queue of shuffled pictures
 def read_and_decode(filename, heads=dataset.TEXT_LENGTH):
-    """The next record of a TFRecord file, by a queue that begins again at the file's end.
+    """The next record of a TFRecord file, from a queue that starts over at the end of the file.
 
     Args:
       filename: path of the TFRecord file, or a list of paths.
@@ -86,7 +85,7 @@ def build_inputs(filename=TFRECORD_FILE, batch_size=BATCH_SIZE, heads=dataset.TE
     """A shuffled batch from the records.
 
     One `shuffle_batch` call draws picture and labels together, so they stay together. Behind it
-    stands a RandomShuffleQueue, filled by a thread of its own.
+    is a RandomShuffleQueue that a separate thread fills.
     Returns: images float32 [batch_size, 224, 224], -1 ... 1, and four labels int32 [batch_size].
     """
     return tf.train.shuffle_batch(list(read_and_decode(filename, heads)), batch_size=batch_size,
@@ -96,7 +95,7 @@ def build_inputs(filename=TFRECORD_FILE, batch_size=BATCH_SIZE, heads=dataset.TE
 
 # --- the post's network: AlexNet v2 with four heads, one for each character
 def build_network(x, recipe, facts, is_training):
-    """The network as it is trained, or as it is used.
+    """The network, for training or for inference.
 
     Args: x: float32 [batch, 224, 224], -1 ... 1; the batch may be None if not `is_training`.
     Returns: the heads' logits, float32 [batch, num_classes] each: four in the post; and the
@@ -133,7 +132,7 @@ def build_loss(logits, labels, num_classes=CHAR_SET_LEN):
 
 # --- the post's optimiser
 def build_train_op(total_loss, learning_rate, member=Alone()):
-    """Adam at a rate that is a variable, as in the post.
+    """Adam, with the learning rate in a variable as in the post.
 
     Args: member: of a cluster, if several processes train.
     Returns: the variable, a training step.
@@ -148,7 +147,7 @@ def build_train_op(total_loss, learning_rate, member=Alone()):
 
 # --- the post's accuracies: one for each head
 def build_accuracies(predictions, labels):
-    """The share of the batch that each head reads rightly.
+    """Each head's accuracy on the batch.
 
     Args: predictions: int32 [batch, heads], each head's argmax. labels: classes [batch] for each.
     Returns: a float32 scalar for each head.
@@ -167,7 +166,7 @@ def build_graph(recipe, run, start):
         batch = build_inputs(start.train_files, recipe.batch_size, facts.heads, start.seed)
         image = tf.reshape(x, [recipe.batch_size, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
         logits, seen = build_network(image, recipe, facts, is_training=True)
-        # ours: the same network with the same variables, without dropout, to be measured
+        # ours: the same network and variables without dropout, to measure accuracy
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             test_logits, _ = build_network(x, recipe, facts, is_training=False)
         predictions, _ = method.decode(probabilities(test_logits), facts)  # int32 [batch, heads]
@@ -186,11 +185,11 @@ def train(recipe, run):
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
     Raises: console.UserError.
     """
-    start = training.prepare(recipe, run)  # ours: every file is read once, before the hour
+    start = training.prepare(recipe, run)  # ours: checks every file before the long run
     if start is None:
         return 0
     graph = build_graph(recipe, run, start)
-    # tf.Session(), and in it the initializer or a checkpoint; ours: what stands around the loop
+    # tf.Session(), then the initializer or a checkpoint; ours: what surrounds the loop
     with training.supervised(graph, recipe, run, start) as (sess, supervisor):
         coord = tf.train.Coordinator((tf.errors.OpError,))
         threads = tf.train.start_queue_runners(sess=sess, coord=coord)

@@ -7,8 +7,9 @@ Reads:    nothing; fonts and noise come from the package `captcha`, with --fonts
 Writes:   captcha/images/<text>_<number>.jpg, 160x60 RGB, for instance 0782_000123.jpg
 Takes:    a minute for 40,000 pictures on two cores; all cores draw
 
-A second run adds pictures and continues the numbers; nothing is overwritten. Captchas of other
-characters or lengths need a folder of their own, because to_tfrecord.py makes one set of a folder.
+A second run adds pictures and continues the numbering; it overwrites nothing. Captchas of other
+characters or lengths need their own folder, because to_tfrecord.py turns
+a folder into one data set.
 """
 import concurrent.futures.process
 import dataclasses
@@ -33,13 +34,13 @@ from support.common import files, pictures
 OUT = dataset.IMAGE_FOLDER
 
 # --- data
-NUM = 40000  # pictures: a network learns a few thousand by heart (docs/figures.md has the figures)
-CHUNK = 50  # pictures that a worker draws for each order: few orders, yet a lively progress bar
+NUM = 40000  # pictures: on a few thousand a network overfits (see docs/figures.md)
+CHUNK = 50  # pictures per job: few jobs, yet a lively progress bar
 VARIED = 0.8  # share of the pictures of --varied that are not in the package's own style
 UNLIKELY = 0.001  # probability below which a folder is taken for one of another alphabet
 LONGEST = 65500  # pixels of a side of a JPEG file
 FONT_SIZES = 42, 50, 56  # pixels, the package's own, for a picture of IMAGE_HEIGHT
-LOWEST, NARROWEST = 16, 6  # pixels that a picture needs, and each character of its width
+LOWEST, NARROWEST = 16, 6  # fewest pixels of a picture's height, and of its width per character
 NOT_IN_NAMES = re.compile(labels.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
 
 
@@ -54,10 +55,10 @@ class Drawing:
 
 
 def begin_worker():
-    """Leave Ctrl-C to the process that started this one, and end with it, even after a kill -9."""
+    """Leave Ctrl-C to the parent process, and end with it, even after a kill -9."""
     def end_with_parent():
         multiprocessing.parent_process().join()
-        os._exit(1)  # it would wait for orders for ever; a picture half written has no name yet
+        os._exit(1)  # it would wait for jobs forever; a half-written picture has no name yet
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
 
@@ -107,10 +108,9 @@ def check_same_kind(folder, texts, facts):
 
 
 def is_by_design(found, wanted, count):
-    """Whether it is no chance that `count` characters drawn from an alphabet are of so few classes.
+    """Whether `count` random characters of an alphabet are too unlikely to be of so few classes.
 
-    Any so few classes could be the ones that chance leaves, unless they are a set with a name: only
-    digits, say.
+    Chance may leave any so few classes, unless they are a named set, such as only digits.
     """
     there = len(set(found) & set(wanted))
     sets = 1 if dataset.charset_name(found) else math.comb(len(wanted), there)

@@ -1,4 +1,4 @@
-"""What stands around the post's conversion: checks, the split into two sets, files whole or not at all."""
+"""What surrounds the post's conversion: checks, the split, files written completely or not at all."""
 import contextlib
 import glob
 import os
@@ -16,9 +16,9 @@ COSTLY = 0.1  # share of the training pictures that a split by text may leave ou
 
 # --- before
 def find_pictures(folder, wanted, num_test, shards=None):
-    """`labels.find_pictures` of a folder that has enough for both sets, and what was found, printed.
+    """`labels.find_pictures`; prints what was found.
 
-    Raises: UserError if there are too few.
+    Raises: UserError if there are too few pictures for both sets.
     """
     if not os.path.isdir(folder):
         raise UserError(f'{folder}: expected a folder of pictures, found none; make it '
@@ -89,8 +89,8 @@ def readable(labelled, how, bad, bar):
 def split(images, num_test, split_by):
     """Yield 'test', 'train' or 'left out', and the image and the text, of each (image, text).
 
-    The first `num_test` are the test set. What shares its text with one of them, or all its pixels
-    if split by picture, is left out.
+    The first `num_test` are the test set. A later picture is left out if it has the text of
+    one of them or, split by picture, all its pixels.
     """
     in_test = set()
     for number, (image, text) in enumerate(images):

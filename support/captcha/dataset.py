@@ -186,7 +186,7 @@ def checksum(found):
 
 
 def write_facts(path, facts, more):
-    """Write the file that `read_facts` reads; `more`: {name: value} that people may want to know."""
+    """Write the file that `read_facts` reads; `more`: {name: value} for people."""
     known = {**to_json(facts), **more}
     known[FACTS_SUM] = checksum(known)
     with open(path, 'w', encoding='utf-8') as file:

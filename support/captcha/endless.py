@@ -1,15 +1,15 @@
-"""Draw captchas in many styles without end, beside a training that hardly sees one twice.
+"""Draw captchas in many styles endlessly, so that a training hardly sees one twice.
 
 Command:  python -m support.captcha.endless general --fonts /usr/share/fonts
 Reads:    fonts
 Writes:   general/test.tfrecords, general/dataset.json and general/train-00000-of-00024.tfrecords
-          ..., of 1,000 pictures each, which are drawn again in turn until Ctrl-C
-Takes:    4 ms a picture: a minute and a half until the training can begin, on one core
+          ..., of 1,000 pictures each, redrawn in turn until Ctrl-C
+Takes:    4 ms a picture: on one core the training can begin after a minute and a half
 
 In a second shell: python captcha_train.py --network line_cnn --train general --model-dir MODEL
 
-A file takes its name when it is whole, so the training reads whole ones and never waits. Which of
-the two is slower decides how often a picture is seen. A second such process draws more.
+A file gets its name once complete, so the training never waits and never reads half a file. The
+slower of the two decides how often a picture is seen. A second such process draws more.
 """
 import os
 import random

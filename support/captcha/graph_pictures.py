@@ -98,7 +98,7 @@ def quantile(values, share):
 
 
 def ends(counts):
-    """As ink_line.ends: float32 [n] -> int32, the first that is enough and the one after the last."""
+    """As ink_line.ends: float32 [n] -> int32, the first that is enough, one after the last."""
     enough = tf.cast(tf.where(counts > ink_line.LEAST * tf.reduce_max(counts))[:, 0], tf.int32)
     return tf.cond(tf.size(enough) > 0, lambda: (enough[0], enough[-1] + 1),
                    lambda: (0, tf.size(counts)))

@@ -17,8 +17,8 @@ def parse(doc):
     run = training.Run()
     parser = console.parser(doc)
     parser.add_argument('--network', choices=recipes.NETWORKS,
-                        help="alexnet_v2: the post's; small_cnn: trains in minutes; line_cnn: texts "
-                             'of any length, as models/general (default: '
+                        help="alexnet_v2: the post's; small_cnn: trains in minutes; line_cnn: "
+                             'texts of any length, as models/general (default: '
                              f'{DEFAULT.network}, with --init-from its own)')
     parser.add_argument('--recipe', choices=recipes.NAMES,
                         help='default: for captchas of gen_captcha.py; post: initial values, '

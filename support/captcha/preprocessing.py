@@ -2,7 +2,7 @@
 import tensorflow.compat.v1 as tf
 
 EVERY = 4  # sampling stride of the light-ink test, in pixels
-FAR = 4  # pixels of 224 that a picture is moved by to be read once more
+FAR = 4  # pixels of 224 by which a picture is shifted to be read again
 VIEWS = ((0, 0), (FAR, FAR), (-FAR, -FAR), (FAR, -FAR), (-FAR, FAR))  # rows down, columns right
 # Of a network whose outputs belong to columns: moved to the side, they could not be averaged.
 VIEWS_OF_COLUMNS = ((0, 0), (FAR, 0), (-FAR, 0), (FAR // 2, 0), (-FAR // 2, 0))
@@ -14,9 +14,9 @@ def network_input(x, standardize, dark_ink=False):
     The post feeds x as it is.
 
     Args:
-      standardize: bring each picture to mean 0, deviation 1.
-      dark_ink: show pictures whose ink is light as negatives, so that the network need not learn
-        both. Ink covers less than paper, so it is on the longer side of the values (skewness).
+      standardize: scale each picture to mean 0, standard deviation 1.
+      dark_ink: invert pictures with light ink, so that the network need not learn both. Ink
+        covers less area than paper, so it forms the longer tail of the values (skewness).
     """
     image = tf.expand_dims(x, -1)  # [batch, 224, 224, 1]
     if standardize:
@@ -30,7 +30,7 @@ def network_input(x, standardize, dark_ink=False):
 
 
 def views(images, moves):
-    """The pictures as they are, and moved by a few pixels, to be read several times.
+    """The pictures unchanged, and shifted by a few pixels, to be read several times.
 
     Args: images: float32 [batch, height, width, 1]. moves: the first of VIEWS or VIEWS_OF_COLUMNS.
     Returns: a list of such tensors, the pictures as they are first; what comes in from outside
@@ -43,13 +43,13 @@ def views(images, moves):
 
 
 def distort(images, distortion, size=None):
-    """Change each picture at random, so that none is ever seen twice.
+    """Distort each picture at random, so that the network never sees the same one twice.
 
     Args:
       images: float32 [batch, height, width, 1].
       distortion: a recipes.Distortion, how much at most; None: leave them as they are.
-      size: (height, width) of the results, for a network that shrinks what it gets: the fewer
-        pixels, the faster; None: as they are.
+      size: (height, width) of the results; fewer pixels are faster if the network shrinks its
+        input anyway; None: unchanged.
     Returns: float32 [batch, *size, 1]; what comes in from outside repeats the border.
     """
     if distortion is None:
@@ -60,7 +60,7 @@ def distort(images, distortion, size=None):
 def move(images, distortion, size):
     """Move, stretch and slant each picture: float32 [batch, height, width, 1] -> [.., *size].
 
-    Half as high or wide, each pixel lies between two of the old ones, so that it is their mean.
+    At half the height or width each new pixel lies between two old ones and is their mean.
     """
     batch = tf.shape(images)[0]
 

@@ -1,8 +1,8 @@
-"""How a captcha network is trained, as one value: named recipes, and the rate of an iteration.
+"""How a captcha network is trained, as one value: named recipes, and the learning rate.
 
-`RECIPES` has every named recipe in one table. `make` takes one of them, changes what the user asks
-for and refuses what does not fit together; `dataclasses.replace` does the same without questions.
-docs/captcha.md says what each departure of 'default' from 'post' is for.
+`RECIPES` lists every named recipe. `make` takes one, applies the user's changes and refuses
+combinations that do not work; `dataclasses.replace` applies changes unchecked. docs/captcha.md
+explains why 'default' departs from 'post'.
 """
 import dataclasses
 import math
@@ -18,9 +18,9 @@ CHANGEABLE = ('steps', 'batch_size', 'learning_rate', 'schedule', 'divide_at', '
 
 @dataclasses.dataclass(frozen=True)
 class Distortion:
-    """How much a training picture is changed at most, each time in another way.
+    """The limits of a training picture's random distortion.
 
-    Contrast and brightness are not here: a standardised picture has no other.
+    Contrast and brightness are missing because standardising a picture removes them.
     """
     shift: float = 10  # pixels of 224, both ways
     scale: float = 0.08  # of the width and of the height
@@ -30,14 +30,14 @@ class Distortion:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What decides how a network is trained; the defaults are the post's hyperparameters."""
+    """A training's hyperparameters; the defaults are the post's."""
     network: str = 'alexnet_v2'  # a name in nets_factory
     method: str = 'heads'  # a key of methods.METHODS; Method 2 of the post
     initialization: str = 'post'  # a key of slim.INITIALIZERS
-    standardize: bool = False  # bring each picture to mean 0 and deviation 1
-    dark_ink: bool = False  # show pictures with light ink as negatives
+    standardize: bool = False  # scale each picture to mean 0, standard deviation 1
+    dark_ink: bool = False  # invert light-on-dark pictures
     distortion: Distortion | None = None  # None: pictures as they are
-    keep_prob: float | None = 0.5  # what dropout keeps in training; None: a network without dropout
+    keep_prob: float | None = 0.5  # of dropout; None: the network has no dropout
     batch_size: int = 25
     steps: int = 6001  # iterations
     learning_rate: float = 0.003  # of iteration 0
@@ -52,7 +52,7 @@ class Recipe:
 
 
 _POST = Recipe()
-# The rate falls to 0 along a cosine; pictures that are never the same do without dropout.
+# The rate falls to 0 along a cosine; with augmentation, dropout is not needed.
 _DEFAULT = dataclasses.replace(_POST, initialization='he', standardize=True,
                                distortion=Distortion(), keep_prob=1.0, learning_rate=0.0002,
                                schedule='cosine')
@@ -66,10 +66,10 @@ _LINE_DEFAULT = dataclasses.replace(
 
 
 def _own(recipe):
-    """For pictures of one's own: few, in any fonts, light on dark as well as dark on light.
+    """For your own pictures: few, any fonts, light on dark or dark on light.
 
-    Thin strokes among lines and dots need a small network's finer map, at twice the time a step,
-    and texts of any length a view of all of it.
+    Thin strokes among lines and dots need a finer map, which doubles the time of a step; texts of
+    any length need heads that see the whole text.
     """
     method = 'wide_attention' if recipe.network == 'small_cnn' else recipe.method
     return dataclasses.replace(recipe, method=method, dark_ink=True, distortion=Distortion(
@@ -77,7 +77,7 @@ def _own(recipe):
 
 
 def _fine_tune(recipe):
-    """For transfer learning: weights that are good already take smaller steps, and fewer."""
+    """For transfer learning: trained weights need fewer and smaller steps."""
     return dataclasses.replace(_own(recipe), learning_rate=recipe.learning_rate / 3, steps=2001)
 
 
@@ -123,8 +123,8 @@ def changed(named, distort=None, **changes):
         changes['schedule'] = 'divided'
     recipe = dataclasses.replace(named, **changes)
     if recipe.keep_prob is not None and named.keep_prob is None:
-        raise UserError(f'--keep-prob: expected a network with dropout, found '
-                        f'{recipe.network}, which has none; leave it out or use --network alexnet_v2')
+        raise UserError(f'--keep-prob: expected a network with dropout, found {recipe.network}, '
+                        'which has none; leave it out or use --network alexnet_v2')
     if recipe.method not in nets_factory.methods_of(recipe.network):
         raise UserError(f'--method {recipe.method}: expected one of '
                         f'{", ".join(nets_factory.methods_of(recipe.network))} for '
@@ -136,10 +136,10 @@ def changed(named, distort=None, **changes):
 
 
 def begun_with(fields):
-    """What a training takes from the recipe of the weights that it begins with.
+    """What a training takes from the recipe of the weights it begins with.
 
-    Its network, method and input; but 'wide_attention' for 'fine_attention', whose weights it has, and more
-    of the context that long texts need: docs/captcha.md.
+    Network, method and input; but 'wide_attention' in place of 'fine_attention', because it has the
+    same weights and more of the context that long texts need: docs/captcha.md.
     Args: fields: {name: value} as in `to_json`. Returns: such a dictionary, of the fields taken.
     """
     taken = {field: fields[field] for field in ('network', 'method', *INPUT)}
@@ -156,7 +156,7 @@ def divisions(recipe):
 
 
 def rate_at(recipe, iteration):
-    """The learning rate that iteration `iteration` runs at.
+    """The learning rate of an iteration.
 
     'divided': divided by 3 after iteration 0, as in the post, which runs its first iteration at
     three times the rate of the second, and after each further one of `divisions`.
@@ -210,6 +210,6 @@ def from_json(fields):
 
 
 def distortion_from(fields):
-    """A Distortion of {name: value}; what was added since was 0 then, what has gone since is left."""
+    """A Distortion of {name: value}: fields added since are 0, fields removed since are ignored."""
     known = {field.name for field in dataclasses.fields(Distortion)} & {*fields}
     return dataclasses.replace(Distortion(0, 0, 0), **{name: fields[name] for name in known})

@@ -1,8 +1,8 @@
-"""Captchas in many styles, for networks that generalise to generators nobody has seen.
+"""Captchas in many styles, for networks that generalise to unknown generators.
 
-`varied` draws one picture. What captchas have in common (fonts, colours, letters turned and pulled
-askew, touching or apart, lines, dots, waves, grain, frames, JPEG) is each there in a part of the
-pictures only, weak in most of them, so that a network learns to do without any of it.
+`varied` draws one picture. Each feature of captchas (fonts, colours, letters turned and pulled
+askew, touching or apart, lines, dots, waves, grain, frames, JPEG) occurs in only some of the
+pictures, and mostly weakly, so that the network does not come to depend on any of them.
 `random_text` says what to draw. Nothing here needs TensorFlow.
 """
 import functools
@@ -14,8 +14,8 @@ import string
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-ALIKE = '0OoIl1'  # what people cannot tell apart is left out by most captchas with both cases
-KINDS = {  # what the texts of one captcha are made of: share of the pictures
+ALIKE = '0OoIl1'  # look-alikes, which most captchas with both cases leave out
+KINDS = {  # characters of a text: share of the pictures
     string.digits: 22, string.digits + string.ascii_uppercase: 19,
     string.digits + string.ascii_lowercase: 21, string.digits + string.ascii_letters: 15,
     string.ascii_uppercase: 5, string.ascii_lowercase: 6, string.ascii_letters: 3, 'sum': 10}
@@ -35,7 +35,7 @@ def chosen(weights):
 
 
 def mostly_small(most, power=2):
-    """A number from 0 to `most`, the larger the rarer."""
+    """A random number from 0 to `most`; large ones are rare."""
     return most * random.random() ** power
 
 
@@ -49,7 +49,7 @@ def random_text(longest=8):
     both_cases = kind.upper() != kind != kind.lower()
     if len(kind) > 10 and chance(0.7 if both_cases else 0.2):
         kind = ''.join(character for character in kind if character not in ALIKE)
-    elif chance(0.3):  # the difference is learnt where they occur beside one another
+    elif chance(0.3):  # side by side, so that the difference is learnt
         kind += ''.join(character for character in ALIKE if character in kind) * 4
     return ''.join(random.choices(kind, k=length))
 
@@ -263,7 +263,7 @@ def background(width, height, size, paper):
 
 # --- clutter
 def clutter(page, size, inks):
-    """Lines, arcs, scribbles, rings, dots and specks in the colours of the ink, none of them in many."""
+    """Lines, arcs, scribbles, rings, dots and specks in the ink's colours; in many pictures none."""
     draw = ImageDraw.Draw(page)
     width, height = page.size
 
@@ -380,7 +380,7 @@ def bent(page, x, y):
 
 
 def worn(page, size, inks):
-    """The picture as it comes out of its generator: small, blurred, grainy, framed, compressed."""
+    """The picture as a generator delivers it: small, blurred, grainy, framed, compressed."""
     if chance(0.3) and size > 20:
         shrink = max(13 / size, random.uniform(0.4, 0.9))
         small = [max(8, round(side * shrink)) for side in page.size]

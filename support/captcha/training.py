@@ -155,7 +155,7 @@ def written(checkpoint):
 
 
 def check_initial(about, recipe, facts):
-    """Raise a UserError unless a checkpoint's network is the one to be trained, on such pictures."""
+    """Raise a UserError unless a checkpoint has this network, trained on such pictures."""
     if about.facts.pictures != facts.pictures:
         raise UserError(f'{about.checkpoint}: expected records as it was trained on, found others; '
                         f'make them with: python to_tfrecord.py --pictures {about.facts.pictures} '

@@ -1,8 +1,10 @@
 """Run a training as a cluster on this machine: parameter servers, a chief and workers.
 
-Command:  python -m support.cluster.launch captcha_train.py --network small_cnn --train captcha/shards \\
-              --test captcha/shards/test.tfrecords --batch-size 32 --model-dir captcha/cluster
-          python -m support.cluster.launch --hosts a b c -- captcha_train.py ...   prints what to type there
+Command:  python -m support.cluster.launch captcha_train.py --network small_cnn \\
+              --train captcha/shards --test captcha/shards/test.tfrecords --batch-size 32 \\
+              --model-dir captcha/cluster
+          python -m support.cluster.launch --hosts a b c -- captcha_train.py ...   prints the
+              commands to type on each
 Reads:    nothing; the script reads what it always reads
 Writes:   nothing; the script's chief writes what it always writes
 Takes:    as long as the script

@@ -41,7 +41,7 @@ def wait_for(member, *jobs):
 
 
 def wait_until(member, build):
-    """Wait until what `build()` builds, see board.ask, is true; the chief is named after a minute."""
+    """Wait until board.ask(build) is true; after a minute, print that the chief is missing."""
     since = time.monotonic()
     while not board.ask(member, build):
         if time.monotonic() - since > PATIENCE:

@@ -2,7 +2,7 @@
 
 Use:      from support import input_data
           mnist = input_data.read_data_sets("./data/", one_hot=True)
-Command:  python -m support.digits.input_data [folder]    checks the four files, says what is in them
+Command:  python -m support.digits.input_data [folder]    checks and describes the four files
 Reads:    four IDX files, plain or gzipped (names in data/README.md); any set of 28x28 pictures
           under these names will do: Fashion-MNIST, Kuzushiji-MNIST, one of your own
 Writes:   nothing, unless a file is missing: then it is fetched from a public mirror
