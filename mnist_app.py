@@ -140,13 +140,14 @@ def read_picture(testPic, post, show, model_folder, say):
 
     Returns: the digits, int64 [n], their probabilities, float32 [n, 10], and the doubts, lines.
     """
-    testPicArr, places = (pre_pic(testPic), []) if post else photographs.find_digits(testPic)
+    testPicArr, places, left_out = ((pre_pic(testPic), [], 0) if post
+                                    else photographs.find_digits(testPic))
     preValue, probabilities = read_digits(testPicArr, model_folder)
     shown = np.array2string(preValue, max_line_width=np.inf, threshold=np.inf)  # on one line
     say(f'the prediction number is {shown}')
     if len(preValue):
         say('sure: ' + ' '.join(f'{of_digit.max():.1%}' for of_digit in probabilities))
-    for doubt in (doubts := report.doubts(testPicArr, probabilities)):
+    for doubt in (doubts := report.doubts(testPicArr, probabilities, left_out)):
         say(doubt)
     if show:
         original = pictures.open_picture(testPic, turn=not post)

@@ -240,9 +240,10 @@ NO_DIGITS = {'letters and signs': None, 'faces': faces, 'shapes': shapes, 'textu
 
 def read_file(path, read):
     """Return the digits that are read from a picture file, and whether there is a doubt."""
-    rows = photographs.pre_digits(path)
+    rows, _, left_out = photographs.find_digits(path)
     digits, probabilities = read(rows)
-    doubted = any('not to be trusted' in line for line in report.doubts(rows, probabilities))
+    doubted = any('not to be trusted' in line
+                  for line in report.doubts(rows, probabilities, left_out))
     return [int(digit) for digit in digits], doubted
 
 

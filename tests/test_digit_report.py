@@ -32,6 +32,8 @@ def test_doubts(two):
     sure, close = probabilities_of(2), probabilities_of(2, .5)
     close[7] = .4
     assert report.doubts(two, sure[np.newaxis]) == []
+    assert report.doubts(two, sure[np.newaxis], 3) == [
+        'not to be trusted: small marks were left out: 3']
     assert report.doubts(two, close[np.newaxis]) == ['not to be trusted: perhaps a 7 (40.0%)']
     dash = np.zeros([28, 28], np.float32)
     dash[10:16, 4:24] = 1

@@ -24,8 +24,7 @@ def test_own_digits_are_read_back_as_they_are_prepared(tmp_path, capsys):
     for digit, path in enumerate(SAMPLES):
         shutil.copy(path, mine / f'{digit}_mine.jpg')
     (mine / '3_bad.jpg').write_text('no picture')
-    bad = own.write_sets(str(mine), data=str(data))
-    assert [os.path.basename(name) for name, _ in bad] == ['3_bad.jpg']
+    own.write_sets(str(mine), data=str(data))
     found = input_data.read_data_sets(str(data), validation_size=0)
     assert (found.train.num_examples, found.test.num_examples) == (28, 2)
     np.testing.assert_array_equal(found.train.labels[:20], labels)
@@ -33,9 +32,14 @@ def test_own_digits_are_read_back_as_they_are_prepared(tmp_path, capsys):
                            (found.test.images, found.test.labels)):
         for image, digit in zip(images, digits):
             np.testing.assert_allclose(image, photographs.pre_digits(SAMPLES[digit])[0], atol=1 / 255)
-    assert '20 pictures of MNIST and 8 of' in capsys.readouterr().out
+    unused, said = capsys.readouterr().out.splitlines()
+    assert unused == (f'not used: {mine}/3_bad.jpg: expected a picture file, such as JPEG or PNG, '
+                      'found something else')
+    assert '20 pictures of MNIST and 8 of' in said
 
 
-def test_too_few_digits_are_one_line(tmp_path):
+def test_too_few_digits_are_one_line_and_each_unused_file(tmp_path, capsys):
+    (tmp_path / 'readme.txt').write_text('no picture')
     with pytest.raises(UserError, match='expected at least 5 pictures of one digit each, found 0'):
         own.own_digits(str(tmp_path))
+    assert capsys.readouterr().out.startswith('not used: readme.txt: ')

@@ -189,7 +189,7 @@ def test_boxes_in_a_row_and_an_underline(prepared, tmp_path):
     page = np.pad(row, 40, constant_values=255)
     page[-20:-15, 60:-60] = 0
     Image.fromarray(page).save(tmp_path / 'a.png')
-    found, places = photographs.find_digits(tmp_path / 'a.png')
+    found, places, _ = photographs.find_digits(tmp_path / 'a.png')
     assert found.shape == (4, 784) and places.shape == (4, 4)
     for k, (one, n) in enumerate(zip(found, numbers)):
         assert likeness(one.reshape(28, 28), prepared(plain(STROKES[n]))) > 0.9
@@ -239,3 +239,11 @@ def test_the_bar_of_a_wide_digit_is_no_underline():
         wide = [[(1.4 * x - .2, .25 + .5 * y) for x, y in stroke] for stroke in STROKES[n]]
         drawn = cover(wide, (200, 200), 30, 30, 140, 8) > .5
         assert np.array_equal(ink.without_frames(drawn), drawn)
+
+
+def test_small_marks_are_counted(tmp_path):
+    page = np.pad(np.asarray(plain(STROKES[8])), [(0, 0), (0, 200)], constant_values=255)
+    page[100:150, 280:330] = 0  # a block of a third of the digit's height
+    Image.fromarray(page).save(tmp_path / 'a.png')
+    found, places, left_out = photographs.find_digits(tmp_path / 'a.png')
+    assert (len(found), len(places), left_out) == (1, 1, 1)

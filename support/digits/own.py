@@ -28,7 +28,8 @@ HELD_OUT = 5  # every fifth picture is for the test
 def own_digits(folder, labels_file=None):
     """The digits of a folder of pictures, in a random order that is always the same.
 
-    Returns: images uint8 [n, 28, 28], labels uint8 [n], [(name, why)] of what was not used.
+    Prints a line for each file that is not used. Returns: images uint8 [n, 28, 28], labels uint8
+    [n].
     Raises: UserError if fewer than HELD_OUT are usable.
     """
     wanted = labels.Wanted(labels_file, dataset.CHARSETS['digits'], (1, 1))
@@ -41,18 +42,19 @@ def own_digits(folder, labels_file=None):
             try:
                 found = photographs.pre_digits(path)  # float32 [digits, 784], 0 ... 1
             except UserError as error:
-                bad.append((path, str(error)))
+                bad.append((path, str(error).removeprefix(f'{path}: ')))
                 continue
             if len(found) != 1:
                 bad.append((path, f'has {len(found)} digits'))
                 continue
             images.append(np.round(255 * found[0]).astype(np.uint8).reshape(SIDE, SIDE))
             digits.append(int(text))
+    for name, why in bad:
+        print(f'not used: {name}: {why}')
     if len(images) < HELD_OUT:
-        first = f', the first problem: {bad[0][0]} {bad[0][1]}' if bad else ''
         raise UserError(f'{folder}: expected at least {HELD_OUT} pictures of one digit each, found '
-                        f'{len(images)}{first}; put more there, or name their digits with --labels')
-    return np.stack(images), np.array(digits, np.uint8), bad
+                        f'{len(images)}; put more there, or name their digits with --labels')
+    return np.stack(images), np.array(digits, np.uint8)
 
 
 def write_idx(path, values):
@@ -63,8 +65,8 @@ def write_idx(path, values):
 
 
 def write_sets(folder, labels_file=None, data='./data/'):
-    """Write the four files. Returns: own_digits' list of what was not used."""
-    images, digits, bad = own_digits(folder, labels_file)
+    """Write the four files."""
+    images, digits = own_digits(folder, labels_file)
     mnist = {name: os.path.join(data, f'{name}.gz') for name in input_data.SHA256}
     train_images = input_data.read_idx(mnist['train-images-idx3-ubyte'], [SIDE, SIDE])
     train_labels = input_data.read_idx(mnist['train-labels-idx1-ubyte'], [])
@@ -75,10 +77,9 @@ def write_sets(folder, labels_file=None, data='./data/'):
             't10k-images-idx3-ubyte': images[held_out],
             't10k-labels-idx1-ubyte': digits[held_out]}.items():
         write_idx(os.path.join(data, name), values)
-    print(f'{data}: {len(train_images)} pictures of MNIST and {np.sum(~held_out)} of {folder} to be '
-          f'trained on, {np.sum(held_out)} to be tested on; move model/ away and train: '
+    print(f'{data}: {len(train_images)} pictures of MNIST and {np.sum(~held_out)} of {folder} to '
+          f'be trained on, {np.sum(held_out)} to be tested on; move model/ away and train: '
           'python mnist_backward.py')
-    return bad
 
 
 def main():
@@ -87,8 +88,7 @@ def main():
     parser.add_argument('--labels', metavar='FILE', help='a CSV or TSV with a file name and its '
                         'digit a line; folders: the digit is the name of the folder')
     args = parser.parse_args()
-    for name, why in write_sets(args.folder, args.labels):
-        print(f'not used: {name}: {why}')
+    write_sets(args.folder, args.labels)
 
 
 if __name__ == '__main__':

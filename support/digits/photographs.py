@@ -61,33 +61,35 @@ def pre_digits(picName):
 
 
 def find_digits(picName):
-    """As pre_digits, and where each digit lies: float64 [n, 4], shares of the picture's sides.
+    """As pre_digits, where each digit lies, and how many marks are too small to be digits, int.
 
-    Those are left, top, right, bottom, 0 ... 1.
+    Where: float64 [n, 4], left, top, right, bottom, 0 ... 1, shares of the picture's sides.
     """
     darkness, ink, threshold = find_ink(grey_of(pictures.open_picture(picName)))
-    labels, digits = digits_apart(ink)
+    labels, digits, left_out = digits_apart(ink)
     rows, places = [np.zeros([0, SIDE * SIDE], np.float32)], []
-    digits, tilt = in_lines(digits)
-    for top, bottom, left, right, numbers in digits:
+    in_order, tilt = in_lines(digits)
+    for top, bottom, left, right, numbers in in_order:
         around = slice(max(0, top - 2), bottom + 2), slice(max(0, left - 2), right + 2)
         rows.append(as_mnist(darkness[around], np.isin(labels[around], numbers), threshold, tilt))
         places.append((left, top, right, bottom))
     height, width = ink.shape
-    return np.concatenate(rows), np.reshape(places, [-1, 4]) / (width, height, width, height)
+    return (np.concatenate(rows), np.reshape(places, [-1, 4]) / (width, height, width, height),
+            left_out)
 
 
 def digits_apart(ink):
     """Tell digits apart: labels of the ink's parts, int [height, width], and a list of digits.
 
-    A digit is (top, bottom, left, right, the numbers of its parts), in pixels.
+    A digit is (top, bottom, left, right, the numbers of its parts), in pixels. Returns also how
+    many marks are too small to be one.
     """
     labels, _ = ndimage.label(ink, np.ones([3, 3]))
     digits = [(rows.start, rows.stop, columns.start, columns.stop, [number])
               for number, (rows, columns) in enumerate(boxes_of(labels), 1)]
     heights = np.array([bottom - top for top, bottom, *_ in digits])
     if len(digits) < 2:
-        return labels, digits
+        return labels, digits, 0
     usual = np.median(heights[heights >= DIGIT_HEIGHT * heights.max()])
     inside = ndimage.distance_transform_edt(ink)
     stroke = 4 * inside[ink].mean()  # pixels, its width
@@ -121,8 +123,9 @@ def digits_apart(ink):
             digit = (min(digit[0], other[0]), max(digit[1], other[1]), min(digit[2], other[2]),
                      max(digit[3], other[3]), digit[4] + other[4])
         apart.append(digit)
-    return labels, [digit for digit in apart if max(
+    found = [digit for digit in apart if max(
         digit[1] - digit[0], digit[3] - digit[2]) >= DIGIT_HEIGHT * usual]
+    return labels, found, len(apart) - len(found)
 
 
 def in_lines(digits):

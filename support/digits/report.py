@@ -33,14 +33,19 @@ BAR = 180       # pixels, length of a bar at a probability of 1
 TEXT, BEST_BAR, OTHER_BAR = (0, 0, 0), (0, 120, 0), (150, 150, 150)  # colours, RGB
 
 
-def doubts(pictures, probabilities):
-    """The reasons not to trust a reading, a line each."""
+def doubts(pictures, probabilities, left_out=0):
+    """The reasons not to trust a reading, a line each.
+
+    Args: left_out: how many marks were too small to be read.
+    """
     if not pictures.any():
         return ['not to be trusted: the picture is blank, no ink was found']
     several = len(pictures) > 1
     lines = []
     if several:
         lines.append(f'several digits: {len(pictures)} stand apart, read from left to right')
+    if left_out:
+        lines.append(f'not to be trusted: small marks were left out: {left_out}')
     scores = no_digit.score(pictures)
     for number, (picture, of_digit) in enumerate(zip(pictures, probabilities), 1):
         which = f'digit {number} is ' if several else ''
