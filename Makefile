@@ -32,8 +32,9 @@ mnist: .venv/.ready
 	$(BIN)/python mnist_test.py --once
 	$(BIN)/python mnist_app.py samples/*.jpg
 
+# One process for each core; files in their order, so that the longest, test_accuracy.py, is first.
 test: .venv/.ready
-	$(BIN)/python -m pytest -q -n auto --dist loadfile  # one process for each core
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 captcha/train.tfrecords: | captcha/images
 	$(BIN)/python to_tfrecord.py

@@ -57,7 +57,7 @@ def tiny(inputs, num_classes, is_training=True, scope='tiny', num_heads=4):
                  for name in methods.head_scopes(num_heads)], {}
 
 
-def train_exactly(network, out, backwards):
+def train_exactly(network, out, backwards=False):
     """Five steps on the same 120 random pictures, as this process's TF_CONFIG says.
 
     Args: backwards: take the pictures of each batch in the reverse order.
@@ -110,11 +110,10 @@ def exact(args):
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: os.path.join(folder, f'{name}.npz') for name in ('one', 'two', 'other')}
-        commands = {name: [os.path.abspath(__file__), 'member', '--network', args.network,
-                           '--out', path] for name, path in paths.items()}
-        subprocess.run([sys.executable, *commands['one']], check=True)
-        subprocess.run([sys.executable, *commands['other'], '--backwards'], check=True)
-        status = launch.launch(commands['two'], launch.local_cluster())
+        train_exactly(args.network, paths['one'])
+        train_exactly(args.network, paths['other'], backwards=True)
+        status = launch.launch([os.path.abspath(__file__), 'member', '--network', args.network,
+                                '--out', paths['two']], launch.local_cluster())
         if status:
             raise console.UserError(f'a process of the cluster ended with status {status}')
         print('| network | weights | largest difference after five steps | more than 1e-5 apart |')
@@ -303,7 +302,6 @@ def main():
     parser.add_argument('--seed', type=console.seed_number, default=0)
     parser.add_argument('--out', help=argparse.SUPPRESS)  # of `member` and `trainer`, which
     # are processes of `exact` and of `faults`
-    parser.add_argument('--backwards', action='store_true', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if (args.network == 'tiny') > (args.what in ('exact', 'member')):
         raise console.UserError(f'--network tiny: expected it with exact only, found {args.what}; '
@@ -314,7 +312,7 @@ def main():
     if args.what == 'trainer':
         return train_noting(args)
     if args.what == 'member':
-        return train_exactly(args.network, args.out, args.backwards)
+        return train_exactly(args.network, args.out)
     return {'exact': exact, 'speed': speed, 'faults': faults, 'expect': expect}[args.what](args)
 
 

@@ -1,4 +1,5 @@
 """What several tests use: a script run as a user runs it, and small real data sets."""
+import importlib
 import os
 import signal
 import subprocess
@@ -7,7 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import ROOT, record, tf, write_records
+import gen_captcha
+import to_tfrecord
+from helpers import (ROOT, grey, mnist_arrays, record, tf, write_mnist_checkpoint,
+                     write_records)
+from support import export
+from support.cluster import configuration, launch, member
+from support.common import console
 
 
 def pytest_configure():
@@ -25,47 +32,73 @@ def run_script():
     def run(script, *arguments, cwd=ROOT, stdin=None):
         command = [sys.executable, os.path.join(ROOT, script), *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True,
-                              encoding='utf-8', timeout=300)
+                              encoding='utf-8', timeout=900)
     return run
 
 
-@pytest.fixture(scope='session')
-def one_line_error(run_script):
-    """A function that runs a script which must fail with one line on stderr, and returns it."""
-    def run(script, *arguments, **kwargs):
-        ended = run_script(script, *arguments, **kwargs)
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """The same in this process and its folder: TensorFlow is not imported once more."""
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
+        main = importlib.import_module(script.removesuffix('.py')).main
+        handlers = {number: signal.getsignal(number) for number in console.STOPS}
+        capsys.readouterr()
+        try:
+            with pytest.raises(SystemExit) as ended:
+                console.run(main)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return subprocess.CompletedProcess(sys.argv, ended.value.code or 0, *capsys.readouterr())
+    return run
+
+
+@pytest.fixture
+def one_line_error(run_here):
+    """A function that runs a script here, which must fail with one line on stderr, and returns it.
+
+    That the commands themselves end so is test_console.py's.
+    """
+    def run(script, *arguments):
+        ended = run_here(script, *arguments)
         assert ended.returncode == 2, ended
         lines = [line for line in ended.stderr.splitlines() if line.strip()]
-        assert len(lines) == 1, ended.stderr
-        assert lines[0].startswith(f'{script}: ')
+        assert len(lines) == 1 and lines[0].startswith(f'{script}: '), ended.stderr
         return lines[0]
     return run
 
 
 @pytest.fixture(scope='session')
-def captchas(tmp_path_factory, run_script):
+def captchas(tmp_path_factory):
     """A folder with images/ (60 captchas), train.tfrecords and test.tfrecords (10 records)."""
     folder = tmp_path_factory.mktemp('captchas')
-    made = run_script('gen_captcha.py', '--num', 60, '--seed', 1, '--out', folder / 'images')
-    assert made.returncode == 0, made.stderr
-    made = run_script('to_tfrecord.py', '--images', folder / 'images', '--out', folder,
-                      '--num-test', 10)
-    assert made.returncode == 0, made.stderr
+    gen_captcha.gen_captcha(str(folder / 'images'), 60, seed=1, workers=1)
+    assert to_tfrecord.convert(str(folder / 'images'), str(folder), 10) == []
     return folder
 
 
 @pytest.fixture(scope='session')
-def shards(captchas, tmp_path_factory, run_script):
+def shards(captchas, tmp_path_factory):
     """The captchas once more, their training records in two files."""
     folder = tmp_path_factory.mktemp('shards')
-    made = run_script('to_tfrecord.py', '--images', captchas / 'images', '--out', folder,
-                      '--num-test', 10, '--shards', 2)
-    assert made.returncode == 0, made.stderr
+    assert to_tfrecord.convert(str(captchas / 'images'), str(folder), 10, shards=2) == []
     return folder
 
 
 @pytest.fixture
+def members():
+    """{job: member.Member} of a cluster whose servers all run in this process."""
+    addresses = launch.local_cluster()
+    cluster = tf.train.ClusterSpec(addresses)
+    servers = {job: tf.train.Server(cluster, job_name=job) for job in addresses}
+    return {job: member.Member(configuration.parse(launch.config_of(addresses, job, 0)),
+                               server.target) for job, server in servers.items()}
+
+
+@pytest.fixture
 def graph():
+    """A graph of its own, the default one, with a seed."""
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(0)
         yield graph
@@ -79,3 +112,30 @@ def letters(tmp_path):
     for name in 'train.tfrecords', 'test.tfrecords':
         write_records(folder / name, 30 * [record(np.zeros([224, 224], np.uint8), [10, 35, 0, 1])])
     return folder
+
+
+@pytest.fixture
+def thirty(tmp_path):
+    """Thirty pictures, each of another text and another grey."""
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for k in range(30):
+        grey(folder / f'{k:04d}_{k:06d}.png', 8 * k)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def lite(tmp_path_factory):
+    """models/digits for captcha_lite.py."""
+    folder = tmp_path_factory.mktemp('lite') / 'captchas'
+    export.export(os.path.join(ROOT, 'models', 'digits'), str(folder))
+    return folder
+
+
+@pytest.fixture(scope='session')
+def lite_digits(tmp_path_factory):
+    """An MNIST network of random weights, for captcha_lite.py, and its arrays."""
+    folder = tmp_path_factory.mktemp('lite_digits')
+    write_mnist_checkpoint(folder / 'model', mnist_arrays(7), 7)
+    export.export(str(folder / 'model'), str(folder / 'digits'))
+    return folder / 'digits', mnist_arrays(7)

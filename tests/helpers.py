@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from support.common import console
 
@@ -15,13 +16,19 @@ with console.quiet_start():
 
 import captcha_train
 from nets import methods, nets_factory, slim
-from support.captcha import recipes, training
+from support.captcha import dataset, reader, recipes, records, training
 from support.cluster import configuration, member
 from support.common import pictures
 from support.digits import input_data
 from support.common.console import UserError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def run_code(code, **kwargs):
+    """Run Python code that may use `console`."""
+    code = f'import sys; sys.path.insert(0, {ROOT!r})\nfrom support.common import console\n{code}'
+    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, **kwargs)
 
 
 # --- pictures
@@ -35,7 +42,15 @@ def refused(path):
     return line
 
 
+def grey(path, value):
+    Image.new('L', (160, 60), value).save(path)
+
+
 # --- captchas
+
+PICTURES = os.path.join(ROOT, 'samples', 'captchas')
+CAPTCHAS = sorted(os.path.join(PICTURES, name) for name in os.listdir(PICTURES))
+TEXTS = [os.path.basename(path)[:4] for path in CAPTCHAS]
 
 # scope: (kernel height, kernel width, channels in, channels out), from the post's table
 LAYERS = {'conv1': (11, 11, 1, 64), 'conv2': (5, 5, 64, 192), 'conv3': (3, 3, 192, 384),
@@ -64,6 +79,23 @@ def reference_heads(variables, images):
     return [tf.squeeze(conv(net, f'fc8_{k}', 'VALID'), [1, 2]) for k in range(4)]
 
 
+def reference_logits(arrays, x):
+    """The logits [4, batch, 10] of the post's network for x float32 [batch, 224, 224]."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        return np.array(sess.run(reference_heads(arrays, tf.constant(x[..., np.newaxis]))))
+
+
+def reader_logits(about, images):
+    """The logits [4, batch, 10] by which captcha_test.py reads images uint8 [batch, 224, 224]."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x = tf.placeholder(tf.float32, [None, 224, 224])
+        reader.build_reader(x, about)
+        tf.train.Saver().restore(sess, about.checkpoint)
+        heads = [tf.get_default_graph().get_tensor_by_name(f'alexnet_v2/fc8_{k}/squeezed:0')
+                 for k in range(4)]
+        return np.array(sess.run(heads, {x: records.scale(images)}))
+
+
 def write_records(path, features):
     """Write [{key: bytes or int}, ...] with plain TensorFlow, independent of to_tfrecord.py."""
     with tf.python_io.TFRecordWriter(str(path)) as writer:
@@ -75,6 +107,13 @@ def write_records(path, features):
                 else:
                     example.features.feature[key].int64_list.value.append(value)
             writer.write(example.SerializeToString())
+
+
+def read_back(path):
+    """[(text, the image's first pixel), ...] of a record file."""
+    facts = dataset.read_facts(str(path))
+    return [(facts.text_of(classes), int(image[0, 0]))
+            for image, classes in records.read_records(str(path))]
 
 
 def record(image, labels):
@@ -94,11 +133,14 @@ tiny_network.default_image_size = 224
 
 
 def use_network(network):
-    """Register a network under its own name and return a recipe for it, AlexNet's otherwise."""
+    """Register a network under its own name and return a recipe for it, AlexNet's otherwise.
+
+    Its batches are of 8 pictures, which are quickly distorted.
+    """
     network.default_image_size = 224
     nets_factory.register(network.__name__, network, lambda **_: {})
     return dataclasses.replace(recipes.RECIPES['alexnet_v2', 'default'],
-                               network=network.__name__, keep_prob=None)
+                               network=network.__name__, keep_prob=None, batch_size=8)
 
 
 def tiny_recipe(**changes):
@@ -129,6 +171,14 @@ def write_arrays(prefix, arrays):
                                    tensors=list(arrays.values())))
     tf.train.update_checkpoint_state(os.path.dirname(prefix), prefix)
     return prefix
+
+
+def by_saved_model(folder, signature, name, value):
+    """What a SavedModel answers, {name: array}."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        signatures = tf.saved_model.loader.load(sess, ['serve'], str(folder)).signature_def
+        return sess.run({key: info.name for key, info in signatures[signature].outputs.items()},
+                        {signatures[signature].inputs[name].name: value})
 
 
 # --- MNIST
@@ -227,10 +277,3 @@ def train_command(shards, model_dir, *options):
     return [os.path.join(ROOT, 'captcha_train.py'), '--network', 'small_cnn', '--train',
             str(shards), '--test', str(shards / 'test.tfrecords'), '--model-dir', str(model_dir),
             '--batch-size', '8', *map(str, options)]
-
-
-def launched(command):
-    ended = subprocess.run([sys.executable, '-m', 'support.cluster.launch', *command], cwd=ROOT,
-                           capture_output=True, text=True, timeout=200)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout

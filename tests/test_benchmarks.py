@@ -29,27 +29,26 @@ with console.quiet_start():
 import captcha_train
 from nets import nets_factory, small_cnn
 
-BENCHMARKS = os.path.join(ROOT, 'benchmarks')
-sys.path.insert(0, BENCHMARKS)
+import captcha_accuracy
+import damage
+import damaged_files
+import draw_foreign
+import escape
+import exchange
+import few_pictures
+import ink_on_paper
+import kills
+import length
+import mnist_speed
+import own_pictures
+import pipeline
+import small_cnn_variants
+import step_timing
+import train_step
+import train_step_tf2
+from on_tf1 import on_tf1
 
-import captcha_accuracy  # noqa: E402  (after the path to it)
-import draw_foreign  # noqa: E402
-import escape  # noqa: E402
-import few_pictures  # noqa: E402
-import exchange  # noqa: E402
-import ink_on_paper  # noqa: E402
-import mnist_speed  # noqa: E402
-import own_pictures  # noqa: E402
-import pipeline  # noqa: E402
-import damage  # noqa: E402
-import damaged_files  # noqa: E402
-import kills  # noqa: E402
-import length  # noqa: E402
-import small_cnn_variants  # noqa: E402
-import step_timing  # noqa: E402
-import train_step  # noqa: E402
-import train_step_tf2  # noqa: E402
-from on_tf1 import on_tf1  # noqa: E402
+BENCHMARKS = os.path.join(ROOT, 'benchmarks')
 
 
 def is_script(path):

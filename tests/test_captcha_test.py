@@ -1,6 +1,5 @@
-"""The reader of captchas: figures, sheet, files, checkpoints of ours and of the original code."""
+"""The reading script, and checkpoints of the real trainer."""
 import csv
-import json
 import os
 import re
 import sys
@@ -10,106 +9,10 @@ import pytest
 from PIL import Image
 
 import captcha_test
-from helpers import (LAYERS, ROOT, read_arrays, record, reference_heads, tf, write_arrays,
+from helpers import (LAYERS, ROOT, read_arrays, reader_logits, record, reference_logits, tf,
                      write_records)
-from support.captcha import dataset, models, reader, recipes, records, report
+from support.captcha import dataset, models, recipes, records
 from support.common.console import UserError
-
-
-def test_figures(capsys):
-    report.print_figures([('0782', '0782'), ('0782', '1782'), ('5137', '5037'),
-                                ('5137', '5137'), ('0000', '1111')])
-    assert capsys.readouterr().out.splitlines() == [
-        'character 1: 0.6000', 'character 2: 0.6000', 'character 3: 0.8000', 'character 4: 0.8000',
-        'whole captchas: 0.4000 (2 of 5)',
-        'confused: 0 read as 1, 5 times', 'confused: 1 read as 0, 1 times']
-
-
-def test_sheet(tmp_path):
-    image = np.full([224, 224], 200, np.uint8)
-    report.save_sheet([(image, '0782', '1782'), (image, '5137', '5137')],
-                            str(tmp_path / 'sheet.png'))
-    with Image.open(tmp_path / 'sheet.png') as sheet:
-        assert sheet.format == 'PNG'
-        pixels = np.asarray(sheet).astype(int)
-    cell = report.CAPTCHA_SIZE[0] + report.GAP
-    colours = [{tuple(pixel) for pixel in pixels[70:100, left:left + cell].reshape(-1, 3)}
-               for left in (report.GAP, report.GAP + cell)]
-    assert report.WRONG in colours[0] and report.RIGHT not in colours[0]
-    assert report.RIGHT in colours[1] and report.WRONG not in colours[1]
-    assert np.all(pixels[20:60, 20:160] == 200)
-    assert report.save_sheet([(image, 'ABCDEFGH中', 'ABCDEFGW中')] * 4,
-                                     str(tmp_path / 'wide.png')) == '中'
-    with Image.open(tmp_path / 'wide.png') as wide:
-        assert wide.width > pixels.shape[1]  # so that no caption runs into the next
-
-
-# --- a checkpoint of the original TF1 code: arrays under slim's names and nothing of ours
-
-@pytest.fixture(scope='module')
-def original(tmp_path_factory):
-    """(folder, arrays) of a checkpoint as the post's own code writes it."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for scope, shape in LAYERS.items():
-        fan_in = np.prod(shape[:3])
-        arrays[f'alexnet_v2/{scope}/weights'] = (
-            rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / fan_in)))
-        arrays[f'alexnet_v2/{scope}/biases'] = rng.normal(0, 0.1, shape[-1:]).astype(np.float32)
-    folder = tmp_path_factory.mktemp('original')
-    extra = {'alexnet_v2/fc8/biases': np.zeros(10, np.float32),  # the post's unused fifth head
-             'Variable': np.float32(0.001), 'beta1_power': np.float32(0.9)}
-    write_arrays(folder / 'crack_captcha.model-6000', {**arrays, **extra})
-    return folder, arrays
-
-
-def reference_logits(arrays, x):
-    """The logits [4, batch, 10] of the post's network for x float32 [batch, 224, 224]."""
-    with tf.Graph().as_default(), tf.Session() as sess:
-        return np.array(sess.run(reference_heads(arrays, tf.constant(x[..., np.newaxis]))))
-
-
-def reader_logits(about, images):
-    """The logits [4, batch, 10] by which captcha_test.py reads images uint8 [batch, 224, 224]."""
-    with tf.Graph().as_default(), tf.Session() as sess:
-        x = tf.placeholder(tf.float32, [None, 224, 224])
-        reader.build_reader(x, about)
-        tf.train.Saver().restore(sess, about.checkpoint)
-        heads = [tf.get_default_graph().get_tensor_by_name(f'alexnet_v2/fc8_{k}/squeezed:0')
-                 for k in range(4)]
-        return np.array(sess.run(heads, {x: records.scale(images)}))
-
-
-def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
-    folder, arrays = original
-    about = models.about(models.newest(str(folder)))
-    assert about.fields == {'network': 'alexnet_v2', 'method': 'heads', 'initialization': 'post',
-                            'standardize': False, 'dark_ink': False}
-    assert (about.facts, about.iteration) == (dataset.Facts(), 6000)
-    images = np.random.default_rng(1).integers(0, 256, [3, 224, 224], np.uint8)
-    expected = reference_logits(arrays, records.scale(images))
-    found = reader_logits(about, images)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    with captcha_test.open_reader(str(folder)) as opened:
-        predictions, confidence = opened.classify(images)
-    np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
-    softmax = np.exp(expected) / np.exp(expected).sum(-1, keepdims=True)
-    np.testing.assert_allclose(confidence, softmax.max(-1).T, rtol=1e-3)
-
-
-def test_views_are_the_picture_and_moved_copies_averaged(original):
-    folder, arrays = original
-    images = np.random.default_rng(2).integers(0, 256, [2, 224, 224], np.uint8)
-    wider = np.pad(records.scale(images), [(0, 0), (4, 4), (4, 4)], 'symmetric')
-    corners = (4, 4), (0, 0), (8, 8)  # as it is, moved down and right, up and left
-    views = [wider[:, top:top + 224, left:left + 224] for top, left in corners]
-    odds = np.exp(reference_logits(arrays, np.concatenate(views)))  # [4, 3 * 2, 10]
-    softmax = np.split(odds / odds.sum(-1, keepdims=True), 3, axis=1)
-    expected = np.mean(softmax, axis=0)  # [4, 2, 10]
-    predictions, confidence = captcha_test.open_reader(str(folder), views=3).classify(images)
-    np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
-    np.testing.assert_allclose(confidence, expected.max(-1).T, rtol=1e-3)
-    assert not np.allclose(softmax[0], softmax[1], rtol=1e-2)  # the moved ones say something else
 
 
 # --- as a user runs it
@@ -119,7 +22,8 @@ def trained(captchas, tmp_path_factory, run_script):
     """A folder with a checkpoint of AlexNet after two iterations, by the real trainer."""
     folder = tmp_path_factory.mktemp('trained')
     ended = run_script('captcha_train.py', '--train', captchas / 'train.tfrecords',
-                       '--test', captchas / 'test.tfrecords', '--model-dir', folder, '--steps', 2)
+                       '--test', captchas / 'test.tfrecords', '--model-dir', folder, '--steps', 2,
+                       '--batch-size', 8)
     assert ended.returncode == 0, ended.stderr
     assert 'tensorflow' not in ended.stderr.lower()
     return folder
@@ -148,21 +52,21 @@ def test_train_save_restore_gives_the_same_logits(trained):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     predictions, _ = captcha_test.open_reader(str(trained)).classify(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
-    assert about.fields == recipes.to_json(recipes.make(steps=2))
+    assert about.fields == recipes.to_json(recipes.make(steps=2, batch_size=8))
 
 
-def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_script):
-    ended = run_script('captcha_train.py', '--train', captchas / 'train.tfrecords', '--steps', 2,
-                       '--test', captchas / 'test.tfrecords', '--model-dir', tmp_path,
-                       '--network', 'small_cnn', '--method', 'vector', '--batch-size', 8)
+def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_here):
+    ended = run_here('captcha_train.py', '--train', captchas / 'train.tfrecords', '--steps', 2,
+                     '--test', captchas / 'test.tfrecords', '--model-dir', tmp_path,
+                     '--network', 'small_cnn', '--method', 'vector', '--batch-size', 8)
     assert ended.returncode == 0, ended.stderr
     assert 'loss at chance: ln 40 = 3.689' in ended.stdout
     held_out = re.search(r'whole captchas ([\d.]+) of 10', ended.stdout)[1]
     shapes = tf.train.load_checkpoint(
         str(tmp_path / 'crack_captcha.model-1')).get_variable_to_shape_map()
     assert shapes['small_cnn/fc8/weights'] == [3584, 40]
-    ended = run_script('captcha_test.py', '--model-dir', tmp_path, '--sheet', tmp_path / 's.png',
-                       '--test', captchas / 'test.tfrecords')
+    ended = run_here('captcha_test.py', '--model-dir', tmp_path, '--sheet', tmp_path / 's.png',
+                     '--test', captchas / 'test.tfrecords')
     assert (ended.returncode, ended.stderr) == (0, '')
     assert f'whole captchas: {held_out} ' in ended.stdout
 
@@ -190,14 +94,6 @@ def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
         opened.read(paths[:1])
 
 
-def test_varying_lengths_are_printed_and_drawn_without_the_filling(tmp_path, capsys):
-    report.print_figures([('078', '078'), ('0782', '078'), ('9', '97'), ('0782', '0782')])
-    assert capsys.readouterr().out.splitlines() == [
-        'character 1: 1.0000', 'character 2: 0.7500', 'character 3: 1.0000', 'character 4: 0.5000',
-        'whole captchas: 0.5000 (2 of 4)', 'of 1 characters: 0.0000 (0 of 1)',
-        'of 3 characters: 1.0000 (1 of 1)', 'of 4 characters: 0.5000 (1 of 2)']
-
-
 def test_the_whole_test_set(captchas, trained, tmp_path, run_script):
     ended = run_script('captcha_test.py', '--model-dir', trained, '--sheet', tmp_path / 's.png',
                        '--test', captchas / 'test.tfrecords')
@@ -215,13 +111,13 @@ def test_the_whole_test_set(captchas, trained, tmp_path, run_script):
         sheet.load()
 
 
-def test_files(captchas, trained, tmp_path, run_script):
+def test_files(captchas, trained, tmp_path, run_here):
     name = sorted(os.listdir(captchas / 'images'))[0]
     photo = tmp_path / 'mein Bild 验证码.png'
     Image.open(captchas / 'images' / name).convert('RGBA').resize((320, 120)).save(photo)
     (tmp_path / 'bad.jpg').write_text('no picture')
-    ended = run_script('captcha_test.py', '--model-dir', trained, captchas / 'images' / name,
-                       tmp_path / 'bad.jpg', photo)
+    ended = run_here('captcha_test.py', '--model-dir', trained, captchas / 'images' / name,
+                     tmp_path / 'bad.jpg', photo)
     assert ended.returncode == 2
     assert re.search(r'bad\.jpg: expected a picture', ended.stderr)
     assert len(ended.stderr.splitlines()) == 1
@@ -232,12 +128,12 @@ def test_files(captchas, trained, tmp_path, run_script):
                for line in lines)
 
 
-def test_a_table_of_many_files(captchas, trained, tmp_path, run_script, one_line_error):
+def test_a_table_of_many_files(captchas, trained, tmp_path, run_here, one_line_error):
     paths = sorted((captchas / 'images').iterdir())
     (tmp_path / 'bad, "one".jpg').write_text('no picture')
     paths.insert(20, tmp_path / 'bad, "one".jpg')
-    ended = run_script('captcha_test.py', '--model-dir', trained, '--csv', tmp_path / 'read.csv',
-                       *paths)
+    ended = run_here('captcha_test.py', '--model-dir', trained, '--csv', tmp_path / 'read.csv',
+                     *paths)
     assert ended.returncode == 2
     assert ended.stdout == f'{tmp_path}/read.csv: 60 of 61 pictures read\n'
     assert f'{paths[20]}: expected a picture' in ended.stderr and 'reading 61/61' in ended.stderr
@@ -298,46 +194,6 @@ def test_a_checkpoint_cut_short(trained, tmp_path):
         captcha_test.open_reader(str(tmp_path))
     assert str(error.value).endswith(
         f'that made it and --restart: python captcha_train.py --model-dir {tmp_path} ... --restart')
-
-
-def test_a_damaged_or_foreign_checkpoint(original, tmp_path):
-    folder, _ = original
-    (tmp_path / 'crack_captcha.model-7.index').write_bytes(b'damaged')
-    with pytest.raises(UserError, match='model-7: expected a checkpoint'):
-        captcha_test.open_reader(str(tmp_path))
-    write_arrays(tmp_path / 'crack_captcha.model-8', {'other/weights': np.float32(1)})
-    with pytest.raises(UserError, match='model-8: expected a captcha network'):
-        captcha_test.open_reader(str(tmp_path))
-    about = models.about(str(folder / 'crack_captcha.model-6000'))
-    models.check_resumable(about, recipes.make(name='post'), dataset.Facts())
-    with pytest.raises(UserError, match='initialization he, found one of initialization post; '
-                                        'give the options that it was trained with'):
-        models.check_resumable(about, recipes.make(), dataset.Facts())
-
-
-@pytest.mark.parametrize('content', [
-    b'', b'{}', b'[1]', b'{"recipe": 5, "dataset": {}}',
-    b'{"recipe": {}, "dataset": {"charset": "0123456789"}}'])
-def test_an_about_that_is_no_facts_is_one_line(tmp_path, content):
-    write_arrays(tmp_path / 'crack_captcha.model-8', {'about': np.array(content)})
-    with pytest.raises(UserError, match='model-8: expected a captcha network.*--restart'):
-        captcha_test.open_reader(str(tmp_path))
-
-
-def test_a_network_of_a_newer_version_is_one_line(tmp_path):
-    write_arrays(tmp_path / 'crack_captcha.model-8', {'about': np.array(json.dumps({
-        'recipe': {**recipes.to_json(recipes.make('small_cnn')), 'method': 'clairvoyance'},
-        'dataset': dataset.to_json(dataset.Facts())}))})
-    with pytest.raises(UserError, match='model-8: expected one of the networks .* and a method of '
-                                        'it, found small_cnn, clairvoyance; train'):
-        captcha_test.open_reader(str(tmp_path))
-
-
-def test_an_old_about_without_its_recipe_is_one_line(tmp_path):
-    write_arrays(tmp_path / 'crack_captcha.model-8', {
-        'about/network': np.array(b'small_cnn'), 'about/charset': np.array(b'digits')})
-    with pytest.raises(UserError, match='model-8: expected a captcha network.*--restart'):
-        captcha_test.open_reader(str(tmp_path))
 
 
 def test_a_network_in_a_folder_below_is_pointed_at(trained, one_line_error):

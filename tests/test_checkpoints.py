@@ -31,3 +31,10 @@ def test_newest_checkpoint(tmp_path):
     assert models.newest(str(tmp_path / 'missing')) == str(
         tmp_path / 'missing' / 'crack_captcha.model-900')
     assert [checkpoints.step_of(name) for name in ('a-5', 'a', 'a-x', 'b/c-007')] == [5, 0, 0, 7]
+
+
+def test_reason_finds_the_file_systems_words():
+    text = ("Graph execution error:\n\nDetected at node 'save' defined at (most recent call "
+            "last):\n  x; y\n/disk/model-1.data; No space left on device\n\t [[{{node save}}]]")
+    assert checkpoints.reason(Exception(text)) == 'No space left on device'
+    assert checkpoints.reason(Exception('plain\nwords')) == 'plain'

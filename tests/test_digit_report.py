@@ -7,8 +7,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from drawn_digits import DIGITS, plain, thumbnail
-from helpers import DATA
-from support.digits import input_data, no_digit, photographs, report
+from support.digits import photographs, report
 from support.common.console import UserError
 
 STROKES = dict(DIGITS)  # of each digit, the last way to draw it
@@ -81,11 +80,6 @@ def test_what_is_no_digit_is_doubted(tmp_path):
         doubted.append(any('not to be trusted' in line for line in report.doubts(
             rows, np.repeat(probabilities_of(4)[np.newaxis], len(rows), 0))))
     assert np.mean(doubted) > .85
-
-
-def test_digits_are_not_taken_for_something_else():
-    images = input_data.read_data_sets(DATA).test.images
-    assert np.mean(no_digit.score(images) > no_digit.LIMIT) < .01
 
 
 def test_boxes_around_what_was_found(two):

@@ -1,9 +1,12 @@
 """One process, alone or a member of a cluster."""
+import json
+import threading
+
 import pytest
 
-from helpers import config, member_of
+from helpers import config, member_of, tf
 from support.captcha import recipes, training
-from support.cluster import configuration, member
+from support.cluster import board, configuration, member
 from support.common.console import UserError
 
 
@@ -45,3 +48,28 @@ def test_a_worker_needs_no_held_out_records(shards, tmp_path, monkeypatch):
                        member=member_of('worker', 0, worker=['b:1']))
     start = training.prepare(recipes.make('small_cnn', batch_size=8), run)
     assert len(start.train_files) == 1 and start.held_out == 0
+
+
+def test_all_end_where_nothing_is_left_to_train(members):
+    found = {}
+    threads = [threading.Thread(target=lambda: found.update(ps=members['ps'].serve()), daemon=True),
+               threading.Thread(target=lambda: found.update(
+                   worker=members['worker'].agree({'steps': 9})), daemon=True)]
+    for thread in threads:
+        thread.start()
+    members['chief'].dismiss()
+    for thread in threads:
+        thread.join(60)
+    assert found == {'ps': 0, 'worker': False}
+
+
+def test_a_worker_agrees_with_what_the_chief_has_published(members):
+    chief, worker = members['chief'], members['worker']
+    with tf.Graph().as_default(), tf.Session(chief.target, config=chief.config) as sess:
+        shared = board.board()
+        shared.ended.load(False, sess)
+        shared.agreement.load(json.dumps({'learning_rate': 0.003, 'seed': 0}), sess)
+    assert worker.agree({'learning_rate': 0.003, 'seed': 0})
+    with pytest.raises(UserError, match='^expected learning_rate 0.003 as the chief has it, found '
+                                        '0.1; start all processes with the same command'):
+        worker.agree({'learning_rate': 0.1, 'seed': 0})

@@ -1,19 +1,23 @@
-"""The trained networks of the repository read, and can be begun with, as the README says."""
+"""Folders of checkpoints and what each says of itself; the networks of the repository read."""
+import json
 import os
+import shutil
 
+import numpy as np
 import pytest
 
 import captcha_test
-from helpers import ROOT, read_arrays
+import gen_captcha
+from helpers import PICTURES, ROOT, read_arrays, train, write_arrays
 from support.captcha import dataset, endless, models, recipes
+from support.common.console import UserError
 
-PICTURES = os.path.join(ROOT, 'samples', 'captchas')
 
-
-def test_the_network_for_digits_reads_ten_captchas(run_script):
+def test_the_network_for_digits_reads_ten_captchas(run_here, monkeypatch):
+    monkeypatch.chdir(ROOT)
     names = sorted(os.listdir(PICTURES))
-    ended = run_script('captcha_test.py', '--model-dir', 'models/digits',
-                       *(os.path.join('samples', 'captchas', name) for name in names))
+    ended = run_here('captcha_test.py', '--model-dir', 'models/digits',
+                     *(os.path.join('samples', 'captchas', name) for name in names))
     assert (ended.returncode, ended.stderr) == (0, '')
     read = [line.split() for line in ended.stdout.splitlines()]
     assert [os.path.basename(path) for path, _, _ in read] == names and len(names) == 10
@@ -21,10 +25,9 @@ def test_the_network_for_digits_reads_ten_captchas(run_script):
     assert right >= 9, read
 
 
-def test_the_network_for_digits_and_letters_reads_ten_captchas(run_script, tmp_path):
-    drawn = run_script('gen_captcha.py', '--num', 10, '--charset', 'alnum', '--seed', 7,
-                       '--out', tmp_path)
-    assert drawn.returncode == 0, drawn.stderr
+def test_the_network_for_digits_and_letters_reads_ten_captchas(tmp_path):
+    alnum = gen_captcha.Drawing(dataset.Facts(dataset.CHARSETS['alnum']))
+    gen_captcha.gen_captcha(str(tmp_path), 10, alnum, seed=7, workers=1)
     names = sorted(os.listdir(tmp_path))
     reader = captcha_test.open_reader(os.path.join(ROOT, 'models', 'alnum'))
     read = [text for text, _ in reader.read([tmp_path / name for name in names])]
@@ -62,3 +65,71 @@ def test_the_general_network_is_what_endless_draws_for():
     assert not any('Adam' in key for key in read_arrays(checkpoint))
     assert sum(os.path.getsize(os.path.join(models.GENERAL, name))
                for name in os.listdir(models.GENERAL)) < 20_000_000
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'network': 'alexnet_v2'}, 'network alexnet_v2, found one of network tiny_network'),
+    ({'method': 'vector'}, 'method vector, found one of method heads'),
+    ({'standardize': False}, 'standardize False, found one of standardize True'),
+    ({'distortion': None}, 'distortion none, found one of distortion shift 10, scale 0.08'),
+    ({'keep_prob': 0.5}, 'keep_prob 0.5, found one of keep_prob none'),
+    ({'initialization': 'post'}, 'initialization post, found one of initialization he')])
+def test_a_checkpoint_of_another_recipe_is_refused(captchas, tmp_path, changes, words):
+    train(captchas, tmp_path, 1)
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(UserError, match=f'{words}.*--restart'):
+        train(captchas, tmp_path, 5, **changes)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_checkpoint_of_another_alphabet_is_refused(captchas, letters, tmp_path):
+    model_dir = tmp_path / 'm'
+    train(captchas, model_dir, 1)
+    with pytest.raises(UserError, match='data set 4 characters of 0-9 A-Z, found one of data set '
+                                        '4 characters of 0-9;.*--restart'):
+        train(letters, model_dir, 5)
+
+
+def test_a_checkpoint_of_other_records_is_refused(captchas, tmp_path):
+    """For what is held out now it may have been trained on; copies of the same are no others."""
+    model_dir, copy = tmp_path / 'm', tmp_path / 'copy'
+    copy.mkdir()
+    for name in 'train.tfrecords', 'test.tfrecords', 'dataset.json':
+        shutil.copy(captchas / name, copy)
+    train(captchas, model_dir, 1)
+    assert train(copy, model_dir, 2) == 0
+    known = json.loads((copy / 'dataset.json').read_text())
+    del known[dataset.FACTS_SUM]
+    known['train'] += 1
+    (copy / 'dataset.json').write_text(json.dumps(
+        {**known, dataset.FACTS_SUM: dataset.checksum(known)}))
+    with pytest.raises(UserError, match='m/crack_captcha.model-1: expected a checkpoint trained on '
+                                        'these records, found one of others.*--init-from '):
+        train(copy, model_dir, 5)
+    (copy / 'dataset.json').unlink()  # older records have none: nothing is known of them
+    assert train(copy, model_dir, 3) == 0
+
+
+@pytest.mark.parametrize('content', [
+    b'', b'{}', b'[1]', b'{"recipe": 5, "dataset": {}}',
+    b'{"recipe": {}, "dataset": {"charset": "0123456789"}}'])
+def test_an_about_that_is_no_facts_is_one_line(tmp_path, content):
+    write_arrays(tmp_path / 'crack_captcha.model-8', {'about': np.array(content)})
+    with pytest.raises(UserError, match='model-8: expected a captcha network.*--restart'):
+        captcha_test.open_reader(str(tmp_path))
+
+
+def test_a_network_of_a_newer_version_is_one_line(tmp_path):
+    write_arrays(tmp_path / 'crack_captcha.model-8', {'about': np.array(json.dumps({
+        'recipe': {**recipes.to_json(recipes.make('small_cnn')), 'method': 'clairvoyance'},
+        'dataset': dataset.to_json(dataset.Facts())}))})
+    with pytest.raises(UserError, match='model-8: expected one of the networks .* and a method of '
+                                        'it, found small_cnn, clairvoyance; train'):
+        captcha_test.open_reader(str(tmp_path))
+
+
+def test_an_old_about_without_its_recipe_is_one_line(tmp_path):
+    write_arrays(tmp_path / 'crack_captcha.model-8', {
+        'about/network': np.array(b'small_cnn'), 'about/charset': np.array(b'digits')})
+    with pytest.raises(UserError, match='model-8: expected a captcha network.*--restart'):
+        captcha_test.open_reader(str(tmp_path))

@@ -1,17 +1,13 @@
 """benchmarks/plots.py: curves from event files, and the pictures as a user makes them."""
 import os
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import plots
 from helpers import ROOT, SAMPLES, tf
 from support.captcha import dataset
-
-sys.path.insert(0, os.path.join(ROOT, 'benchmarks'))
-
-import plots  # noqa: E402
 
 
 def write_events(folder, start, first, points):

@@ -1,28 +1,26 @@
-"""The reader: restrictions, the network that comes with the repository, what it refuses."""
-import glob
+"""The reader: the original code's checkpoints, views, restrictions, what it refuses."""
 import multiprocessing
 import os
 
+import numpy as np
 import pytest
 
-from helpers import ROOT
-from support.captcha import dataset, models, reader
+import captcha_test
+from helpers import CAPTCHAS, LAYERS, TEXTS, reader_logits, reference_logits, write_arrays
+from support.captcha import dataset, models, reader, recipes, records
 from support.common.console import UserError
-
-SAMPLES = sorted(glob.glob(os.path.join(ROOT, 'samples', 'captchas', '*.jpg')))
-TEXTS = [os.path.basename(path)[:4] for path in SAMPLES]
 
 
 def test_the_general_network_reads_what_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # no training there
     with reader.open_reader(alphabet='0123456789', length=(4, 4)) as opened:
         assert os.path.dirname(opened.checkpoint) == models.GENERAL
-        found = opened.read(SAMPLES)
+        found = opened.read(CAPTCHAS)
     assert sum(text == label for (text, _), label in zip(found, TEXTS)) >= 9
     assert all(text.isdigit() and len(text) == 4 and 0 < sure <= 1 for text, sure in found)
     with reader.open_reader(alphabet='ab', length=(2, 3)) as opened:
         assert all(set(text) <= {'A', 'B'} and 2 <= len(text) <= 3
-                   for text, _ in opened.read(SAMPLES[:3]))
+                   for text, _ in opened.read(CAPTCHAS[:3]))
 
 
 def test_texts_that_the_network_cannot_read_are_refused():
@@ -31,7 +29,7 @@ def test_texts_that_the_network_cannot_read_are_refused():
     assert reader.restricted(facts, length=(3, 4)) == dataset.Facts('0123ABC', 3, 4)
     assert reader.restricted(facts, 'abcx') == dataset.Facts('abcx', 2, 4)
     for alphabet, length in ('xyz', None), (None, (1, 1)), (None, (3, 5)):
-        with pytest.raises(UserError, match='--alphabet, --length: expected some of 2-4 characters'):
+        with pytest.raises(UserError, match='--alphabet, --length: expected some of 2-4 char'):
             reader.restricted(facts, alphabet, length)
 
 
@@ -40,7 +38,7 @@ def test_case_counts_where_the_network_tells_it():
 
 
 def read_in_child(opened, answers):
-    for make in (lambda: opened.read(SAMPLES[:1]), reader.open_reader):
+    for make in (lambda: opened.read(CAPTCHAS[:1]), reader.open_reader):
         try:
             make()
         except UserError as error:
@@ -50,7 +48,7 @@ def read_in_child(opened, answers):
 @pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs fork')
 def test_a_forked_process_says_why_it_cannot_read():
     with reader.open_reader(models.GENERAL) as opened:
-        opened.read(SAMPLES[:1])
+        opened.read(CAPTCHAS[:1])
         fork = multiprocessing.get_context('fork')
         answers = fork.Queue()
         child = fork.Process(target=read_in_child, args=(opened, answers))
@@ -67,3 +65,67 @@ def test_base64_is_named_in_a_short_line():
             with pytest.raises(UserError, match='found a data: URL or base64; decode it') as caught:
                 opened.read([text])
             assert len(str(caught.value)) < 300
+
+
+@pytest.fixture(scope='module')
+def original(tmp_path_factory):
+    """(folder, arrays) of a checkpoint as the post's own code writes it."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for scope, shape in LAYERS.items():
+        fan_in = np.prod(shape[:3])
+        arrays[f'alexnet_v2/{scope}/weights'] = (
+            rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / fan_in)))
+        arrays[f'alexnet_v2/{scope}/biases'] = rng.normal(0, 0.1, shape[-1:]).astype(np.float32)
+    folder = tmp_path_factory.mktemp('original')
+    extra = {'alexnet_v2/fc8/biases': np.zeros(10, np.float32),  # the post's unused fifth head
+             'Variable': np.float32(0.001), 'beta1_power': np.float32(0.9)}
+    write_arrays(folder / 'crack_captcha.model-6000', {**arrays, **extra})
+    return folder, arrays
+
+
+def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
+    folder, arrays = original
+    about = models.about(models.newest(str(folder)))
+    assert about.fields == {'network': 'alexnet_v2', 'method': 'heads', 'initialization': 'post',
+                            'standardize': False, 'dark_ink': False}
+    assert (about.facts, about.iteration) == (dataset.Facts(), 6000)
+    images = np.random.default_rng(1).integers(0, 256, [3, 224, 224], np.uint8)
+    expected = reference_logits(arrays, records.scale(images))
+    found = reader_logits(about, images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    with captcha_test.open_reader(str(folder)) as opened:
+        predictions, confidence = opened.classify(images)
+    np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
+    softmax = np.exp(expected) / np.exp(expected).sum(-1, keepdims=True)
+    np.testing.assert_allclose(confidence, softmax.max(-1).T, rtol=1e-3)
+
+
+def test_views_are_the_picture_and_moved_copies_averaged(original):
+    folder, arrays = original
+    images = np.random.default_rng(2).integers(0, 256, [2, 224, 224], np.uint8)
+    wider = np.pad(records.scale(images), [(0, 0), (4, 4), (4, 4)], 'symmetric')
+    corners = (4, 4), (0, 0), (8, 8)  # as it is, moved down and right, up and left
+    views = [wider[:, top:top + 224, left:left + 224] for top, left in corners]
+    odds = np.exp(reference_logits(arrays, np.concatenate(views)))  # [4, 3 * 2, 10]
+    softmax = np.split(odds / odds.sum(-1, keepdims=True), 3, axis=1)
+    expected = np.mean(softmax, axis=0)  # [4, 2, 10]
+    predictions, confidence = captcha_test.open_reader(str(folder), views=3).classify(images)
+    np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
+    np.testing.assert_allclose(confidence, expected.max(-1).T, rtol=1e-3)
+    assert not np.allclose(softmax[0], softmax[1], rtol=1e-2)  # the moved ones say something else
+
+
+def test_a_damaged_or_foreign_checkpoint(original, tmp_path):
+    folder, _ = original
+    (tmp_path / 'crack_captcha.model-7.index').write_bytes(b'damaged')
+    with pytest.raises(UserError, match='model-7: expected a checkpoint'):
+        captcha_test.open_reader(str(tmp_path))
+    write_arrays(tmp_path / 'crack_captcha.model-8', {'other/weights': np.float32(1)})
+    with pytest.raises(UserError, match='model-8: expected a captcha network'):
+        captcha_test.open_reader(str(tmp_path))
+    about = models.about(str(folder / 'crack_captcha.model-6000'))
+    models.check_resumable(about, recipes.make(name='post'), dataset.Facts())
+    with pytest.raises(UserError, match='initialization he, found one of initialization post; '
+                                        'give the options that it was trained with'):
+        models.check_resumable(about, recipes.make(), dataset.Facts())

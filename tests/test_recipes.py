@@ -2,7 +2,6 @@
 import dataclasses
 import json
 import math
-import re
 
 import pytest
 
@@ -140,10 +139,3 @@ def test_what_a_resumed_run_may_not_change():
         'dark_ink', 'distortion']
     # of an old checkpoint only what it knows is compared
     assert recipes.differences(recipes.make(distort=False), {'network': 'alexnet_v2'}) == []
-
-
-def test_the_help_shows_the_recipes_defaults(run_script):
-    shown = re.sub(r'\s+', ' ', run_script('captcha_train.py', '--help').stdout)
-    assert 'alexnet_v2 6001, small_cnn 3001, --recipe post 6001, with --init-from 2001)' in shown
-    assert '(default: alexnet_v2 25, small_cnn 64, --recipe post 25)' in shown
-    assert '(default: alexnet_v2 0.0002, small_cnn 0.003, --recipe post 0.003)' in shown

@@ -1,12 +1,15 @@
 """Records: what the graph reads, what the checks read, and what is damaged."""
+import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
 
 import captcha_train
+import to_tfrecord
 from helpers import record, tf, write_records
-from support.captcha import dataset, records
+from support.captcha import dataset, records, training
 from support.common.console import UserError
 
 
@@ -137,3 +140,41 @@ def test_held_out_records_stand_beside_those_trained_on(tmp_path):
         assert records.beside(str(place)) == inside
     assert records.beside(dataset.TRAIN_FILE) == dataset.TEST_FILE
     assert records.held_out(str(tmp_path)) == inside
+
+
+def test_the_loss_at_chance_knows_what_is_rare(tmp_path):
+    """Half of the texts have three characters, so 'no character' is half of the fourth's labels."""
+    facts = dataset.Facts('01', 3, 4)
+    (tmp_path / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
+    image = np.zeros([224, 224], np.uint8)
+    write_records(tmp_path / 'r', [record(image, facts.labels_of(f'{n:03b}{last}'))
+                                   for n in range(8) for last in ('', '', '0', '1')])
+    _, _, chance = records.survey_with_chance(str(tmp_path / 'r'))
+    ln2 = np.log(2)
+    assert chance == pytest.approx((3 * ln2 + (ln2 / 2 + np.log(4) / 2)) / 4)
+    start = training.Start(facts, [], 1, {}, 1, chance, None, None, 0, None)
+    assert start.chance_name == f'{chance:.3f}'
+    assert dataclasses.replace(start, chance=np.log(40)).chance_name == 'ln 40 = 3.689'
+
+
+def test_a_place_is_a_file_a_pattern_or_a_folder(thirty, tmp_path):
+    to_tfrecord.convert(str(thirty), str(tmp_path), 8, shards=3)
+    shards = [str(tmp_path / f'train-{number:05d}-of-00003.tfrecords') for number in range(3)]
+    assert records.files(shards[1]) == [shards[1]]
+    assert records.files(str(tmp_path)) == records.files(str(tmp_path / 'train-*')) == shards
+    assert records.survey(str(tmp_path)) == (22, dataset.Facts())
+    with pytest.raises(UserError, match=f'train.tfrecords: .* but its shards; .*: {tmp_path}$'):
+        records.files(str(tmp_path / 'train.tfrecords'))
+    os.rename(shards[1], tmp_path / 'away')
+    with pytest.raises(UserError, match='all of 3 shards, found none named '
+                                        'train-00001-of-00003.tfrecords; .*--shards 3 --over'):
+        records.files(str(tmp_path))
+    os.rename(tmp_path / 'away', shards[1])
+    for name in 'train-00000-of-00001.tfrecords', 'train.tfrecords':
+        (tmp_path / name).write_bytes(b'')
+        with pytest.raises(UserError, match='expected (the shards of )?one'):
+            records.files(str(tmp_path))
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError, match='train.tfrecords: expected a TFRecord file, found none; '
+                                        'make it with: python to_tfrecord.py'):
+        records.files(str(thirty))

@@ -1,40 +1,54 @@
-"""Several processes train one network, as real processes on this machine."""
+"""Several processes train one network: the same weights and checkpoints as one process."""
 import re
+import subprocess
+import sys
+import types
 
 import pytest
 
-from helpers import launched, read_arrays, train_command
-from support.captcha import models
+import captcha_train
+import cluster
+from helpers import ROOT, read_arrays, train_command
+from support.captcha import models, recipes, training
 
 
-def test_checkpoints_go_from_a_cluster_to_one_process_and_back(shards, tmp_path, run_script):
+def launched(command):
+    ended = subprocess.run([sys.executable, '-m', 'support.cluster.launch', *command], cwd=ROOT,
+                           capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_checkpoints_go_from_one_process_to_a_cluster_and_back(shards, tmp_path, capsys):
+    def alone(steps):
+        recipe = recipes.make('small_cnn', batch_size=8, steps=steps)
+        run = training.Run(str(shards), str(shards / 'test.tfrecords'), str(tmp_path / 'm'))
+        assert captcha_train.train(recipe, run) == 0
+        return read_arrays(models.newest(run.model_dir))
+
+    def shapes(arrays):
+        return {key: getattr(value, 'shape', ()) for key, value in arrays.items()}
+    first = alone(18)
     out = launched(train_command(shards, tmp_path / 'm', '--steps', 22))
     assert 'TF_CONFIG=' in out and 'on MACHINE3:' in out
+    assert f'chief    | resuming from {tmp_path}/m/crack_captcha.model-17' in out
     assert re.search(r'^chief    \| (training.*)?Iter:20 Loss:\d', out, re.MULTILINE)
     assert re.search(r'^worker 0 \| 25 training pictures of its own in 1 files', out, re.MULTILINE)
     assert re.search(r'^ps 0     \| the training has ended', out, re.MULTILINE)
     assert 'worker 0 | Iter' not in out
-    first = read_arrays(models.newest(str(tmp_path / 'm')))
-
-    alone = run_script(*train_command(shards, tmp_path / 'm', '--steps', 24))
-    assert alone.returncode == 0, alone.stderr
-    assert f'resuming from {tmp_path}/m/crack_captcha.model-21' in alone.stdout
     second = read_arrays(models.newest(str(tmp_path / 'm')))
-    assert {key: getattr(value, 'shape', ()) for key, value in first.items()} == {
-        key: getattr(value, 'shape', ()) for key, value in second.items()}
-    assert second['beta1_power'] == pytest.approx(0.9 ** 25)
+    assert shapes(second) == shapes(first)
+    assert second['beta1_power'] == pytest.approx(0.9 ** 23)
 
-    out = launched(train_command(shards, tmp_path / 'm', '--steps', 26))
-    assert f'chief    | resuming from {tmp_path}/m/crack_captcha.model-23' in out
-    assert read_arrays(models.newest(str(tmp_path / 'm')))['beta1_power'] == pytest.approx(
-        0.9 ** 27)
-    out = launched(train_command(shards, tmp_path / 'm', '--steps', 26))
-    assert 'is trained already' in out
+    capsys.readouterr()
+    third = alone(24)
+    assert f'resuming from {tmp_path}/m/crack_captcha.model-21' in capsys.readouterr().out
+    assert shapes(third) == shapes(first)
+    assert third['beta1_power'] == pytest.approx(0.9 ** 25)
 
 
-def test_two_workers_are_one_process_with_their_pictures_together(run_script):
-    ended = run_script('benchmarks/cluster.py', 'exact', '--network', 'tiny')
-    assert ended.returncode == 0, ended.stderr
-    row = ended.stdout.splitlines()[-2].split('|')
+def test_two_workers_are_one_process_with_their_pictures_together(capsys):
+    cluster.exact(types.SimpleNamespace(network='tiny'))
+    row = capsys.readouterr().out.splitlines()[-2].split('|')
     assert row[1:3] == [' tiny, two processes ', ' 15,928 ']
     assert float(row[3]) < 1e-5

@@ -1,6 +1,5 @@
 """How a training begins and resumes, and which checkpoints and records it refuses."""
 import dataclasses
-import json
 import os
 import re
 import shutil
@@ -9,9 +8,9 @@ import numpy as np
 import pytest
 
 import captcha_train
-from helpers import (kept, record, run_in, saved, tf, tiny_network, tiny_recipe, train,
-                     use_network, write_arrays, write_records)
-from support.captcha import dataset, models, records, training
+from helpers import (kept, run_in, saved, tf, tiny_network, tiny_recipe, train, use_network,
+                     write_arrays)
+from support.captcha import models, training
 from support.common.console import UserError
 
 OLD = {'about/network': 'tiny_network', 'about/charset': 'digits', 'about/recipe': 'default',
@@ -148,49 +147,6 @@ def test_a_folder_that_is_a_pattern_is_refused(captchas, tmp_path):
         train(captchas, tmp_path / 'run[1]', 1)
 
 
-@pytest.mark.parametrize('changes, words', [
-    ({'network': 'alexnet_v2'}, 'network alexnet_v2, found one of network tiny_network'),
-    ({'method': 'vector'}, 'method vector, found one of method heads'),
-    ({'standardize': False}, 'standardize False, found one of standardize True'),
-    ({'distortion': None}, 'distortion none, found one of distortion shift 10, scale 0.08'),
-    ({'keep_prob': 0.5}, 'keep_prob 0.5, found one of keep_prob none'),
-    ({'initialization': 'post'}, 'initialization post, found one of initialization he')])
-def test_a_checkpoint_of_another_recipe_is_refused(captchas, tmp_path, changes, words):
-    train(captchas, tmp_path, 1)
-    before = sorted(os.listdir(tmp_path))
-    with pytest.raises(UserError, match=f'{words}.*--restart'):
-        train(captchas, tmp_path, 5, **changes)
-    assert sorted(os.listdir(tmp_path)) == before
-
-
-def test_a_checkpoint_of_another_alphabet_is_refused(captchas, letters, tmp_path):
-    model_dir = tmp_path / 'm'
-    train(captchas, model_dir, 1)
-    with pytest.raises(UserError, match='data set 4 characters of 0-9 A-Z, found one of data set '
-                                        '4 characters of 0-9;.*--restart'):
-        train(letters, model_dir, 5)
-
-
-def test_a_checkpoint_of_other_records_is_refused(captchas, tmp_path):
-    """For what is held out now it may have been trained on; copies of the same are no others."""
-    model_dir, copy = tmp_path / 'm', tmp_path / 'copy'
-    copy.mkdir()
-    for name in 'train.tfrecords', 'test.tfrecords', 'dataset.json':
-        shutil.copy(captchas / name, copy)
-    train(captchas, model_dir, 1)
-    assert train(copy, model_dir, 2) == 0
-    known = json.loads((copy / 'dataset.json').read_text())
-    del known[dataset.FACTS_SUM]
-    known['train'] += 1
-    (copy / 'dataset.json').write_text(json.dumps(
-        {**known, dataset.FACTS_SUM: dataset.checksum(known)}))
-    with pytest.raises(UserError, match='m/crack_captcha.model-1: expected a checkpoint trained on '
-                                        'these records, found one of others.*--init-from '):
-        train(copy, model_dir, 5)
-    (copy / 'dataset.json').unlink()  # older records have none: nothing is known of them
-    assert train(copy, model_dir, 3) == 0
-
-
 def test_rate_steps_and_batch_may_change_when_resumed(captchas, tmp_path):
     train(captchas, tmp_path, 2)
     assert train(captchas, tmp_path, 4, learning_rate=0.9, batch_size=7, schedule='constant') == 0
@@ -229,21 +185,6 @@ def test_records_that_do_not_belong_together(captchas, letters, tmp_path):
     with pytest.raises(UserError, match='expected 4 characters of 0-9 as in .*, found 4 characters '
                                         'of 0-9 A-Z; make both at once'):
         captcha_train.train(tiny_recipe(), run)
-
-
-def test_the_loss_at_chance_knows_what_is_rare(tmp_path):
-    """Half of the texts have three characters, so 'no character' is half of the fourth's labels."""
-    facts = dataset.Facts('01', 3, 4)
-    (tmp_path / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
-    image = np.zeros([224, 224], np.uint8)
-    write_records(tmp_path / 'r', [record(image, facts.labels_of(f'{n:03b}{last}'))
-                                   for n in range(8) for last in ('', '', '0', '1')])
-    _, _, chance = records.survey_with_chance(str(tmp_path / 'r'))
-    ln2 = np.log(2)
-    assert chance == pytest.approx((3 * ln2 + (ln2 / 2 + np.log(4) / 2)) / 4)
-    start = training.Start(facts, [], 1, {}, 1, chance, None, None, 0, None)
-    assert start.chance_name == f'{chance:.3f}'
-    assert dataclasses.replace(start, chance=np.log(40)).chance_name == 'ln 40 = 3.689'
 
 
 def test_pictures_that_are_trained_on_are_not_held_out(captchas, tmp_path):
