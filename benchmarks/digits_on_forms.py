@@ -5,8 +5,8 @@ Reads:    data/ (MNIST's validation digits) and the newest checkpoint in model/,
 Writes:   nothing; with --sheet a PNG: the first pictures of each condition
 Takes:    five minutes on two cores
 
-MNIST's validation digits are drawn in frames, form fields, on lines, with gaps and dirt, as whole
-sheets. `digits` is the share of digits that are read rightly, none if their number is wrong. A
+MNIST's validation digits are drawn in frames, form fields, on lines, with gaps and dirt, thinly
+and thickly, as whole sheets. `digits` is the share of digits that are read rightly, none if their number is wrong. A
 picture is right if all of its digits are, in order; `silent` is the share that is read wrongly
 without a doubt. Then, how many are doubted of MNIST's test digits, of those drawn as
 photographs (ink_on_paper.py), and of what is no digit: letters and signs in the fonts that are
@@ -148,6 +148,13 @@ def dirt(digits, rng):
     return np.asarray(picture), 1
 
 
+def pen(width):
+    """One digit whose stroke is `width` times as wide as its writer's."""
+    def draw(digits, rng):
+        return np.float32(ink_on_paper.stroke(digits[0], width, rng.uniform(-8, 8))), 1
+    return draw
+
+
 CONDITIONS = {
     'plain': lambda digits, rng: (page_of([digits[:1]], rng)[0], 1),
     'frame of 3 pixels': frame(3), 'frame of 8 pixels': frame(8),
@@ -155,7 +162,7 @@ CONDITIONS = {
     'form, some empty': form, 'underlined': underlined, 'ruled': paper('ruled'),
     'squared': paper('squared'), 'sheet of 20': sheet(0), 'sheet, 5 degrees': sheet(5),
     'sheet, 10 degrees': sheet(10), 'gap of 1 pixel': gap(1), 'gap of 3 pixels': gap(3),
-    'four dots of dirt': dirt}
+    'four dots of dirt': dirt, 'pen 0.2': pen(.2), 'pen 0.45': pen(.45), 'pen 2': pen(2)}
 
 
 # --- what is no digit
@@ -221,11 +228,26 @@ def shapes(count, rng):
 
 
 def textures(count, rng):
+    """Blobs, stripes, checks and dots, cut off at the picture's border or by white around them."""
     found = []
     for _ in range(count):
-        noise = blobs(rng, rng.uniform(3, 25))
-        found.append(Image.fromarray(np.uint8(255 * (noise > np.quantile(noise, .6)))))
+        values = blobs(rng, rng.uniform(3, 25)) if rng.random() < .5 else waves(rng)
+        light = values > np.quantile(values, rng.uniform(.4, .7))
+        picture = Image.fromarray(np.uint8(255 * light))
+        margin = int(rng.choice([0, 30]))
+        whole = Image.new('L', (200 + 2 * margin, 200 + 2 * margin), 255)
+        whole.paste(picture, (margin, margin))
+        found.append(whole)
     return found
+
+
+def waves(rng):
+    """Two waves that cross, or one: float64 [200, 200]."""
+    y, x = np.mgrid[:200, :200]
+    angle, share = rng.uniform(0, np.pi), rng.choice([0, 1])
+    along, across = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
+    length = rng.uniform(2, 12, 2)
+    return np.sin(along / length[0]) + share * np.sin(across / length[1])
 
 
 def blobs(rng, grain):

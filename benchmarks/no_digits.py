@@ -6,8 +6,9 @@ Writes:   support/digits/no_digit.npz, and prints the curve by which its thresho
 Takes:    five minutes; needs scikit-learn
 
 784-100-1, trained on MNIST's digits, the same drawn with other pens and the digits of fonts,
-against letters, signs, shapes, faces and textures (digits_on_forms.py). Every second font is left out of
-the training: digits_on_forms.py --half second measures on those.
+against letters, signs, shapes, faces and textures (digits_on_forms.py), all prepared as
+mnist_app.py does. Every second font is left out of the training: digits_on_forms.py --half second
+measures on those.
 """
 import glob
 import os
@@ -26,8 +27,10 @@ import ink_on_paper  # noqa: E402
 from support.common import console  # noqa: E402
 from support.digits import input_data, no_digit, photographs  # noqa: E402
 
-COUNT = 6000        # letters and signs; half as many of each other kind
-DIGITS = 30000      # of MNIST's training digits
+# --- how many are drawn of each kind
+DIGITS, FONT_DIGITS, DRAWN_DIGITS = 30000, 2500, 500  # the first are MNIST's training digits
+SIGNS, SHAPES, TEXTURES, FACES = 3500, 1500, 600, 200
+PIECES = 5         # of one picture, at most: a texture falls into many
 HIDDEN = 100
 
 
@@ -66,15 +69,18 @@ def main():
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'))
 
     def seen(pictures):
-        return np.concatenate([photographs.pre_digits(slanted(picture, rng)) for picture in pictures])
+        for picture in pictures:
+            picture.thumbnail((70, 70))  # saves two thirds of the time
+        return np.concatenate([photographs.pre_digits(slanted(picture, rng))[:PIECES]
+                               for picture in pictures])
     drawn = [Image.fromarray(np.uint8(255 * ~ink_on_paper.stroke(
         digit.reshape(28, 28), rng.uniform(.5, 1.6), rng.uniform(-15, 15))))
-        for digit in mnist.train.images[DIGITS:DIGITS + COUNT // 2]]
+        for digit in mnist.train.images[DIGITS:DIGITS + DRAWN_DIGITS]]
     good = np.concatenate([mnist.train.images[:DIGITS], seen(drawn),
-                           seen(font_digits(0, COUNT // 2, rng))])
-    bad = seen(digits_on_forms.signs(0, COUNT, rng))
-    for make in digits_on_forms.faces, digits_on_forms.shapes, digits_on_forms.textures:
-        bad = np.concatenate([bad, seen(make(COUNT // 2, rng))])
+                           seen(font_digits(0, FONT_DIGITS, rng))])
+    bad = np.concatenate([seen(made) for made in (
+        digits_on_forms.signs(0, SIGNS, rng), digits_on_forms.shapes(SHAPES, rng),
+        digits_on_forms.textures(TEXTURES, rng), digits_on_forms.faces(FACES, rng))])
     images = np.concatenate([good, bad])
     network = MLPClassifier([HIDDEN], alpha=1e-3, batch_size=200, max_iter=15, random_state=0)
     network.fit(images, np.r_[np.zeros(len(good)), np.ones(len(bad))])

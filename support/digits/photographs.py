@@ -10,6 +10,7 @@ steps:
 
 find_ink       of support/digits/ink.py: which pixels were written on
 digits_apart, in_lines  several digits, told apart by the gaps between them; not in pre_photo
+upright        takes half of the slant away
 even_stroke    brings the width of the stroke near MNIST's
 boxed, centred the box of 20x20, the centre of mass
 
@@ -27,7 +28,9 @@ from support.digits.ink import boxes_of, find_ink, grey_of
 SIDE = input_data.SIDE  # pixels, height and width of the network's input
 BOX = 20           # pixels, the longer side of a digit
 CENTRE = 14        # pixel, row and column of the centre of mass
-STROKE = 0.11, 0.18  # width of most of its strokes, as a share of the digit's longer side
+STROKE = 0.15, 0.165  # width of its usual stroke, as a share of the digit's longer side
+SLANT = 0.5        # this share of a digit's slant is taken away, ...
+MAX_SHEAR = 0.25   # ... at most so many pixels sideways for each pixel up: a 7 is aslant by itself
 FINE_SIDE = 200    # pixels; a smaller digit is enlarged to this before its stroke is changed
 
 # --- several digits; shares of the height of a usual digit of the picture
@@ -162,7 +165,7 @@ def as_mnist(darkness, ink, threshold, tilt=0):
     mark = fine_mark(darkness, ink, threshold)
     if tilt:
         mark = ndimage.rotate(mark.astype(np.float32), tilt, order=1) > .5
-    mark = even_stroke(mark)
+    mark = even_stroke(upright(mark))
     return centred(boxed(mark)).reshape(1, SIDE * SIDE)
 
 
@@ -183,11 +186,17 @@ def fine_mark(darkness, ink, threshold):
     return np.asarray(soft.resize(size, Image.Resampling.BICUBIC)) > threshold
 
 
-def even_stroke(mark):
-    """Widen or narrow a digit's stroke to what is usual in MNIST: bool, of another size.
+def upright(mark):
+    """Take away half of a digit's slant, as its second moments tell it: bool, of another width."""
+    y, x = (place - place.mean() for place in np.nonzero(mark))
+    shear = np.clip(SLANT * (x * y).sum() / max(1, (y * y).sum()), -MAX_SHEAR, MAX_SHEAR)
+    middle = mark.shape[0] / 2
+    wide = np.pad(mark.astype(np.float32), [(0, 0), [int(abs(shear) * middle) + 2] * 2])
+    return ndimage.affine_transform(wide, [[1, 0], [shear, 1]], [0, -shear * middle], order=1) > .5
 
-    Strokes that are usual there stay as they are.
-    """
+
+def even_stroke(mark):
+    """Widen or narrow a digit's stroke to what is usual in MNIST: bool, of another size."""
     inside = ndimage.distance_transform_edt(np.pad(mark, 1))[1:-1, 1:-1]  # pixels to the edge
     width = 4 * inside[mark].mean()  # a stripe's mean distance is a quarter of its width
     usual = np.clip(width, *np.multiply(STROKE, max(mark.shape)))
