@@ -81,8 +81,11 @@ def reference_heads(variables, images):
 
 def reference_logits(arrays, x):
     """The logits [4, batch, 10] of the post's network for x float32 [batch, 224, 224]."""
+    names = [f'alexnet_v2/{scope}/{kind}' for scope in LAYERS for kind in ('weights', 'biases')]
     with tf.Graph().as_default(), tf.Session() as sess:
-        return np.array(sess.run(reference_heads(arrays, tf.constant(x[..., np.newaxis]))))
+        fed = {name: tf.placeholder(tf.float32, arrays[name].shape) for name in names}
+        heads = reference_heads(fed, tf.constant(x[..., np.newaxis]))
+        return np.array(sess.run(heads, {fed[name]: arrays[name] for name in names}))
 
 
 def reader_logits(about, images):
