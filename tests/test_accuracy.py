@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-PICTURES, STEPS = 3000, 161
-# Of 500 held-out captchas; measured: 91.4 %. These pictures differ each time.
+PICTURES, STEPS = 3000, 201
+# Of 500 held-out captchas; measured: 91.4 % after 161 steps. These pictures differ each time.
 GOAL = 0.70
 
 
