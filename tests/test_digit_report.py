@@ -37,7 +37,8 @@ def test_doubts(two):
     dash = np.zeros([28, 28], np.float32)
     dash[10:16, 4:24] = 1
     assert report.doubts(dash.reshape(1, 784), probabilities_of(1)[np.newaxis]) == [
-        'not to be trusted: wider than tall, perhaps several that touch']
+        'not to be trusted: wider than tall, perhaps several that touch',
+        'not to be trusted: perhaps no digit at all']
     assert report.doubts(np.concatenate([two, two]), np.stack([sure, close])) == [
         'several digits: 2 stand apart, read from left to right',
         'not to be trusted: digit 2 is perhaps a 7 (40.0%)']
@@ -120,3 +121,16 @@ def test_a_drawing_that_cannot_be_saved_is_one_line(tmp_path):
     (tmp_path / 'file').write_text('no folder')
     with pytest.raises(UserError, match='a.read.png: cannot be written: .*leave out --show'):
         report.save_drawing(Image.new('RGB', (3, 2)), str(tmp_path / 'file' / 'a.jpg'))
+
+
+@pytest.mark.parametrize('shape', ['square', 'triangle', 'stripes', 'checks'])
+def test_shapes_and_textures_are_no_digits(tmp_path, shape):
+    y, x = np.mgrid[:200, :200]
+    stripes = np.sin(x / 8 + y / 20)
+    mark = {'square': (abs(x - 100) < 60) & (abs(y - 100) < 60),
+            'triangle': (abs(x - 100) < (y - 40) / 2) & (y < 160),
+            'stripes': stripes > 0, 'checks': stripes * np.sin(y / 8) > 0}[shape]
+    Image.fromarray(np.uint8(255 * ~mark)).save(tmp_path / 'a.png')
+    rows, _, left_out = photographs.find_digits(tmp_path / 'a.png')
+    sure = np.repeat(probabilities_of(8)[np.newaxis], len(rows), 0)
+    assert any('not to be trusted' in line for line in report.doubts(rows, sure, left_out))
