@@ -3,7 +3,7 @@
 Command:  python benchmarks/plots.py loss post=FOLDER default=FOLDER    loss, first iterations
           python benchmarks/plots.py held_out NAME=FOLDER ...           captchas read over minutes
           python benchmarks/plots.py pictures NAME=N:FOLDER ...         read over training pictures
-          python benchmarks/plots.py confusions --model-dir models/alnum --test FILE
+          python benchmarks/plots.py confusions --model-dir captcha --test FILE
           python benchmarks/plots.py distortion                         ten captchas, distorted
           python benchmarks/plots.py digits                             ten digits of samples/
           python benchmarks/plots.py boxes                              five of them in boxes

@@ -25,28 +25,28 @@ def test_the_network_for_digits_reads_ten_captchas(run_here, monkeypatch):
     assert right >= 9, read
 
 
-def test_the_network_for_digits_and_letters_reads_ten_captchas(tmp_path):
+def test_the_general_network_reads_ten_captchas_of_letters(tmp_path):
     alnum = gen_captcha.Drawing(dataset.Facts(dataset.CHARSETS['alnum']))
     gen_captcha.gen_captcha(str(tmp_path), 10, alnum, seed=7, workers=1)
     names = sorted(os.listdir(tmp_path))
-    reader = captcha_test.open_reader(os.path.join(ROOT, 'models', 'alnum'))
-    read = [text for text, _ in reader.read([tmp_path / name for name in names])]
+    with captcha_test.open_reader(models.GENERAL) as reader:
+        read = [text for text, _ in reader.read([tmp_path / name for name in names])]
     assert sum(name.startswith(text) for name, text in zip(names, read)) >= 7, (names, read)
     assert any(text.isalnum() and not text.isdigit() for text in read)
 
 
-@pytest.mark.parametrize('name, alphabet', [('digits', 'digits'), ('alnum', 'alnum')])
-def test_what_the_networks_say_of_themselves(name, alphabet):
-    checkpoint = models.newest(os.path.join(ROOT, 'models', name))
+def test_what_the_network_for_digits_says_of_itself():
+    folder = os.path.join(ROOT, 'models', 'digits')
+    checkpoint = models.newest(folder)
     about = models.about(checkpoint)
-    assert about.facts == dataset.Facts(dataset.CHARSETS[alphabet])
+    assert about.facts == dataset.Facts()
     own = recipes.to_json(recipes.make('small_cnn', 'own', method='fine_attention'))
     found = recipes.to_json(recipes.from_json(about.fields))  # without what recipes have no more
     assert {key: found[key] for key in own if key not in recipes.CHANGEABLE} == {
         key: value for key, value in own.items() if key not in recipes.CHANGEABLE}
     assert not any('Adam' in key for key in read_arrays(checkpoint))
-    assert sum(os.path.getsize(os.path.join(ROOT, 'models', name, file))
-               for file in os.listdir(os.path.join(ROOT, 'models', name))) < 5_500_000
+    assert sum(os.path.getsize(os.path.join(folder, file))
+               for file in os.listdir(folder)) < 5_500_000
 
 
 @pytest.mark.parametrize('views', [3, 5])
