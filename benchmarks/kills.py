@@ -21,8 +21,7 @@ import time
 from PIL import Image
 
 import mnist_backward
-import to_tfrecord
-from support.captcha import dataset, models, records
+from support.captcha import conversion, dataset, models, records
 from support.common import checkpoints, console
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -163,7 +162,7 @@ def check_end(name, folder, before):
         assert len(set(numbers)) == len(numbers), 'a number twice'
     if name == 'to_tfrecord.py':
         facts = json.load(open(os.path.join(folder, 'captcha', dataset.FACTS_NAME)))
-        for split, (path,) in to_tfrecord.record_paths(os.path.join(folder, 'captcha')).items():
+        for split, (path,) in conversion.record_paths(os.path.join(folder, 'captcha')).items():
             count = sum(1 for _ in records.read_records(path))
             assert count == facts[split], f'{split}: {count} records, expected {facts[split]}'
     if name.startswith('captcha_train'):

@@ -37,7 +37,7 @@ import captcha_train  # noqa: E402
 import mnist_app  # noqa: E402
 import mnist_backward  # noqa: E402
 import to_tfrecord  # noqa: E402
-from support.captcha import dataset, models, recipes  # noqa: E402
+from support.captcha import conversion, dataset, models, recipes  # noqa: E402
 from support.common import checkpoints, pictures  # noqa: E402
 from support.digits import input_data, photographs  # noqa: E402
 
@@ -167,7 +167,7 @@ def wait(folder, amounts):
     seconds(to_tfrecord.convert, images, out, amounts.waited // 20)
     recipe = recipes.RECIPES['alexnet_v2', 'post']
     with tf.Graph().as_default(), tf.Session() as sess:
-        batch = captcha_train.build_inputs(to_tfrecord.record_paths(out)['train'],
+        batch = captcha_train.build_inputs(conversion.record_paths(out)['train'],
                                            recipe.batch_size, seed=0)
         x, y = captcha_train.build_placeholders()
         image = tf.reshape(x, [recipe.batch_size, *x.shape[1:]])
