@@ -195,3 +195,15 @@ def test_pictures_that_are_trained_on_are_not_held_out(captchas, tmp_path):
                                             'trained on, found .*test.tfrecords in --train, too'):
             captcha_train.train(tiny_recipe(batch_size=5), dataclasses.replace(
                 run, train_file=train_file, test_file=test_file))
+
+
+def test_checkpoints_that_vanish_before_the_session_are_one_line(captchas, tmp_path):
+    train(captchas, tmp_path, 1)
+    recipe, run = tiny_recipe(steps=3), run_in(captchas, tmp_path)
+    start = training.prepare(recipe, run)
+    for path in tmp_path.glob('c*'):
+        path.unlink()
+    graph = captcha_train.build_graph(recipe, run, start)
+    with pytest.raises(UserError, match='model-0: expected a whole checkpoint of this network'):
+        with training.supervised(graph, recipe, run, start):
+            pass
