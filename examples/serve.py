@@ -88,7 +88,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def serve(folders, port):
     """Serve until Ctrl-C. Args: folders: {path of the URL: folder of an exported network}."""
     for folder in folders.values():
-        captcha_lite.open_reader(folder)  # refuses what is none, before anything starts
+        captcha_lite.open_reader(folder)  # refuses any other folder before anything starts
     with (concurrent.futures.ProcessPoolExecutor(
             PROCESSES, multiprocessing.get_context('spawn'), open_readers, [folders]) as pool,
           http.server.ThreadingHTTPServer(('127.0.0.1', port), Handler) as server):

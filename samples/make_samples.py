@@ -5,7 +5,7 @@ Reads:    data/ (MNIST's test pictures)
 Writes:   samples/0.jpg ... samples/9.jpg, 280x280
 Takes:    a second
 
-Of each digit it takes the *first* test picture, whether the network reads it rightly or not.
+Of each digit it takes the *first* test picture, whether or not the network reads it correctly.
 """
 import os
 import sys

@@ -162,7 +162,7 @@ def write_json(path, network):
 def write_weights(model_dir, folder):
     """The newest captcha checkpoint, without Adam's moments and the rate."""
     checkpoint = models.find(model_dir, 'name the folder of a trained network')
-    models.about(checkpoint)  # refuses what is no captcha network
+    models.about(checkpoint)  # refuses any other network
     shapes, value_of = checkpoints.contents(checkpoint, models.train_again_command(model_dir))
     keys = sorted(key for key in shapes
                   if key not in ONLY_TRAINING and '/Adam' not in key
