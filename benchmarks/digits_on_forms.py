@@ -6,8 +6,8 @@ Writes:   nothing; with --sheet a PNG: the first pictures of each condition
 Takes:    five minutes on two cores
 
 MNIST's validation digits are drawn in frames, form fields, on lines, with gaps and dirt, thinly
-and thickly, as whole sheets. `digits` is the share of digits that are read rightly, none if their number is wrong. A
-picture is right if all of its digits are, in order; `silent` is the share that is read wrongly
+and thickly, as whole sheets. `digits` is the share of digits read correctly, none if their number
+is wrong. A picture is right if all of its digits are, in order; `silent` is the share that is read wrongly
 without a doubt. Then, how many are doubted of MNIST's test digits, of those drawn as
 photographs (ink_on_paper.py), and of what is no digit: letters and signs in the fonts that are
 installed, textures, shapes and faces.

@@ -11,8 +11,8 @@ the same network reads rightly after the post's `pre_pic` and after our `pre_pho
 of other writers: scikit-learn's `load_digits` (1,797 digits, 8x8, enlarged smoothly), if it is
 installed.
 
-The settings of support/digits/ink.py and support/digits/photographs.py were chosen on the first half of the
-validation digits. The second half is for reporting and must not be used to choose anything.
+The settings of support/digits/ink.py and support/digits/photographs.py were chosen on the first
+half of the validation digits. The second half is for reporting and must not be used to choose anything.
 """
 import functools
 import os

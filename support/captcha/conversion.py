@@ -1,4 +1,4 @@
-"""What surrounds the post's conversion: checks, the split, files written completely or not at all."""
+"""What surrounds the post's conversion: checks, the split, files written whole or not."""
 import contextlib
 import glob
 import os

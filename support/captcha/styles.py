@@ -263,7 +263,7 @@ def background(width, height, size, paper):
 
 # --- clutter
 def clutter(page, size, inks):
-    """Lines, arcs, scribbles, rings, dots and specks in the ink's colours; in many pictures none."""
+    """Lines, arcs, scribbles, rings, dots and specks in the ink's colours, often none."""
     draw = ImageDraw.Draw(page)
     width, height = page.size
 

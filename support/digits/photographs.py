@@ -4,9 +4,9 @@
 
 MNIST was made from scans in pure black and white: each digit was scaled into a box of 20x20 with
 its aspect kept, which gave the grey edges, and its centre of mass was put into the centre of
-28x28 (http://yann.lecun.com/exdb/mnist/). The network has seen nothing else. So support/digits/ink.py
-turns any picture into pure black and white, and `as_mnist` does the rest. In the order of the
-steps:
+28x28 (http://yann.lecun.com/exdb/mnist/). The network has seen nothing else. So
+support/digits/ink.py turns any picture into pure black and white, and `as_mnist` does the rest. In
+the order of the steps:
 
 find_ink       of support/digits/ink.py: which pixels were written on
 digits_apart, in_lines  several digits, told apart by the gaps between them; not in pre_photo
