@@ -19,8 +19,6 @@ From a program:
             print(text, confidence)
 """
 import collections
-import contextlib
-import csv
 import os
 import time
 
@@ -99,25 +97,17 @@ def read_files(reader, paths, csv_file=None):
     Args: csv_file: write it there as a table instead; a bad picture has an empty text.
     Returns: exit status, 2 if any file could not be read.
     """
-    rows, bad = [], 0
-    with contextlib.ExitStack() as stack:
-        if csv_file:
-            part = stack.enter_context(files.whole_file(csv_file))
-            bar = stack.enter_context(console.progress(len(paths), 'reading', 'picture'))
+    bad = 0
+    columns = 'file', 'text', 'confidence', 'characters'
+    with files.whole_table(csv_file, columns, len(paths)) as add:
         for path, reading in zip(paths, reader.read_each(paths)):
             if reading.problem:
                 console.complain(reading.problem)
                 bad += 1
             elif not csv_file:
                 console.say(f'{path} {reading.text} {reading.confidence:.2f}')
-            rows.append((path, reading.text, f'{reading.confidence:.4f}',
-                         ' '.join(f'{one:.2f}' for one in reading.characters)))
-            if csv_file:
-                bar.update()
-        if csv_file:
-            with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
-                csv.writer(file).writerows([
-                    ('file', 'text', 'confidence', 'characters'), *rows])
+            add(path, reading.text, f'{reading.confidence:.4f}',
+                ' '.join(f'{one:.2f}' for one in reading.characters))
     if csv_file:
         print(f'{csv_file}: {len(paths) - bad} of {len(paths)} pictures read')
     return 2 if bad else 0

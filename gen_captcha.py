@@ -8,8 +8,8 @@ Writes:   captcha/images/<text>_<number>.jpg, 160x60 RGB, for instance 0782_0001
 Takes:    a minute for 40,000 pictures on two cores; all cores draw
 
 A second run adds pictures and continues the numbering; it overwrites nothing. Captchas of other
-characters or lengths need their own folder, because to_tfrecord.py turns
-a folder into one data set.
+characters or lengths need their own folder, because to_tfrecord.py turns a folder into one data
+set.
 """
 import concurrent.futures.process
 import dataclasses

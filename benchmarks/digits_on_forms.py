@@ -30,7 +30,7 @@ sys.path.insert(0, ROOT)
 
 import ink_on_paper  # noqa: E402  (after the path to support)
 import mnist_app  # noqa: E402
-from support.common import console  # noqa: E402
+from support.common import console, pictures  # noqa: E402
 from support.digits import input_data, photographs, report  # noqa: E402
 
 COUNT = 100         # pictures a condition
@@ -167,20 +167,24 @@ CONDITIONS = {
 
 # --- what is no digit
 
+def font_paths(part):
+    """The installed fonts of even (part 0) or odd number (part 1)."""
+    return sorted(glob.glob('/usr/share/fonts/**/*.[to]tf', recursive=True))[part::2]
+
+
 def signs(part, count, rng):
     """Letters and signs, each in a font of its own: part 0 or 1 of the fonts."""
-    fonts = sorted(glob.glob('/usr/share/fonts/**/*.[to]tf', recursive=True))[part::2]
+    fonts = font_paths(part)
     found = []
     while len(found) < count:
         sign = rng.choice(list(SIGNS))
         try:
             font = ImageFont.truetype(str(rng.choice(fonts)), 140)
             box = font.getbbox(sign)
-            none = np.asarray(font.getmask('\uffff')).tobytes() == np.asarray(
-                font.getmask(sign)).tobytes()
+            lacking = pictures.lacking_characters(font, sign)
         except OSError:
             continue
-        if none or min(box[2] - box[0], box[3] - box[1]) < 20:
+        if lacking or min(box[2] - box[0], box[3] - box[1]) < 20:
             continue
         if any(np.asarray(font.getmask(sign)).tobytes() == np.asarray(font.getmask(digit)).tobytes()
                for digit in string.digits):

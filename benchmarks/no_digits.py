@@ -10,7 +10,6 @@ against letters, signs, shapes, faces and textures (digits_on_forms.py), all pre
 mnist_app.py does. Every second font is left out of the training: digits_on_forms.py --half second
 measures on those.
 """
-import glob
 import os
 import string
 import sys
@@ -25,6 +24,7 @@ sys.path.insert(0, ROOT)
 import digits_on_forms  # noqa: E402  (after the path to support)
 import ink_on_paper  # noqa: E402
 from support.common import console  # noqa: E402
+from support.common.pictures import lacking_characters  # noqa: E402
 from support.digits import input_data, no_digit, photographs  # noqa: E402
 
 # --- how many are drawn of each kind
@@ -46,7 +46,7 @@ def slanted(picture, rng):
 
 
 def font_digits(part, count, rng):
-    fonts = sorted(glob.glob('/usr/share/fonts/**/*.[to]tf', recursive=True))[part::2]
+    fonts = digits_on_forms.font_paths(part)
     found = []
     while len(found) < count:
         try:
@@ -54,8 +54,7 @@ def font_digits(part, count, rng):
         except OSError:
             continue
         digit = rng.choice(list(string.digits))
-        mark = np.asarray(font.getmask(digit)).tobytes()
-        if not any(mark) or mark == np.asarray(font.getmask('\uffff')).tobytes():
+        if lacking_characters(font, digit):
             continue
         picture = Image.new('L', (240, 240), 255)
         ImageDraw.Draw(picture).text((120, 120), digit, 0, font, anchor='mm')

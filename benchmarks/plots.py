@@ -25,7 +25,6 @@ import math
 import os
 import re
 import sys
-import tempfile
 
 import numpy as np
 from PIL import Image
@@ -312,12 +311,9 @@ def boxes(args):
         cell[:8] = cell[-8:] = cell[:, :8] = cell[:, -8:] = 0
         row.append(cell)
     page = np.pad(np.concatenate(row, axis=1), 40, constant_values=255)
-    _, found, _ = ink.find_ink(ink.grey_of(Image.fromarray(page)))
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, 'page.png')
-        Image.fromarray(page).save(path)
-        digits_found = photographs.pre_digits(path)
-    seen = np.concatenate(digits_found.reshape(-1, 28, 28), axis=1)
+    picture = Image.fromarray(page)
+    _, found, _ = ink.find_ink(ink.grey_of(picture))
+    seen = np.concatenate(photographs.pre_digits(picture).reshape(-1, 28, 28), axis=1)
     figure = Figure((WIDTH, 5), DPI, layout='constrained')
     shown = (('picture', page), ('ink', found), ('network', seen))
     for plot, (name, image) in zip(figure.subplots(len(shown), 1), shown):

@@ -32,7 +32,7 @@ def run_script():
     def run(script, *arguments, cwd=ROOT, stdin=None):
         command = [sys.executable, os.path.join(ROOT, script), *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True,
-                              encoding='utf-8', timeout=900)
+                              encoding='utf-8', timeout=300)
     return run
 
 

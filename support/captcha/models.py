@@ -154,8 +154,8 @@ def check_resumable(found, recipe, facts, records=None):
     if None not in (records, found.records) and records != found.records:
         raise UserError(f'{found.checkpoint}: expected a checkpoint trained on these records, '
                         'found one of others, which may hold pictures that are held out now; train '
-                        'a new one with the same command and --restart, or begin with its weights by '
-                        f'--init-from {shlex.quote(os.path.dirname(found.checkpoint))} and another '
+                        'a new one with the same command and --restart, or begin with its weights '
+                        f'by --init-from {shlex.quote(os.path.dirname(found.checkpoint))} and another '
                         '--model-dir')
 
 

@@ -86,7 +86,7 @@ def parse(doc):
         train_file=train, test_file=args.test or places.get('test') or records.beside(train),
         model_dir=args.model_dir, log_dir=args.log_dir, seed=args.seed, restart=args.restart,
         bfloat16=args.bfloat16, init_from=args.init_from,
-        save_every=1000 if recipe.steps > 1000 else 100)
+        save_every=run.save_every if recipe.steps > run.save_every else 100)
 
 
 def recipe_of(args, before):

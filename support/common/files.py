@@ -1,11 +1,12 @@
 """Files that are written whole or not at all, and folders in which one process writes at a time."""
 import contextlib
+import csv
 import os
 import sys
 import tempfile
 import time
 
-from support.common.console import UserError
+from support.common.console import UserError, progress
 
 try:
     import fcntl
@@ -41,6 +42,26 @@ def whole_file(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
         raise
+
+
+@contextlib.contextmanager
+def whole_table(path, columns, count):
+    """Yield a function of a row's values, which are written to `path` as CSV at the end, whole.
+
+    Args: path: None: nothing is written or shown. columns: their names. count: of the pictures
+      that a progress bar waits for, one for each row.
+    """
+    if not path:
+        yield lambda *row: None
+        return
+    rows = []
+    with whole_file(path) as part, progress(count, 'reading', 'picture') as bar:
+        def add(*row):
+            rows.append(row)
+            bar.update()
+        yield add
+        with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
+            csv.writer(file).writerows([columns, *rows])
 
 
 @contextlib.contextmanager

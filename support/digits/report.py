@@ -3,8 +3,6 @@
 `pictures` and `probabilities` are the same everywhere: float32 [n, 784], 0 paper ... 1 ink, the n
 digits as the network saw them, and float32 [n, 10], the probability of each digit from 0 to 9.
 """
-import contextlib
-import csv
 import glob
 import itertools
 import os
@@ -92,32 +90,27 @@ def read_files(paths, read, csv_file=None):
       csv_file: write it there as a table, with a progress bar, and say nothing.
     Returns: exit status, 2 if any file could not be read.
     """
-    rows, status = [], 0
-    with contextlib.ExitStack() as stack:
-        if csv_file:
-            part = stack.enter_context(files.whole_file(csv_file))
-            bar = stack.enter_context(console.progress(len(paths), 'reading', 'picture'))
+    say = (lambda line: None) if csv_file else console.say
+    good = bad = 0
+    columns = 'file', 'digits', 'confidence', 'doubts'
+    with files.whole_table(csv_file, columns, len(paths)) as add:
         for path in paths:
             if path.endswith(DRAWN):  # my/*.png names those of --show, too
                 console.say(f'{path}: not read: a drawing of --show')
                 continue
             try:
-                digits, probabilities, doubts = read(path, (lambda line: None) if csv_file
-                                                     else console.say)
-                rows.append((path, ' '.join(map(str, digits)), ' '.join(
-                    f'{of_digit.max():.4f}' for of_digit in probabilities), '; '.join(doubts)))
+                digits, probabilities, doubts = read(path, say)
             except UserError as error:
-                status = console.complain(error)  # then the next: it may be good
-                rows.append((path, '', '', 'not read'))
-            if csv_file:
-                bar.update()
-        if csv_file:
-            with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
-                csv.writer(file).writerows([('file', 'digits', 'confidence', 'doubts'), *rows])
+                console.complain(error)  # then the next: it may be good
+                bad += 1
+                add(path, '', '', 'not read')
+                continue
+            good += 1
+            add(path, ' '.join(map(str, digits)), ' '.join(
+                f'{of_digit.max():.4f}' for of_digit in probabilities), '; '.join(doubts))
     if csv_file:
-        good = sum(doubts != 'not read' for *_, doubts in rows)
-        console.say(f'{csv_file}: {good} of {len(rows)} pictures read')
-    return status
+        console.say(f'{csv_file}: {good} of {good + bad} pictures read')
+    return 2 if bad else 0
 
 
 def drawing(original, pictures, probabilities, places=()):
