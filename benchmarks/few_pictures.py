@@ -1,10 +1,10 @@
-"""How many labelled pictures of one's own are needed: from nothing, and by transfer learning.
+"""How many labelled pictures of one's own are needed: from scratch, and by transfer learning.
 
 Command:  python benchmarks/few_pictures.py foreign/wheezy foreign/claptcha \\
               --init-from models/digits
 Reads:    in each folder train.tfrecords and test.tfrecords; the network to begin with
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
-Takes:    two cores: some four minutes for each training from nothing, three by transfer learning
+Takes:    two cores: some four minutes for each training from scratch, three by transfer learning
 
 The folders are captchas that are not gen_captcha.py's, from benchmarks/draw_foreign.py or your
 own. From nothing: the small network's recipe `own`; by transfer learning: its recipe `fine_tune`.
@@ -68,7 +68,7 @@ def main():
         train, test = (os.path.join(folder, os.path.basename(name))
                        for name in (dataset.TRAIN_FILE, dataset.TEST_FILE))
         for how, name, init_from, changes in [
-                ('from nothing', 'own', None, {}),
+                ('from scratch', 'own', None, {}),
                 ('by transfer learning', 'fine_tune', args.init_from, as_trained)]:
             run = training.Run(train, test, init_from=init_from)
             at_first = untrained(init_from, test) if init_from else None
