@@ -3,12 +3,12 @@
 Command:  python benchmarks/cluster.py exact --network alexnet_v2    weights after five steps
           python benchmarks/cluster.py speed --network small_cnn     pictures a second
           python benchmarks/cluster.py faults --kills 10             kill -9, ten times each
-          python benchmarks/cluster.py expect --seconds 0.15         from a step's time, on paper
+          python benchmarks/cluster.py expect --seconds 0.15         calculated from a step's time
 Reads:    for speed and faults the records of --train and --test: a folder of at least two shards
 Writes:   one table on stdout; checkpoints in a temporary folder
 Takes:    two cores: exact a minute, speed three, faults a quarter of an hour
 
-All processes run on this machine, each that trains with its share of the cores.
+All processes run on this machine; each trainer gets its share of the cores.
 """
 import argparse
 import itertools
@@ -38,7 +38,7 @@ from support.common import checkpoints  # noqa: E402
 
 STEPS, BATCH = 5, 24  # of `exact`
 SAVE_EVERY = 50  # iterations, of `faults`
-HANGS = 300  # seconds after which what has not ended is taken for stuck
+HANGS = 300  # seconds after which a run counts as stuck
 TRAIN = os.path.join(ROOT, 'captcha_train.py')
 PARAMETERS = {'small_cnn': 1_292_334, 'alexnet_v2': 46_355_304}
 LARGEST = {'small_cnn': 393_216, 'alexnet_v2': 26_214_400}  # of one variable: columns, fc6
@@ -60,7 +60,7 @@ def tiny(inputs, num_classes, is_training=True, scope='tiny', num_heads=4):
 def train_exactly(network, out, backwards=False):
     """Five steps on the same 120 random pictures, as this process's TF_CONFIG says.
 
-    Args: backwards: take the pictures of each batch in the reverse order.
+    Args: backwards: reverse the pictures of each batch.
     Writes: the weights as `out`, an .npz, unless this is a worker.
     """
     if network == 'tiny':
@@ -102,11 +102,10 @@ def train_exactly(network, out, backwards=False):
 
 
 def exact(args):
-    """Print how far the weights of one process and of two are apart.
+    """Print how far apart the weights of one process and of two are.
 
-    Adam divides a gradient by its own size, so what is next to nothing may go either way by
-    rounding alone. How much that is, the second row shows: no cluster, the same pictures, each
-    batch in the reverse order.
+    Adam divides a gradient by its own magnitude, so rounding alone decides the direction of
+    near-zero ones. The second row shows how much: no cluster, each batch in reverse order.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: os.path.join(folder, f'{name}.npz') for name in ('one', 'two', 'other')}
@@ -116,7 +115,8 @@ def exact(args):
                                 '--out', paths['two']], launch.local_cluster())
         if status:
             raise console.UserError(f'a process of the cluster ended with status {status}')
-        print('| network | weights | largest difference after five steps | more than 1e-5 apart |')
+        print('| network | weights | largest difference after five steps '
+              '| differ by more than 1e-5 |')
         print('|---|---:|---:|---:|')
         with np.load(paths['one']) as one:
             for row, name in ('two processes', 'two'), ('one, other order', 'other'):
@@ -128,13 +128,13 @@ def exact(args):
 
 # --- speed
 def train_command(args, batch_size, model_dir, steps):
-    """The training script with the recipe's defaults but these."""
+    """The command line of a training; all else is the recipe's default."""
     return [TRAIN, '--network', args.network, '--train', args.train, '--test', args.test,
             '--batch-size', str(batch_size), '--model-dir', model_dir, '--steps', str(steps)]
 
 
 def pictures_a_second(log_dir, batch_size, first, last):
-    """From TensorBoard's file: iterations between two of them, over their time."""
+    """The rate between two iterations, from TensorBoard's file."""
     times = {}
     for name in os.listdir(log_dir):
         for event in tf.train.summary_iterator(os.path.join(log_dir, name)):
@@ -144,7 +144,7 @@ def pictures_a_second(log_dir, batch_size, first, last):
 
 
 def speed(args):
-    """Print pictures a second of one process with all cores, and of a cluster of two."""
+    """Print the throughput of one process on all cores, and of a cluster of two."""
     batch = recipes.RECIPES[args.network, 'default'].batch_size
     half = batch // 2
     first, last = args.steps // 4, args.steps - 1
@@ -158,7 +158,7 @@ def speed(args):
             if status:
                 raise console.UserError(f'a training ended with status {status}')
             rates.append(pictures_a_second(os.path.join(model_dir, 'log'), 2 * half, first, last))
-    print('| network | one process | chief, worker and ps | share |')
+    print('| network | one process | chief, worker and ps | ratio |')
     print('|---|---:|---:|---:|')
     print(f'| {args.network} | {rates[0]:.0f} pictures/s | {rates[1]:.0f} pictures/s | '
           f'{rates[1] / rates[0]:.2f} |')
@@ -166,9 +166,9 @@ def speed(args):
 
 # --- faults
 def train_noting(args):
-    """Train with a checkpoint every 50 iterations; the chief notes each step and its time.
+    """Train with a checkpoint every 50 iterations; the chief records each step and its time.
 
-    Writes: lines of seconds and step, as the file --out.
+    Writes: the file --out, lines of seconds and step.
     """
     process = member.join()
     if process.serves:
@@ -185,10 +185,10 @@ def train_noting(args):
 
 
 def faults(args):
-    """Print what kill -9 of each process costs, at random moments, and whether all end well."""
+    """Print what kill -9 of each process at random moments costs, and whether all end well."""
     chance = random.Random(args.seed)
-    print('| killed | times | all ended with status 0, the last checkpoint there | '
-          'steps done again, mean | most | seconds until the next step, mean | most |')
+    print('| killed | times | all ended with status 0 and the last checkpoint | '
+          'repeated steps, mean | max | seconds until the next step, mean | max |')
     print('|---|---:|---:|---:|---:|---:|---:|', flush=True)
     for job in args.jobs:
         ended, lost, waited = 0, [], []
@@ -203,9 +203,9 @@ def faults(args):
 
 
 def one_fault(args, job, chance, folder):
-    """Train, kill one process, start it again and see how it ends.
+    """Train, kill one process, restart it and check the result.
 
-    Returns: whether all ended with status 0 and the last checkpoint is there; steps done again;
+    Returns: whether all ended with status 0 and the last checkpoint is there; repeated steps;
       seconds from the kill to the next step.
     """
     addresses, notes = launch.local_cluster(), os.path.join(folder, 'steps.txt')
@@ -223,7 +223,7 @@ def one_fault(args, job, chance, folder):
         while last_step(notes) < moment:
             time.sleep(0.05)
             if processes['chief', 0].poll() is not None:
-                raise console.UserError('the chief ended before its time')
+                raise console.UserError('the chief ended too early')
         time.sleep(chance.uniform(0, 0.3))
         processes[job, 0].send_signal(signal.SIGKILL)
         processes[job, 0].wait()
@@ -252,7 +252,7 @@ def one_fault(args, job, chance, folder):
 
 
 def steps_of(notes):
-    """[(time, step), ...] that the chief has noted."""
+    """[(time, step), ...] as the chief recorded them."""
     if not os.path.exists(notes):
         return []
     with open(notes, encoding='ascii') as file:
@@ -265,13 +265,13 @@ def last_step(notes):
     return max((step for _, step in steps_of(notes)), default=-1)
 
 
-# --- on paper
+# --- calculated
 def expect(args):
-    """Print the speed of N trainers over that of one, from bytes moved and a step's time.
+    """Print how many times as fast as one N trainers are, from bytes moved and a step's time.
 
-    Each takes all parameters and gives all gradients, 4 bytes each. The network of the one
-    parameter server carries them all; of N, one on each machine, the busiest one a share, but
-    at least the largest variable.
+    Each receives all parameters and sends all gradients, 4 bytes each. A single parameter server
+    carries all of them; of N, one on each machine, the busiest carries its share, but at least
+    the largest variable.
     """
     print(f'| {args.network}, {args.seconds} s a step | '
           + ' | '.join(f'{n} machines' for n in (2, 4, 8, 16)) + ' |')
@@ -283,8 +283,8 @@ def expect(args):
             busiest = max(parameters / n, largest) if spread else parameters
             moved = 2 * 4 * busiest * n / (gigabits * GIGABIT)  # seconds
             cells.append(f'{n * args.seconds / (args.seconds + moved):.1f}')
-        servers = 'one on each machine' if spread else 'one'
-        print(f'| {gigabits} Gbit/s, parameter servers: {servers} | ' + ' | '.join(cells) + ' |')
+        servers = 'one on each machine' if spread else 'one parameter server'
+        print(f'| {gigabits} Gbit/s, {servers} | ' + ' | '.join(cells) + ' |')
 
 
 def main():
@@ -307,8 +307,8 @@ def main():
         raise console.UserError(f'--network tiny: expected it with exact only, found {args.what}; '
                                 f'use one of {", ".join(recipes.NETWORKS)}')
     if args.what == 'exact' and args.network == 'small_cnn':
-        raise console.UserError('exact: expected a network without batch norm, whose sums are of '
-                                'one process, found small_cnn; use --network alexnet_v2 or tiny')
+        raise console.UserError('exact: expected a network without batch norm, which averages '
+                                'over one process, found small_cnn; use --network alexnet_v2')
     if args.what == 'trainer':
         return train_noting(args)
     if args.what == 'member':

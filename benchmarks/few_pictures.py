@@ -1,15 +1,15 @@
-"""How many labelled pictures of one's own are needed: from scratch, and by transfer learning.
+"""How many labelled pictures you need: from scratch, and with fine-tuning.
 
 Command:  python benchmarks/few_pictures.py foreign/wheezy foreign/claptcha \\
               --init-from models/digits
-Reads:    in each folder train.tfrecords and test.tfrecords; the network to begin with
+Reads:    in each folder train.tfrecords and test.tfrecords; the pretrained network
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
-Takes:    two cores: some four minutes for each training from scratch, three by transfer learning
+Takes:    two cores: some four minutes for each training from scratch, three for fine-tuning
 
-The folders are captchas that are not gen_captcha.py's, from benchmarks/draw_foreign.py or your
-own. From nothing: the small network's recipe `own`; by transfer learning: its recipe `fine_tune`.
-The column 0 is what the network to begin with reads without any training, of captchas of its own
-characters and lengths. Where there are fewer pictures than a column wants it stays empty.
+The folders hold captchas of other generators, from benchmarks/draw_foreign.py, or your own. From
+scratch uses the small network's recipe `own`, fine-tuning its recipe `fine_tune`. Column 0 is the
+pretrained network's accuracy without further training, on captchas of its own characters and
+lengths. A cell is empty if there are fewer pictures than its column needs.
 """
 import os
 import sys
@@ -27,7 +27,7 @@ COUNTS = [100, 300, 1000, 3000]  # pictures
 
 
 def untrained(init_from, test_file):
-    """The share of whole captchas that a network reads as it is; None of other texts than its."""
+    """Whole-captcha accuracy of a pretrained network; None if it cannot read such texts."""
     reader = captcha_test.open_reader(init_from)
     if not reader.facts.covers(records.survey(test_file)[1]):
         return None
@@ -37,10 +37,7 @@ def untrained(init_from, test_file):
 
 
 def row(data, counts, recipe):
-    """The shares of whole captchas read after training on so many pictures of a Data.
-
-    None where it has fewer.
-    """
+    """Whole-captcha accuracies after training on `counts` pictures; None: there are fewer."""
     shares = []
     for count in counts:
         if count > data.pictures:
@@ -69,7 +66,7 @@ def main():
                        for name in (dataset.TRAIN_FILE, dataset.TEST_FILE))
         for how, name, init_from, changes in [
                 ('from scratch', 'own', None, {}),
-                ('by transfer learning', 'fine_tune', args.init_from, as_trained)]:
+                ('fine-tuned', 'fine_tune', args.init_from, as_trained)]:
             run = training.Run(train, test, init_from=init_from)
             at_first = untrained(init_from, test) if init_from else None
             shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
