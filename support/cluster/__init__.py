@@ -6,15 +6,15 @@ Every machine runs the same command with the environment variable TF_CONFIG in T
      "task": {"type": "chief", "index": 0}}
 
 Chief and workers train (between-graph replication): each has the whole graph and its own share of
-the records. The variables live on the parameter servers (ps). One step is the mean gradient of all
-of them (`SyncReplicasOptimizer`), so N at batch B train as one process at batch N * B. The chief
-also saves, measures and prints. docs/cluster.md shows it and says what it costs.
+the records. The variables live on the parameter servers (ps). A step applies the mean
+gradient of all trainers (`SyncReplicasOptimizer`), so N at batch B train as one process at batch
+N * B. The chief also saves, evaluates and prints. More, with the costs, in docs/cluster.md.
 
-    configuration.py  TF_CONFIG: which processes there are, and which of them this one is
+    configuration.py  TF_CONFIG: the cluster's processes, and which of them this is
     member.py         this process: alone or one of several, with the same methods
-    placement.py      where variables and operations go, and the step that all do together
-    board.py          what the processes tell one another
+    placement.py      where variables and operations go, and the common step
+    board.py          what the processes tell each other
     waiting.py        waiting for the others, and a step that waits
     session.py        the session and its iterations
-    launch.py         such a cluster on one machine
+    launch.py         a cluster on one machine
 """

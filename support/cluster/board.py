@@ -1,4 +1,4 @@
-"""What the processes of a cluster tell one another, on the parameter servers."""
+"""What the processes of a cluster tell each other, on the parameter servers."""
 import contextlib
 import dataclasses
 import math
@@ -9,12 +9,12 @@ import tensorflow.compat.v1 as tf
 from support.cluster.configuration import PARTING, name_of
 from support.cluster.placement import FIRST_PS, STEP_KEY
 
-ANSWER = 10  # seconds that a parameter server has to answer in
+ANSWER = 10  # seconds a parameter server has to answer
 
 
 @dataclasses.dataclass(frozen=True)
 class Board:
-    """What all processes share beside the network: variables on the first parameter server."""
+    """What all processes share besides the network: variables on the first parameter server."""
     agreement: tf.Variable  # string: what all have to agree on, as JSON
     ended: tf.Variable  # bool: whether the training has ended
     generation: tf.Variable  # int64: when the chief's session began, in microseconds
@@ -22,7 +22,7 @@ class Board:
 
 
 def board():
-    """The Board, in the graph that is the default one."""
+    """The Board, in the default graph."""
     with tf.device(FIRST_PS), tf.variable_scope('cluster'):
         now = tf.cast(1e6 * tf.timestamp(), tf.int64)
         return Board(tf.get_variable('agreement', initializer='', collections=[]),
@@ -31,10 +31,10 @@ def board():
 
 
 def release(member):
-    """The operation that lets go whoever waits for a step.
+    """The operation that releases whoever waits for a step.
 
-    Who has given a gradient waits for a token from this queue of SyncReplicasOptimizer's. More
-    tokens than steps do no harm, see `iterations`.
+    A process that has sent a gradient waits for a token from this queue of SyncReplicasOptimizer.
+    Surplus tokens do no harm, see `iterations`.
     """
     with tf.device(FIRST_PS):
         tokens = tf.FIFOQueue(-1, tf.int64, shapes=[()], shared_name='sync_token_q')
@@ -42,13 +42,13 @@ def release(member):
 
 
 def done_queue(server):
-    """The queue on a parameter server that takes the numbers of those who are done."""
+    """The queue on a parameter server with the numbers of the processes that are done."""
     with tf.device(f'/job:ps/task:{server}'):
         return tf.FIFOQueue(-1, tf.int32, shapes=[()], shared_name='cluster/done')
 
 
 def ask(member, build):
-    """Run what `build()` builds in a graph and a session of its own, on any thread.
+    """Run what `build()` builds, in a separate graph and session, on any thread.
 
     Returns: its value; None if a parameter server is gone.
     """
@@ -63,7 +63,7 @@ def ask(member, build):
 
 
 def end(member):
-    """The chief's word that the training has ended; lets go whoever waits for a step."""
+    """Publish that the training has ended, as the chief; release whoever waits for a step."""
     def build():
         with tf.control_dependencies([board().ended.assign(True)]):
             return release(member)
@@ -77,7 +77,7 @@ def report(member):
 
 
 def step_has_value():
-    """A tensor: whether the step, the last variable to get one, has a value."""
+    """A tensor: whether the step has a value; it is the last variable to get one."""
     with tf.device(FIRST_PS):
         return tf.is_variable_initialized(
             tf.get_variable(STEP_KEY, [], tf.int64, collections=[]))
@@ -90,7 +90,7 @@ def what_is_published():
 
 
 def serve(member):
-    """A parameter server's life: hold variables until all who train are done.
+    """Run a parameter server: hold the variables until all trainers are done.
 
     Returns: exit status 0.
     """
@@ -101,7 +101,7 @@ def serve(member):
     done, deadline = set(), math.inf
     with tf.Session(member.target, graph, config=alone) as sess:
         while len(done) < len(member.task.trainers) and time.monotonic() < deadline:
-            time.sleep(0.2)  # not in TensorFlow, where no signal would be heard
+            time.sleep(0.2)  # in Python, because TensorFlow's waits ignore signals
             done.update(int(sess.run(number)) for _ in range(sess.run(size)))
             if 0 in done and deadline == math.inf:
                 deadline = time.monotonic() + PARTING

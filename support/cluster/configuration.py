@@ -1,6 +1,6 @@
-"""TF_CONFIG: which processes a cluster has, and which of them this one is.
+"""TF_CONFIG: the processes of a cluster, and which of them this is.
 
-Nothing here needs TensorFlow, so that the launcher starts at once.
+Nothing here imports TensorFlow, so that the launcher starts at once.
 """
 import contextlib
 import dataclasses
@@ -35,17 +35,17 @@ class Task:
 
     @property
     def trainers(self):
-        """(job, index) of all that train, the chief first."""
+        """(job, index) of all trainers, the chief first."""
         return [(job, index) for job in ('chief', 'worker')
                 for index in range(len(self.addresses.get(job, [])))]
 
     @property
     def number(self):
-        """The chief is 0, the workers count from 1."""
+        """0 for the chief, from 1 for the workers."""
         return self.trainers.index((self.job, self.index))
 
     def absent(self, *jobs):
-        """The names and addresses of the processes of these jobs that do not answer."""
+        """Names and addresses of the processes of these jobs that do not answer."""
         return [f'{name_of(job, index)} at {address}' for job in jobs
                 for index, address in enumerate(self.addresses.get(job, []))
                 if (job, index) != (self.job, self.index) and not reachable(address)]
@@ -91,13 +91,13 @@ def parse(text):
 
 
 def is_loopback(address):
-    """Whether 'host:port' is of this machine only."""
+    """Whether 'host:port' is reachable from this machine only."""
     host = address.rpartition(':')[0].strip('[]')
     return host in ('localhost', '::1') or host.startswith('127.')
 
 
 def check_port(address):
-    """Raise a UserError if nothing can listen at an address, which TensorFlow says in a page."""
+    """Raise a one-line UserError, instead of TensorFlow's page, if an address is not available."""
     host, _, port = address.rpartition(':')
     try:
         family, _, _, _, place = socket.getaddrinfo(host.strip('[]'), int(port),
@@ -108,12 +108,12 @@ def check_port(address):
     except (OSError, UnicodeError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise UserError(f'{VARIABLE}: expected an address of this machine with a free port, found '
-                        f'{address}: {reason}; is "task" this process, and does no '
-                        'other one use the port?') from error
+                        f'{address}: {reason}; is "task" this process, and is '
+                        'the port unused?') from error
 
 
 def reachable(address):
-    """Whether somebody listens at an address."""
+    """Whether a process listens at an address."""
     host, _, port = address.rpartition(':')
     with contextlib.suppress(OSError), socket.create_connection((host.strip('[]'), int(port)), 1):
         return True

@@ -4,14 +4,14 @@ Command:  python -m support.cluster.launch captcha_train.py --network small_cnn 
               --train captcha/shards --test captcha/shards/test.tfrecords --batch-size 32 \\
               --model-dir captcha/cluster
           python -m support.cluster.launch --hosts a b c -- captcha_train.py ...   prints the
-              commands to type on each
+              commands for each
 Reads:    nothing; the script reads what it always reads
 Writes:   nothing; the script's chief writes what it always writes
 Takes:    as long as the script
 
-Each process has a free port of 127.0.0.1, and who trains has its share of the cores. Every line
-that one of them prints has its name in front. Ctrl-C and SIGTERM go to the chief, which saves and
-ends all. However this ends, the processes end with it. docs/cluster.md says more.
+Each process gets a free port of 127.0.0.1, and each trainer its share of the cores. Every printed
+line starts with its process's name. Ctrl-C and SIGTERM go to the chief, which saves and ends all.
+However the launcher ends, the processes end with it. More in docs/cluster.md.
 """
 import argparse
 import contextlib
@@ -30,10 +30,10 @@ from support.cluster import configuration
 from support.cluster.configuration import name_of
 from support.common import console
 
-PORT = 2222  # on machines of their own, where it need not be looked for
-PARTING = configuration.PARTING + 30  # seconds that the others have to end in after the chief
-# A child, before it becomes the script: on Linux it asks to end with its parent, by prctl's
-# PR_SET_PDEATHSIG, and makes sure that the parent has not ended before.
+PORT = 2222  # on separate machines, where it is assumed free
+PARTING = configuration.PARTING + 30  # seconds the others have to end after the chief
+# A child's first code: on Linux it asks to end with its parent (prctl's PR_SET_PDEATHSIG) and
+# checks that the parent still runs; then it becomes the script.
 BEGIN = """import ctypes, os, signal, sys
 if sys.platform == 'linux':
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -42,7 +42,7 @@ if os.getppid() == int(sys.argv[1]):
 
 
 def free_ports(count):
-    """Ports of 127.0.0.1 that nobody listens at."""
+    """Unused ports of 127.0.0.1."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
@@ -73,7 +73,7 @@ def config_of(cluster, job, index):
 
 
 def lines_to_type(cluster, command):
-    """What is typed on machines of their own: the same command on each, TF_CONFIG apart."""
+    """The commands for separate machines: the same on each but for TF_CONFIG."""
     for job, index in tasks(cluster):
         yield (f'on {cluster[job][index].rpartition(":")[0]}:  '
                f'TF_CONFIG={shlex.quote(config_of(cluster, job, index))} '
@@ -81,7 +81,7 @@ def lines_to_type(cluster, command):
 
 
 def cores_of(cluster):
-    """{(job, index): cores}: who trains has an equal share, a parameter server has all of them."""
+    """{(job, index): cores}: an equal share for each trainer, all for a parameter server."""
     everything = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
     trainers = [task for task in tasks(cluster) if task[0] != 'ps']
     return {(job, index): everything if job == 'ps' or len(everything) < len(trainers)
@@ -91,7 +91,7 @@ def cores_of(cluster):
 
 @contextlib.contextmanager
 def on_cores(cores):
-    """What is started inside runs on these cores; none: on all."""
+    """Run processes that are started inside on these cores; none: on all."""
     if not cores:
         yield
         return
@@ -112,15 +112,15 @@ def show(name, stream, width):
 
 
 def launch(command, cluster):
-    """Run `python <command>` as every process of a cluster of this machine.
+    """Run `python <command>` as every process of a cluster on this machine.
 
     Returns: the exit status of the chief, or of the first process that failed.
     Raises: UserError on Windows.
     """
     if os.name == 'nt':
         raise console.UserError('expected Linux or macOS, which end all processes with the first, '
-                                'found Windows; type the lines above, one in each of several '
-                                'shells, with 127.0.0.1 and ports of their own')
+                                'found Windows; run the commands above in separate shells, with '
+                                '127.0.0.1 and a different port for each')
     processes, threads = {}, []
     cores = cores_of(cluster)
     width = max(len(name_of(*task)) for task in tasks(cluster))
@@ -131,7 +131,7 @@ def launch(command, cluster):
                     [sys.executable, '-c', BEGIN, str(os.getpid()), *command],
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                     env={**os.environ, 'TF_CONFIG': config_of(cluster, job, index)},
-                    start_new_session=True)  # a Ctrl-C is the launcher's, which tells the chief
+                    start_new_session=True)  # Ctrl-C is for the launcher, which tells the chief
             threads.append(threading.Thread(
                 target=show, args=(name_of(job, index), process.stdout, width), daemon=True))
             threads[-1].start()
@@ -146,12 +146,12 @@ def launch(command, cluster):
 
 
 def wait(processes):
-    """Wait until all have ended; a signal is passed on to the chief, and so is a failure.
+    """Wait until all have ended; pass a signal or a failure on to the chief.
 
     Returns: the exit status of the first that failed; else the chief's.
     """
     chief = processes['chief', 0]
-    first, deadline = 0, math.inf  # status of the first that failed; when the others are killed
+    first, deadline = 0, math.inf  # status of the first to fail; time to kill the others
     with console.stop_signals(None) as stop:
         told = False  # whether the chief has been sent the signal
         while any(process.poll() is None for process in processes.values()):
@@ -169,10 +169,10 @@ def wait(processes):
 
 
 def first_end(processes, told):
-    """Whether the end of all has begun, by the chief's end or a failure of another.
+    """Check whether the chief has ended or another process has failed.
 
     Args: told: whether the chief has been sent a signal, so that no end is a failure.
-    Returns: exit status of the first that failed, and when the others are killed; inf: not yet.
+    Returns: exit status of the first to fail; time at which to kill the others, inf: not yet.
     """
     chief, now = processes['chief', 0], time.monotonic()
     failed = next((task for task, process in processes.items() if process.poll()), None)
@@ -190,12 +190,12 @@ def first_end(processes, told):
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('--workers', type=console.positive_int, default=1,
-                        help='processes that train beside the chief (default: %(default)s)')
+                        help='trainers besides the chief (default: %(default)s)')
     parser.add_argument('--ps', type=console.positive_int, default=1,
                         help='parameter servers (default: %(default)s)')
     parser.add_argument('--hosts', nargs='+', metavar='HOST',
-                        help='only print the lines to be typed on these machines: parameter '
-                             'servers first, then the chief, then workers')
+                        help='only print the commands for these machines: parameter servers '
+                             'first, then the chief, then workers')
     parser.add_argument('command', nargs=argparse.REMAINDER, metavar='SCRIPT ...',
                         help='the script and its options')
     args = parser.parse_args()

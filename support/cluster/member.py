@@ -1,4 +1,4 @@
-"""The process that trains: alone, or a member of a cluster. Both have the same methods.
+"""The process that trains, alone or as a member of a cluster, with the same methods.
 
     with member.placement():
         step = member.optimizer(adam).minimize(loss, member.step_variable())
@@ -23,9 +23,9 @@ NO_STOP = types.SimpleNamespace(signal=None)
 
 
 def join():
-    """The Member that TF_CONFIG makes of this process, its server running; Alone without it.
+    """The Member that TF_CONFIG describes, with its server running; Alone without TF_CONFIG.
 
-    Raises: UserError naming what is wrong in it, or why the server cannot listen.
+    Raises: UserError naming what is wrong in TF_CONFIG, or why the server cannot listen.
     """
     text = os.environ.get(VARIABLE)
     if not text:
@@ -39,26 +39,26 @@ def join():
         raise UserError(f'{VARIABLE}: {task.name} cannot listen at {task.address}: '
                         f'{error.message}; give it another address') from error
     if not all(is_loopback(address) for job in task.addresses.values() for address in job):
-        print('warning: anyone who reaches this port can read and change the training, for '
-              "TensorFlow's runtime asks for no password; see docs/cluster.md", file=sys.stderr)
+        print('warning: anyone who reaches this port can read and change the training, because '
+              "TensorFlow's runtime has no authentication; see docs/cluster.md", file=sys.stderr)
     member = Member(task, server.target)
-    member.say(f'listens at {task.address}; {len(task.trainers)} processes train, parameter '
+    member.say(f'listens at {task.address}; {len(task.trainers)} trainers, parameter '
                f'servers: {len(task.addresses["ps"])}')
     return member
 
 
 class Alone:
     """A single process."""
-    chief = True  # it saves, measures and prints
-    serves = False  # it holds variables for others
-    number = 0  # among those that train
+    chief = True  # saves, evaluates and prints
+    serves = False  # holds variables for others
+    number = 0  # among the trainers
 
     def share(self, paths):
         """The record files of this process."""
         return paths
 
     def agree(self, agreement):
-        """Wait for the chief, and compare what all must agree on with what it has.
+        """Wait for the chief, and compare what all must agree on with its version.
 
         Returns: whether there is something to train. Raises: UserError naming what differs.
         """
@@ -72,37 +72,37 @@ class Alone:
         return contextlib.nullcontext()
 
     def optimizer(self, optimizer):
-        """The optimizer of a step that all do together."""
+        """The optimizer of the common step."""
         return optimizer
 
     def step_variable(self):
-        """The variable that counts the steps of all, if there is one."""
+        """The variable that counts the common steps, if there is one."""
 
     def initializer(self):
-        """The operation that gives the variables their first values."""
+        """The operation that initializes the variables."""
         return tf.global_variables_initializer()
 
     @contextlib.contextmanager
     def session(self, config, begin, agreement):
-        """A session in which the training begins, or goes on: see session.session."""
+        """A session in which the training starts or resumes: see session.session."""
         with tf.Session(config=config) as sess:
             begin(sess)
             yield sess
 
     def raw(self, sess):
-        """The tf.Session inside a session, which the Saver wants."""
+        """The tf.Session inside a session, for the Saver."""
         return sess
 
     def iterations(self, sess, first, total, stop=NO_STOP):
-        """The number of each iteration to be done."""
+        """The number of each remaining iteration."""
         return range(first, total)
 
     def last_done(self, sess, i):
-        """The number of the last iteration that all have done: `i`, unless a fault came."""
+        """The number of the last iteration that all have completed: `i`, unless a fault came."""
         return i
 
     def note_saved(self):
-        """Note that a new process would have to resume, whatever the command says."""
+        """Note that a restarted process must resume, whatever the command says."""
 
 
 class Member:
@@ -114,33 +114,33 @@ class Member:
         self.name, self.chief, self.serves = task.name, task.chief, task.job == 'ps'
         self.number = None if self.serves else task.number
         self.pulse = waiting.Pulse()
-        self.seen = None  # what the last session.look gave
+        self.seen = None  # the last result of session.look
         self.over = False  # whether the training has ended
         self.saved = False  # whether the chief has saved
 
     @property
     def config(self):
-        """Session settings: see the parameter servers and itself, so nobody else can break it."""
+        """Session settings: it sees only itself and the parameter servers; no other breaks it."""
         return tf.ConfigProto(device_filters=[
             '/job:ps', f'/job:{self.task.job}/task:{self.task.index}'])
 
     def say(self, line):
-        """Print a line of this process; where there are several, one must know whose it is."""
+        """Print a line with the name of this process in front."""
         console.say(f'{self.name}: {line}')
 
     def serve(self):
-        """A parameter server's life; returns the exit status."""
+        """Run a parameter server; returns the exit status."""
         return board.serve(self)
 
     def share(self, paths):
-        """The files of this process: every file is somebody's, none is two processes'.
+        """The files of this process: every file belongs to exactly one trainer.
 
         Raises: UserError if there are fewer files than processes.
         """
         count = len(self.task.trainers)
         if len(paths) < count:
             raise UserError(f'{paths[0]}: expected at least {count} record files, one for each '
-                            f'process that trains, found {len(paths)}; make them with: python '
+                            f'trainer, found {len(paths)}; make them with: python '
                             f'to_tfrecord.py --out <another folder> --shards {4 * count}, and name '
                             'it with --train')
         return paths[self.number::count]
@@ -166,7 +166,7 @@ class Member:
         if self.chief:
             waiting.wait_for(self, 'ps')
             board.end(self)
-            board.ask(self, lambda: board.board().agreement.initializer)  # '', which nobody reads
+            board.ask(self, lambda: board.board().agreement.initializer)  # '', which means none
             board.report(self)
 
     def placement(self):
@@ -179,7 +179,7 @@ class Member:
         return placement.step_variable()
 
     def initializer(self):
-        """All but the step, whose value says: ready."""
+        """Initialize all but the step, whose value signals readiness."""
         return tf.variables_initializer([v for v in tf.global_variables()
                                          if v.op.name != placement.STEP_KEY])
 
@@ -198,7 +198,7 @@ class Member:
         return session.last_done(self, sess, i)
 
     def rest(self):
-        """Note that this process is not in a step, so that a signal need not end one."""
+        """Note that this process is between steps, so that a signal need not end one."""
         self.pulse.longest = max(self.pulse.longest, time.monotonic() - self.pulse.beat)
         self.pulse.waiting = False
 
@@ -207,7 +207,7 @@ class Member:
 
 
 def check_agreement(published, found):
-    """Raise a UserError for the first thing that the chief has otherwise than this process."""
+    """Raise a UserError for the first setting in which this process differs from the chief."""
     for name in sorted({*published, *found}):
         theirs, ours = published.get(name), found.get(name)
         if theirs != ours:

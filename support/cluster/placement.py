@@ -1,16 +1,16 @@
-"""Where variables and operations of a cluster go, and the step that all do together."""
+"""Where variables and operations of a cluster go, and the common step."""
 import tensorflow.compat.v1 as tf
 
 FIRST_PS = '/job:ps/task:0'
 STEP_KEY = 'global_step'  # a variable of the cluster, not of the checkpoint
-OPTIMIZERS = 'cluster/optimizers'  # a collection of one
-SCOPE = 'sync_replicas/'  # before the names of Adam's two powers in a cluster's graph
+OPTIMIZERS = 'cluster/optimizers'  # a collection with one element
+SCOPE = 'sync_replicas/'  # prefix of Adam's two powers in a cluster's graph
 
 
 def placement(task):
-    """Variables to the parameter servers, by size, the rest to this process.
+    """Put variables on the parameter servers, by size, the rest on this process.
 
-    The next variable goes to the server that has the fewest bytes so far.
+    Each variable goes to the server with the fewest bytes so far.
     """
     loads = [0] * len(task.addresses['ps'])  # bytes
 
@@ -26,10 +26,10 @@ def placement(task):
 
 
 class MeanOfAll(tf.train.SyncReplicasOptimizer):
-    """TensorFlow's optimizer, whose queue of tokens outlives a session of the chief's.
+    """TensorFlow's optimizer with a token queue that outlives the chief's session.
 
-    When a session ends, TensorFlow closes that queue on the parameter server, for good. A chief
-    whose connection broke could never train with these variables again.
+    TensorFlow closes that queue on the parameter server for good when a session ends. A chief whose
+    connection broke could never train with these variables again.
     """
 
     def get_chief_queue_runner(self):
@@ -38,7 +38,7 @@ class MeanOfAll(tf.train.SyncReplicasOptimizer):
 
 
 def mean_of(task, optimizer):
-    """The optimizer whose step is the mean gradient of all that train."""
+    """The optimizer whose step is the mean gradient of all trainers."""
     count = len(task.trainers)
     made = MeanOfAll(optimizer, replicas_to_aggregate=count, total_num_replicas=count)
     tf.add_to_collection(OPTIMIZERS, made)
@@ -46,11 +46,11 @@ def mean_of(task, optimizer):
 
 
 def step_variable():
-    """The variable that counts the steps of all."""
+    """The variable that counts the common steps."""
     with tf.device(FIRST_PS):
         return tf.train.get_or_create_global_step()
 
 
 def keys(variables):
-    """{checkpoint's key: variable} of a graph: the same for a cluster and a single process."""
+    """{checkpoint key: variable} of a graph, the same for a cluster and a single process."""
     return {v.op.name.removeprefix(SCOPE): v for v in variables if v.op.name != STEP_KEY}

@@ -1,4 +1,4 @@
-"""The session of a cluster's process, and the numbers of its iterations."""
+"""The session of a process in a cluster, and the numbers of its iterations."""
 import contextlib
 import json
 import threading
@@ -10,35 +10,35 @@ import tensorflow.compat.v1 as tf
 from support.cluster import board, waiting
 from support.cluster.placement import OPTIMIZERS
 
-BROKEN = tf.errors.AbortedError, tf.errors.UnavailableError  # a connection, or a process is gone
-BOARDS = 'cluster/boards'  # a collection of one
-POLL = 0.01  # seconds between two looks at the step
+BROKEN = tf.errors.AbortedError, tf.errors.UnavailableError  # a lost connection or process
+BOARDS = 'cluster/boards'  # a collection with one element
+POLL = 0.01  # seconds between two checks of the step
 CONNECTION = 'the connection to a parameter server broke'
 
 
 class Beginning(tf.train.SessionRunHook):
-    """What TensorFlow calls when a session has begun, the first one and those after a fault."""
+    """TensorFlow calls this at the start of a session, the first one and those after a fault."""
 
     def __init__(self, member, shared):
         """Args: shared: the board.Board of the graph."""
         runners = tf.get_collection_ref(tf.GraphKeys.QUEUE_RUNNERS)
         self.member, self.shared, self.runners = member, shared, runners[:]
-        runners.clear()  # a fault in the records must not end the thread that adds the gradients up
+        runners.clear()  # a fault in the records must not end the thread that adds up the gradients
         self.new_generation = shared.generation.assign(shared.now)
         self.let_go = board.release(member)
-        # of a chief that was killed
+        # whether it replaces a chief that was killed
         self.resumed = member.chief and board.ask(member, board.step_has_value)
         self.begun = False
 
     def check_first(self):
-        """A session after the first one: its queues are closed for good."""
+        """Restart the process in a second session, whose queues are closed for good."""
         if self.begun:
             waiting.begin_again(self.member, CONNECTION)
 
     def give_values(self, sess, begin, agreement):
-        """What the chief does first where the variables have no value yet."""
+        """Give the variables their first values, as the chief."""
         self.check_first()
-        self.shared.ended.load(False, sess)  # before what the workers wait for
+        self.shared.ended.load(False, sess)  # before the step, which the workers wait for
         self.shared.agreement.load(json.dumps(agreement), sess)
         sess.run(self.new_generation)
         tf.train.get_global_step().load(begin(sess), sess)
@@ -49,7 +49,7 @@ class Beginning(tf.train.SessionRunHook):
         for runner in self.runners:
             runner.create_threads(session, tf.train.Coordinator(), daemon=True, start=True)
         if self.member.chief:
-            # What was given to the session before may be lost in part: let everybody give again.
+            # Gradients sent to the previous session may be partly lost: let all send them again.
             session.run(self.new_generation)
             if self.resumed:
                 session.run(self.let_go)
@@ -57,13 +57,13 @@ class Beginning(tf.train.SessionRunHook):
 
 @contextlib.contextmanager
 def session(member, config, begin, agreement):
-    """A session in which the training begins, or goes on.
+    """A session in which the training starts or resumes.
 
     Args:
       member: member.Member.
       config: tf.ConfigProto.
-      begin: a function of a session that gives all variables their values and returns the first
-        iteration to be done. The chief calls it, again after a fault.
+      begin: a function of a session that gives all variables their values and returns the next
+        iteration. The chief calls it, again after a fault.
       agreement: {name: value}, what all processes must agree on.
     """
     waiting.wait_for(member, 'ps')
@@ -95,7 +95,7 @@ def session(member, config, begin, agreement):
 
 @contextlib.contextmanager
 def quiet_threads():
-    """TensorFlow's thread that adds the gradients up ends by an exception: keep that one quiet."""
+    """Suppress the exception with which TensorFlow's gradient-adding thread ends."""
     usual = threading.excepthook
 
     def hook(arguments):
@@ -109,12 +109,12 @@ def quiet_threads():
 
 
 def iterations(member, sess, total, stop=types.SimpleNamespace(signal=None)):
-    """Yield the number of each iteration to be done, as the step says.
+    """Yield the number of each remaining iteration, as the step says.
 
-    No process takes part in one step twice, unless the chief's session is another one since: it
-    waits until the step counts on.
+    A process takes part in a step only once, unless the chief has a new session: it waits until the
+    step advances.
 
-    Args: total: iterations in all. stop: as console.stop_signals yields it.
+    Args: total: iterations in all. stop: from console.stop_signals.
     """
     last = None
     while True:
@@ -136,7 +136,7 @@ def iterations(member, sess, total, stop=types.SimpleNamespace(signal=None)):
 def look(member, sess):
     """The step, whether the training has ended, and the generation; see `last_done`.
 
-    From here on this process's gradient counts for that step, whatever token it has seen before.
+    From here on this process's gradient counts for that step, whatever token it had before.
     """
     optimizer, = tf.get_collection(OPTIMIZERS)
     shared, = tf.get_collection(BOARDS)
@@ -147,9 +147,9 @@ def look(member, sess):
 
 
 def last_done(member, sess, i):
-    """The number of the last iteration that all have done: `i`, unless a fault or a stop came.
+    """The number of the last iteration that all have completed: `i`, unless a fault or a stop came.
 
-    `iterations` uses what was seen here: each look costs the parameter server's answer.
+    `iterations` reuses the result: each look costs a reply of the parameter server.
     """
     while look(member, sess)[0] == i and not member.pulse.released:
         time.sleep(POLL)

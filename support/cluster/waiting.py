@@ -13,25 +13,25 @@ import time
 from support.cluster import board
 from support.cluster.configuration import JOBS
 
-PATIENCE = 60  # seconds at the start after which who is waited for is named
-IMPATIENCE = 10  # the same, once steps are done
-STUCK = 60  # seconds, and STUCK_STEPS of its longest steps, after which a process begins again
+PATIENCE = 60  # seconds at the start after which the missing processes are named
+IMPATIENCE = 10  # the same, after the first step
+STUCK = 60  # seconds, and STUCK_STEPS of its longest steps, after which a process restarts
 STUCK_STEPS = 20
-LAST_STEP = 3  # seconds after a signal in which a step may end by itself; then it is let go ...
-GRACE = 10  # ... and after these the process ends
+LAST_STEP = 3  # seconds after a signal within which a step may end by itself; then it is released
+GRACE = 10  # seconds after which the process ends
 
 
 @dataclasses.dataclass
 class Pulse:
-    """How far this process is, for the thread that watches it."""
+    """The progress of this process, for the thread that watches it."""
     beat: float = dataclasses.field(default_factory=time.monotonic)  # when the last step began
     waiting: bool = False  # whether that step has not ended yet
     longest: float = 0  # seconds, of all steps
-    released: bool = False  # whether a signal let a step go
+    released: bool = False  # whether a signal released a step
 
 
 def wait_for(member, *jobs):
-    """Wait until all processes of these jobs answer; who does not is named after a minute."""
+    """Wait until all processes of these jobs answer; name the missing ones every minute."""
     begun = time.monotonic()
     while missing := member.task.absent(*jobs):
         if time.monotonic() - begun > PATIENCE:
@@ -52,14 +52,14 @@ def wait_until(member, build):
 
 
 def begin_again(member, why):
-    """Become a new process of the same command, which the others take for one started again.
+    """Become a new process of the same command, as if it had been restarted.
 
-    After a fault TensorFlow would begin another session in this process, whose queues of pictures
-    the end of the last one has closed for good. TensorFlow has also been observed to lose an RPC
-    reply, once in some 5,000 steps on two busy cores, all processes alive and none computing; it
-    has no time limit for them. Of two that wait the chief is the last to do this.
+    After a fault TensorFlow would start another session in this process, but the end of the last
+    one has closed its picture queues for good. TensorFlow has also lost an RPC reply, once in some
+    5,000 steps on two busy cores, all processes alive and none computing; it has no timeout for
+    them. Of two that wait, the chief does this last.
     """
-    member.say(f'{why}: beginning again from what was saved')
+    member.say(f'{why}: restarting from the newest checkpoint')
     sys.stdout.flush()
     command = [*sys.orig_argv]
     if member.saved:
@@ -68,14 +68,14 @@ def begin_again(member, why):
 
 
 class Watcher(threading.Thread):
-    """A thread that says whom a step waits for, and ends a step that waits when a signal comes.
+    """A thread that names whom a step waits for, and ends a waiting step at a signal.
 
-    Python's signal handlers run only between two steps, and a step waits in TensorFlow for the
-    gradients of all. So the system's side of the handler wakes this thread, too.
+    Python's signal handlers run only between two steps, and a step waits in TensorFlow for all
+    gradients. So the signal's wake-up file descriptor wakes this thread as well.
     """
 
     def __init__(self, member, awake):
-        """Args: awake: a socket on which the numbers of the signals come."""
+        """Args: awake: a socket that receives the numbers of the signals."""
         super().__init__(daemon=True)
         self.member, self.awake = member, awake
         self.finished = threading.Event()
@@ -97,7 +97,7 @@ class Watcher(threading.Thread):
                 self.look_at_the_step()
 
     def end_the_step(self):
-        """After a signal: let a step go that still waits, then leave."""
+        """After a signal: release a step that still waits, then leave."""
         pulse, (since, number) = self.member.pulse, self.stopped
         seconds = time.monotonic() - max(since, pulse.beat)
         if pulse.waiting and seconds > GRACE:
@@ -107,7 +107,7 @@ class Watcher(threading.Thread):
             board.ask(self.member, lambda: board.release(self.member))
 
     def look_at_the_step(self):
-        """Name the missing if a step takes long; if none is, help it on."""
+        """Name the missing if a step takes long; if none is missing, release it."""
         member, pulse, now = self.member, self.member.pulse, time.monotonic()
         idle = member.chief and not pulse.waiting  # the chief may be saving
         if now - pulse.beat <= IMPATIENCE or idle:
@@ -117,17 +117,17 @@ class Watcher(threading.Thread):
             member.say(f'waiting for {", ".join(missing)}')
             self.named = now
         if not missing and pulse.waiting:
-            # A step that lost its gradients with a parameter server begins anew ...
+            # A step that lost its gradients with a parameter server starts over ...
             board.ask(member, lambda: board.release(member))
             patience = max(STUCK, STUCK_STEPS * pulse.longest) * (2 if member.chief else 1)
             if now - pulse.beat > patience and pulse.waiting:  # ... or the reply itself was lost
-                begin_again(member, 'the answer in this step seems to be lost')
+                begin_again(member, 'a reply in this step seems to be lost')
 
     def leave(self, number):
         """End this process in the middle of a step."""
         waited = ', '.join(self.member.task.absent(*JOBS)) or 'the others'
-        self.member.say(f'stopped in a step that waited for {waited}; what was saved before is '
-                        'kept')
+        self.member.say(f'stopped in a step that waited for {waited}; earlier checkpoints '
+                        'are kept')
         os._exit(128 + number)
 
 

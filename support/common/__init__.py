@@ -1,1 +1,1 @@
-"""What both chains use."""
+"""Shared by the captcha and the digit scripts."""

@@ -1,7 +1,7 @@
-"""Checkpoints of TensorFlow's `Saver`: find the newest, restore, save, say that training is done.
+"""Checkpoints of TensorFlow's `Saver`: find the newest, restore, save, mark training as done.
 
-Both chains use these. A checkpoint is named by its prefix, `<folder>/<name>-<step>`, as the Saver
-names it: ./captcha/crack_captcha.model-6000, ./model/mnist_model-50000.
+A checkpoint is named by its prefix, `<folder>/<name>-<step>`, as the Saver names it:
+./captcha/crack_captcha.model-6000, ./model/mnist_model-50000.
 """
 import contextlib
 import glob
@@ -13,28 +13,27 @@ import tensorflow.compat.v1 as tf
 
 from support.common.console import UserError
 
-FINISHED = 'finished'  # a state file of ours beside TensorFlow's `checkpoint`: see mark_finished
-ABOUT = 'about'  # the key of the string variable that says what a network is: see note_about
+FINISHED = 'finished'  # our state file beside TensorFlow's `checkpoint`: see mark_finished
+ABOUT = 'about'  # key of the string variable that describes the network: see note_about
 
 
 def newest(folder, name):
     """The prefix of the checkpoint that was written last, or None.
 
-    That is the one which TensorFlow's state file names, of those that are there; where that file
-    is damaged or was left behind when the folder was copied, the one of the highest step. Only
-    where the state file lists some and none is left, the last it lists, so that restoring fails
-    loudly.
-    Raises: UserError if TensorFlow would take the folder's name for a pattern.
+    That is the one which TensorFlow's state file names, among those that exist. If that file is
+    damaged or was not copied with the folder, it is the one with the highest step. If the file
+    lists some and all are gone, it is the last listed, so that restoring fails loudly.
+    Raises: UserError if TensorFlow would interpret the folder's name as a pattern.
     """
     found = kept(folder, name) or of_name(listed(folder), name)
     return found[-1] if found else None
 
 
 def kept(folder, name):
-    """The prefixes of all checkpoints that are there, the newest last: see `newest`."""
+    """The prefixes of all existing checkpoints, the newest last: see `newest`."""
     if glob.escape(folder) != folder:
-        raise UserError(f'{folder}: expected a folder without * ? [ in its path, because '
-                        'TensorFlow takes these for a pattern; use another one')
+        raise UserError(f'{folder}: expected a folder without * ? [ in its path, which '
+                        'TensorFlow interprets as a pattern; use another one')
     existing = [path for path in of_name(listed(folder), name)
                 if os.path.isfile(f'{path}.index')]
     if existing:
@@ -52,12 +51,12 @@ def of_name(prefixes, name):
 def listed(folder, state_file=None):
     """The prefixes that a state file lists, the newest last.
 
-    The file, `checkpoint` unless another is named, holds paths. Only the names count: the folder
-    may have been copied or moved since, or come from Windows.
+    The file, by default `checkpoint`, holds paths. Only their last parts count: the folder may have
+    been copied or moved, or come from Windows.
     """
     try:
         state = tf.train.get_checkpoint_state(folder, state_file)
-    except ValueError:  # the power failed while it was written
+    except ValueError:  # a power failure while it was written
         state = None
     if not state:
         return []
@@ -69,7 +68,7 @@ def listed(folder, state_file=None):
 
 
 def step_of(checkpoint):
-    """'./model/mnist_model-1001' -> 1001; 0 where the name has no number."""
+    """'./model/mnist_model-1001' -> 1001; 0 if the name has no number."""
     number = checkpoint.rpartition('-')[2]
     return int(number) if number.isdigit() else 0
 
@@ -77,11 +76,11 @@ def step_of(checkpoint):
 def restore(saver, sess, checkpoint, advice):
     """Restore `checkpoint`.
 
-    Raises: UserError, with `advice`, if it is missing, damaged or another network's.
+    Raises: UserError, with `advice`, if it is missing, damaged or from another network.
     """
     try:
         saver.restore(sess, checkpoint)
-        # TensorFlow itself would take a value of any shape.
+        # TensorFlow itself would accept a value of any shape.
         variables = tf.trainable_variables()
         for variable, value in zip(variables, sess.run(variables)):
             if variable.shape != getattr(value, 'shape', ()):
@@ -95,14 +94,14 @@ def restore(saver, sess, checkpoint, advice):
 
 
 def save(saver, sess, prefix, step, again):
-    """Save `<prefix>-<step>`; what was saved before stays if that fails.
+    """Save `<prefix>-<step>`; if that fails, earlier checkpoints stay.
 
-    Args: again: the command that resumes the training then, in words.
+    Args: again: how to resume the training then, for the message.
     Returns: the checkpoint's prefix.
-    Raises: UserError, say on a full disk.
+    Raises: UserError, for example on a full disk.
     """
     files = f'{glob.escape(prefix)}-{step}.*'
-    before = glob.glob(files)  # of an older run that got so far
+    before = glob.glob(files)  # from an older run that got this far
     try:
         return saver.save(sess, prefix, global_step=step)
     except (tf.errors.AbortedError, tf.errors.UnavailableError):
@@ -118,10 +117,10 @@ def save(saver, sess, prefix, step, again):
 
 
 def remove_halves(folder, name):
-    """Remove what a process that was killed while it saved has left beside the checkpoints.
+    """Remove the temporary files of a process that was killed while saving.
 
-    These are the names under which TensorFlow writes before it renames. Call it where no other
-    process saves: in files.alone.
+    TensorFlow writes under these names before it renames. Call this only where no other process
+    saves: inside files.alone.
     """
     for pattern in f'{name}-*.tempstate*', f'{name}-*.meta.tmp*', 'checkpoint.tmp*':
         for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
@@ -131,7 +130,7 @@ def remove_halves(folder, name):
 def mark_finished(checkpoint):
     """Tell other processes, such as mnist_test.py, that training ended with `checkpoint`.
 
-    It is named in a second state file beside TensorFlow's own; no key is added to the checkpoint.
+    A second state file beside TensorFlow's names it; the checkpoint gets no additional key.
     """
     if not finished(checkpoint):
         folder, name = os.path.split(checkpoint)
@@ -139,7 +138,7 @@ def mark_finished(checkpoint):
 
 
 def mark_unfinished(folder):
-    """Take the mark away: training is resumed."""
+    """Remove the mark: training resumes."""
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(folder, FINISHED))
 
@@ -151,12 +150,12 @@ def finished(checkpoint):
 
 
 def note_about(facts):
-    """Add the string variable to the graph that says what the network is: a dict, as JSON."""
+    """Add a string variable that describes the network, a dict as JSON, to the graph."""
     tf.get_variable(ABOUT, initializer=tf.constant(json.dumps(facts)), trainable=False)
 
 
 def contents(checkpoint, advice):
-    """What a checkpoint holds: {key: shape}, and a function of a key that reads its value.
+    """A checkpoint's contents: {key: shape}, and a function that reads a key's value.
 
     Raises: UserError, with `advice`, if files are missing or damaged; so does the function.
     """
@@ -172,10 +171,10 @@ def contents(checkpoint, advice):
 
 
 def reason(error):
-    """The part of an exception of TensorFlow's that a person needs.
+    """The useful part of a TensorFlow exception.
 
-    TensorFlow puts a full disk, as '<path>; No space left on device', below a page of graph, and
-    the first key that a checkpoint lacks among its own advice.
+    TensorFlow reports a full disk ('<path>; No space left on device') below a page of graph, and
+    the first missing key of a checkpoint within its own advice.
     """
     text = str(error)
     lacking = re.search(r'Key (\S+) not found in checkpoint', text)

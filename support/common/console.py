@@ -1,7 +1,4 @@
-"""A script's two ends, the command line and the screen.
-
-A quiet start, options and their errors in one line, progress bars, Ctrl-C and SIGTERM.
-"""
+"""Command line and screen: quiet start, options, one-line errors, progress bars, signals."""
 import _thread
 import argparse
 import contextlib
@@ -22,20 +19,19 @@ import urllib.parse
 
 from tqdm import tqdm
 
-tqdm.monitor_interval = 0  # no thread of tqdm's own, which might write while Python shuts down
+tqdm.monitor_interval = 0  # no monitor thread, which might write while Python shuts down
 
-STOPS = signal.SIGINT, signal.SIGTERM  # that a script ends by, in order
+STOPS = signal.SIGINT, signal.SIGTERM  # end a script in an orderly way
 
-# What TensorFlow says at every start on a machine where nothing is wrong.
+# What TensorFlow prints at every start although nothing is wrong.
 START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable|'
                          r'INFO: Created TensorFlow Lite')
 
-
-LONGEST_WORD = 160  # characters of a word in a message: the middle of a longer one is left out
+LONGEST_WORD = 160  # characters of a word in a message; a longer one loses its middle
 
 
 class UserError(Exception):
-    """A user's mistake: one line that says what was expected, what was found and what fixes it."""
+    """A user's mistake: one line saying what was expected, what was found and how to fix it."""
 
     def __init__(self, message):
         half = LONGEST_WORD // 2
@@ -45,27 +41,27 @@ class UserError(Exception):
 
 @contextlib.contextmanager
 def quiet_start(name=''):
-    """Wrap `import tensorflow` in this: notices and deprecation warnings stay off the screen.
+    """Wrap `import tensorflow` in this to keep notices and deprecation warnings off the screen.
 
-    A script that gives its `__name__` ends at a Ctrl-C or SIGTERM by one line from here on, and
-    not by a traceback of the import; nothing is written yet that could be lost. No thread that
-    TensorFlow starts will be given a signal: see `take_signals`. It does without Keras, too, and so
-    starts in two thirds of the time where scikit-learn is installed.
+    A script that passes its `__name__` also ends at Ctrl-C or SIGTERM with one line instead of a
+    traceback of the import, when nothing has been written yet. No thread that TensorFlow starts
+    will receive a signal: see `take_signals`. The script does without Keras, and so starts in two
+    thirds of the time where scikit-learn is installed.
 
-    TensorFlow's C++ side writes to file descriptor 2 while it is being imported and heeds no
-    setting then, so the descriptor is diverted to a file for that time; whatever is not start-up
-    noise is printed afterwards. Set TF_CPP_MIN_LOG_LEVEL=0 to see TensorFlow's later notices.
+    TensorFlow's C++ side writes to file descriptor 2 during the import and heeds no setting. So
+    the descriptor is diverted to a file meanwhile; whatever is not start-up noise is printed
+    afterwards. Set TF_CPP_MIN_LOG_LEVEL=0 to see TensorFlow's later notices.
     """
     open_streams()
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # Python raises what matters of the rest
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # Python raises what matters
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     sys.stderr.flush()
     screen = os.dup(2)
     if name == '__main__':
         end_early(os.dup(2))
         take_signals()
-        # Or TensorFlow imports Keras, and that scikit-learn and Matplotlib where they are: no
-        # script uses it. A program that imports one of ours may, so it keeps its choice.
+        # Otherwise TensorFlow imports Keras, and Keras scikit-learn and Matplotlib where installed.
+        # No script uses it. A program that imports one of ours may, so it keeps its choice.
         os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
     with tempfile.TemporaryFile() as diverted:
         os.dup2(diverted.fileno(), 2)
@@ -82,11 +78,11 @@ def quiet_start(name=''):
 
 
 def open_streams():
-    """Let a standard stream that the shell has closed, as `>&-` does, lead nowhere."""
+    """Redirect standard streams that the shell has closed (`>&-`) to the null device."""
     for number, name in enumerate(['stdin', 'stdout', 'stderr']):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)
-            os.dup2(nowhere, number)  # or the next file that is opened would be taken for it
+            os.dup2(nowhere, number)  # or the next opened file would get its number
             if nowhere != number:
                 os.close(nowhere)
             os.set_inheritable(number, True)
@@ -94,23 +90,23 @@ def open_streams():
 
 
 def end_early(screen):
-    """Let Ctrl-C and SIGTERM end this process by one line, written to the descriptor `screen`."""
+    """Let Ctrl-C and SIGTERM end this process with one line, written to the descriptor `screen`."""
     def end(number, _frame):
         os.write(screen, f'{os.path.basename(sys.argv[0])}: stopped\n'.encode())
         os._exit(128 + number)
     for number in STOPS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as a shell starts jobs in the background
+        if signal.getsignal(number) != signal.SIG_IGN:  # as in a shell's background jobs
             signal.signal(number, end)
 
 
 def take_signals():
-    """Let Ctrl-C and SIGTERM interrupt no thread: one of ours waits for them.
+    """Block Ctrl-C and SIGTERM in all threads; one thread of ours waits for them.
 
     TensorFlow's matrix products (oneDNN's AVX-512 code) keep values where the kernel puts a
-    signal's frame, so a signal that is delivered to a thread amid a product corrupts its heap,
-    whatever the handler does: benchmarks/signal_in_product.py. All threads inherit what this one
-    blocks. The thread that waits only notes the signal; its handler runs in the main thread,
-    between two instructions of Python, as ever. Windows delivers none of them to a thread.
+    signal's frame, so delivering a signal to a thread during a product corrupts the heap, whatever
+    the handler does: benchmarks/signal_in_product.py. All threads inherit this one's mask. The
+    waiting thread only notes the signal; its handler runs in the main thread, between two Python
+    instructions, as usual. Windows delivers signals to no thread.
     """
     if os.name == 'nt':
         return
@@ -124,7 +120,7 @@ def take_signals():
 
 @contextlib.contextmanager
 def hearing():
-    """Let a signal end what the main thread waits for inside: a prompt, a pause, no TensorFlow."""
+    """Let a signal end a wait of the main thread: a prompt or a pause, but no TensorFlow call."""
     if os.name == 'nt':
         yield
         return
@@ -136,50 +132,50 @@ def hearing():
 
 
 def pause(seconds):
-    """`time.sleep`, which a signal ends at once."""
+    """`time.sleep` that a signal ends at once."""
     with hearing():
         time.sleep(seconds)
 
 
 def run(main):
-    """Call `main()` and exit with the status it returns; a user's mistake is one line, status 2."""
-    signals = []  # that have come
+    """Call `main()` and exit with its status; a user's mistake gives one line and status 2."""
+    signals = []  # received so far
 
     def unwind(number, _frame):
         signals.append(number)
         raise KeyboardInterrupt(number)
-    # A plain kill then unwinds like Ctrl-C, so that half-written files are removed.
+    # So a plain kill unwinds like Ctrl-C and removes half-written files.
     for number in STOPS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, unwind)
     open_streams()
-    if hasattr(sys.stdout, 'reconfigure'):  # a file name may have letters that the screen lacks
+    if hasattr(sys.stdout, 'reconfigure'):  # file names may have characters the screen lacks
         sys.stdout.reconfigure(errors='backslashreplace')
-    if hasattr(sys.stdin, 'reconfigure'):  # or one that is typed, bytes that are no letters
+    if hasattr(sys.stdin, 'reconfigure'):  # and typed ones may have undecodable bytes
         sys.stdin.reconfigure(errors='surrogateescape')
     try:
-        # nothing to protect without TensorFlow, and no mask that child processes would inherit
+        # without TensorFlow there is nothing to protect, and child processes inherit no mask
         with contextlib.nullcontext() if 'tensorflow' in sys.modules else hearing():
             status = main()
         sys.stdout.flush()
     except UserError as error:
         status = complain(error)
-    except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         nobody_reads()
         status = 1
     except UnicodeEncodeError as error:
-        status = complain(f'{error.object!r}: expected a name in letters that the system knows; '
+        status = complain(f'{error.object!r}: expected a name that the system can encode; '
                           'rename it')
     except OSError as error:  # no such folder, not writable, disk full
         status = complain(f'{error.filename or "file error"}: {error.strerror or error}; choose '
-                          'another place (all options: --help) or fix this one')
+                          'another path (all options: --help) or fix this one')
     except KeyboardInterrupt as stop:
         status = complain('stopped', 128 + (stop.args or [signal.SIGINT])[0])
-    except RuntimeError as error:  # it came while TensorFlow turned an error of its C++ side into
-        if not (signals and 'KeyboardInterrupt' in str(error)):  # Python's: pybind11's message
+    except RuntimeError as error:  # pybind11's: a signal while a C++ error became Python's
+        if not (signals and 'KeyboardInterrupt' in str(error)):
             raise
         status = complain('stopped', 128 + signals[0])
-    # All is done; while Python shuts down, a late signal would only change the status.
+    # A late signal would only change the status while Python shuts down.
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
@@ -235,13 +231,13 @@ def positive_float(text):
 def share(text):
     """argparse type: a number from 0.000001 to 1."""
     number = positive_float(text)
-    if not 1e-6 <= number <= 1:  # what is next to nothing rounds to it in float32
-        raise argparse.ArgumentTypeError(f'expected a share, 0.000001 to 1, found {text!r}')
+    if not 1e-6 <= number <= 1:  # less rounds to 0 in float32
+        raise argparse.ArgumentTypeError(f'expected a share from 0.000001 to 1, found {text!r}')
     return number
 
 
 def length_range(text):
-    """argparse type: '5' -> (5, 5), '4-6' -> (4, 6): whole numbers of at least 1, rising."""
+    """argparse type: '5' -> (5, 5), '4-6' -> (4, 6)."""
     match = re.fullmatch(r'(\d{1,2})(?:-(\d{1,2}))?', text)
     shortest, longest = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= shortest <= longest:
@@ -251,7 +247,7 @@ def length_range(text):
 
 
 def alphabet(text):
-    """argparse type: characters, each once."""
+    """argparse type: distinct characters."""
     text = composed(text)
     twice = next((character for character in text if text.count(character) > 1), None)
     if not text or twice:
@@ -262,9 +258,9 @@ def alphabet(text):
 
 
 def composed(text):
-    """The text with each accent or part of a Hangul syllable in its letter, as it is typed.
+    """The text with accents and Hangul parts composed into single characters, as they are typed.
 
-    File names that come from a Mac have them as characters of their own.
+    File names from a Mac have them decomposed.
     """
     return unicodedata.normalize('NFC', text)
 
@@ -273,10 +269,10 @@ def composed(text):
 def stop_signals(notice='stopping after this step; once more to stop at once'):
     """Yield an object whose `.signal` turns from None to the number of a Ctrl-C or SIGTERM.
 
-    The loop inside looks at it after each step, so that a step is never torn. A second signal
-    raises KeyboardInterrupt at once.
+    The loop inside checks it after each step, so no step is cut short. A second signal raises
+    KeyboardInterrupt at once.
 
-    Args: notice: what is said on stderr then; None: nothing.
+    Args: notice: printed on stderr at the first signal; None: nothing.
     """
     stop = types.SimpleNamespace(signal=None)
 
@@ -284,7 +280,7 @@ def stop_signals(notice='stopping after this step; once more to stop at once'):
         if stop.signal is not None:
             raise KeyboardInterrupt(number)
         stop.signal = number
-        # os.write, because print() may be interrupted halfway by this very signal
+        # os.write, because this signal may have interrupted a print()
         if notice:
             os.write(2, f'\n{notice}\n'.encode())
 
@@ -299,19 +295,19 @@ def stop_signals(notice='stopping after this step; once more to stop at once'):
 
 @contextlib.contextmanager
 def signals_later():
-    """What Ctrl-C and SIGTERM do, they do after this block."""
-    if threading.current_thread() is not threading.main_thread():  # no other gets signals
+    """Defer Ctrl-C and SIGTERM until the end of this block."""
+    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
         yield
         return
     with stop_signals(None) as stop:
         yield
     if stop.signal:
-        _thread.interrupt_main(stop.signal)  # raised anew it would wait, blocked in this thread
+        _thread.interrupt_main(stop.signal)  # raise_signal would wait: they are blocked here
 
 
 def progress(total, label, unit, initial=0):
-    """A progress bar on stderr: done/total, rate, time left. In a log file it speaks up rarely."""
-    with signals_later():  # half a bar would end with a traceback of its own
+    """A progress bar on stderr: done/total, rate, time left; rarely updated in a log file."""
+    with signals_later():  # interrupting its creation would print a second traceback
         return tqdm(total=total, desc=label, unit=unit, initial=initial, dynamic_ncols=True,
                     mininterval=0.2 if sys.stderr.isatty() else 30, file=sys.stderr,
                     bar_format='{desc} {n_fmt}/{total_fmt} |{bar}| {rate_fmt}, {remaining} left')
@@ -320,8 +316,8 @@ def progress(total, label, unit, initial=0):
 def say(line):
     """Print one line on stdout at once, without tearing a progress bar on the same screen.
 
-    If nobody reads stdout any more, do without: after `| tee log` a Ctrl-C ends tee at once,
-    while a training has yet to be saved.
+    If nobody reads stdout any more, print nothing: with `| tee log` a Ctrl-C ends tee at once,
+    while the training has yet to be saved.
     """
     try:
         if sys.stderr.isatty():
@@ -334,18 +330,18 @@ def say(line):
 
 
 def nobody_reads():
-    """Let stdout lead nowhere, so that what is still to be written there raises no error."""
+    """Redirect stdout to the null device, so that writing to it raises no error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def pasted_path(answer):
-    """A path as people paste it, in quotes, with ~ or with \\ before blanks and ( -> the path."""
+    """A pasted path, perhaps quoted, with ~ or with \\ before blanks and ( -> the path."""
     path = answer.strip()
     if path.startswith('file://'):
         return urllib.parse.unquote(path.removeprefix('file://'))
     words = []
     if os.name != 'nt':
-        with contextlib.suppress(ValueError):  # an apostrophe that is no quotation mark
+        with contextlib.suppress(ValueError):  # an apostrophe, not a quotation mark
             words = shlex.split(path)
     if len(words) == 1:
         return os.path.expanduser(words[0])
@@ -356,7 +352,7 @@ def pasted_path(answer):
 
 
 def file_names(names):
-    """Names from the command line; on Windows, whose shells leave that to us, my/*.png as files."""
+    """File names from the command line; on Windows, whose shells do not, expand my/*.png."""
     if os.name != 'nt':
         return names
     return [path for name in names for path in sorted(glob.glob(name)) or [name]]

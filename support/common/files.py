@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and folders in which one process writes at a time."""
+"""Files written completely or not at all, and folders that one process at a time writes to."""
 import contextlib
 import csv
 import os
@@ -14,11 +14,11 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-LOCKED_BYTE = 1 << 20  # Windows lets nobody read what is locked, so this lies behind the text
+LOCKED_BYTE = 1 << 20  # beyond the text, because Windows forbids reading locked bytes
 
 
 def writable_folder(folder):
-    """Make `folder` if need be and raise OSError now, not after an hour, if it is read-only."""
+    """Make `folder` if necessary; raise OSError now, not after an hour, if it is read-only."""
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
@@ -28,7 +28,7 @@ def writable_folder(folder):
 def whole_file(path):
     """Yield a temporary path beside `path`; it takes the name `path` only if the block succeeds.
 
-    Whoever opens `path` therefore sees the old file or the whole new one, also after a kill.
+    Whoever opens `path` therefore sees the old file or the complete new one, even after a kill.
     """
     folder, name = os.path.split(path)
     os.makedirs(folder or '.', exist_ok=True)
@@ -38,7 +38,7 @@ def whole_file(path):
         os.replace(part, path)
     except BaseException as error:
         if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = path  # a full disk is reported without the name
+            error.filename = path  # a full disk's error lacks the name
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
         raise
@@ -46,10 +46,10 @@ def whole_file(path):
 
 @contextlib.contextmanager
 def whole_table(path, columns, count):
-    """Yield a function of a row's values, which are written to `path` as CSV at the end, whole.
+    """Yield a function that adds a row; the block's end writes all rows to `path` as CSV.
 
-    Args: path: None: nothing is written or shown. columns: their names. count: of the pictures
-      that a progress bar waits for, one for each row.
+    Args: path: None: nothing is written or shown. columns: their names. count: rows that the
+      progress bar expects.
     """
     if not path:
         yield lambda *row: None
@@ -68,12 +68,12 @@ def whole_table(path, columns, count):
 def whole_folder(path):
     """Yield a temporary folder beside `path`; it takes the name `path` only if the block succeeds.
 
-    Raises: UserError if there is a `path` already that is no empty folder.
+    Raises: UserError if `path` exists and is not an empty folder.
     """
     path = os.path.normpath(path)
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
-        raise UserError(f'{path}: expected a folder that is new or empty, found one with files or '
-                        'a file; name another one')
+        raise UserError(f'{path}: expected a folder that is new or empty, found a file or a folder '
+                        'with files; name another one')
     folder, name = os.path.split(path)
     os.makedirs(folder or '.', exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder or '.', prefix=f'.{name}.') as outer:
@@ -81,19 +81,19 @@ def whole_folder(path):
         os.mkdir(part)
         yield part
         if os.path.isdir(path):
-            os.rmdir(path)  # Windows renames onto nothing
+            os.rmdir(path)  # Windows does not rename onto a folder
         os.rename(part, path)
 
 
 @contextlib.contextmanager
 def alone(folder, task='training'):
-    """Keep `folder` to this process while the block runs; what is made for that goes afterwards.
+    """Lock `folder` for this process while the block runs; the lock file goes afterwards.
 
     Args: task: what it does there; another process may do another task there.
 
-    The system itself holds the lock, so it ends with the process, even by kill -9: a lock file
-    that is left behind stops nobody.
-    Raises: UserError that names the other process, OSError if the folder cannot be written.
+    The operating system holds the lock, which ends with the process, even by kill -9: a lock file
+    left behind blocks nobody.
+    Raises: UserError that names the other process, OSError if the folder is not writable.
     """
     is_new = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
@@ -106,7 +106,7 @@ def alone(folder, task='training'):
             remove(path)  # while it is still ours
         file.close()
         if not fcntl:
-            remove(path)  # Windows removes no open file
+            remove(path)  # Windows does not remove open files
         if is_new:
             with contextlib.suppress(OSError):  # something has been written there
                 os.rmdir(folder)
@@ -120,7 +120,7 @@ def lock_name(task='training'):
 def take(path, task):
     """Open the lock file `path` and lock it. Returns: the file; closing it gives the lock back."""
     while True:
-        # A folder from a stranger may have a link of this name: what it leads to stays as it is.
+        # An untrusted folder may have a link of this name, which must not be followed.
         flags = os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
         file = open(os.open(path, flags, 0o666), 'r+b', buffering=0)
         try:
@@ -136,11 +136,11 @@ def take(path, task):
         except OSError as error:
             print(f'warning: {path}: cannot be locked here ({error.strerror}); do not start a '
                   f'second {task} into this folder', file=sys.stderr)
-        # The one who held it may have removed it since it was opened; then it protects nothing.
+        # Its holder may have removed the file since it was opened; then the lock protects nothing.
         if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
             break
         file.close()
-    with contextlib.suppress(OSError):  # a full disk; the lock itself is not on it
+    with contextlib.suppress(OSError):  # a full disk; the lock needs no space
         file.truncate(0)
         file.write(f'process {os.getpid()}, begun {time.strftime("%Y-%m-%d %H:%M:%S")}\n'.encode())
     return file

@@ -13,31 +13,31 @@ from PIL import Image, ImageChops, ImageOps
 from support.captcha import dataset, ink_line
 from support.common.console import UserError
 
-try:  # Pillow reads HEIC, telephones' photographs, only with this plugin; nothing requires it
+try:  # Pillow reads HEIC, the format of phone photographs, only with this optional plugin
     import pillow_heif
 except ImportError:
     pillow_heif = None
 
-NOT_READ = {'EPS'}  # Pillow would start a program of its own, Ghostscript, on a stranger's file
-ANIMATED = {'GIF', 'PNG', 'WEBP'}  # a TIFF's pages are others, of which the first is taken
+NOT_READ = {'EPS'}  # Pillow would start Ghostscript on an untrusted file
+ANIMATED = {'GIF', 'PNG', 'WEBP'}  # of a TIFF only the first page is read
 MAX_FRAMES = 50  # of an animation
 MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into memory
 MAX_BYTES = 400_000_000  # 50 million pixels of four channels of 16 bits
-MAX_SECONDS = 10  # of a processor's time, to decode one: some files hold a picture 10,000 times
-FAINT = 16  # grey values from lightest to darkest: less is not seen
-ROUNDING = 1e-3  # a grey value's that has been a fraction, 63.99999 for 64; the rest is cut off
+MAX_SECONDS = 10  # of processor time to decode one: some files repeat a picture 10,000 times
+FAINT = 16  # grey values from lightest to darkest; less is invisible
+ROUNDING = 1e-3  # added before truncation: 63.99999 stands for 64
 HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1'
 
 
 def open_picture(source, turn=True):
-    """Decode a picture as a viewer shows it on white; of an animation all frames on one another.
+    """Decode a picture as a viewer shows it on white; an animation's frames are overlaid.
 
     Transparency becomes white, or black where the ink is white; 16 bits become 8 and, unless
     `turn` is False, the picture is turned as its EXIF data says.
 
     Args: source: a path, the bytes of a picture file, or a Pillow picture.
     Returns: a Pillow picture of mode L or RGB.
-    Raises: UserError, one line naming the file, if it is no picture, damaged or too large.
+    Raises: UserError, one line naming the file, if it is not a picture, damaged or too large.
     """
     if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
         raise TypeError(f'expected a path, bytes or a Pillow picture, found {type(source)}')
@@ -66,21 +66,21 @@ def open_picture(source, turn=True):
                 if turn:
                     picture = ImageOps.exif_transpose(picture)
                 return as_seen(picture)
-    except Exception as error:  # Pillow's decoders raise nearly every kind there is
+    except Exception as error:  # Pillow's decoders raise nearly every kind
         raise UserError(f'{name}: expected a picture file, such as JPEG or PNG, '
                         f'found {what_was_found(source, error)}') from error
 
 
 def is_encoded(text):
-    """Whether a text is a data: URL, or base64 of more letters than a file name has."""
+    """Whether a text is a data: URL, or base64 longer than a file name can be."""
     return text.startswith('data:') or len(text) > 255 and '.' not in text
 
 
 def composed_frames(picture):
-    """An animation as one picture: of each place the most of the ink that is ever there.
+    """An animation as one picture: at each pixel the strongest ink of all frames.
 
-    The ink is what is darker than most of the first frame, or lighter if that frame is dark. Of
-    more than MAX_FRAMES the first are taken.
+    Ink is darker than most of the first frame, or lighter if that frame is dark. Frames after
+    MAX_FRAMES are ignored.
     """
     first = composed = as_seen(picture).convert('RGB')
     is_light = np.median(np.asarray(first.convert('L'))) > 127
@@ -92,9 +92,9 @@ def composed_frames(picture):
 
 
 class Limited(io.BufferedReader):
-    """A picture file that fails to be read once its decoder has used up its time.
+    """A picture file whose reads fail once its decoder has used up its time.
 
-    Pillow reads a file piece by piece between which it decodes, in the thread that opened it.
+    Pillow alternates reading and decoding, in the thread that opened the file.
     """
 
     def __init__(self, raw):
@@ -124,7 +124,7 @@ def check_size(picture):
 
 
 def as_seen(picture):
-    """Any Pillow picture -> the same with 8 bits, on paper, mode L or RGB."""
+    """Any Pillow picture -> the same in 8 bits, opaque, mode L or RGB."""
     if picture.mode[0] in 'IF':  # more than 8 bits, which convert('L') would clip
         values = np.nan_to_num(np.asarray(picture).astype(float)).clip(0, 65535)
         seen = values * 255 / white_of(picture.mode, values) + ROUNDING  # 0 ... 255
@@ -137,7 +137,7 @@ def as_seen(picture):
 
 
 def on_paper(picture):
-    """A picture of mode RGBA on white; on black if nothing is seen of it on white but there."""
+    """A picture of mode RGBA on white, or on black if it is visible only there."""
     def on(paper):
         return Image.alpha_composite(Image.new('RGBA', picture.size, paper), picture)
     on_white = on('white')
@@ -156,15 +156,15 @@ def contrast(picture):
 def white_of(mode, values):
     """The value of white in a picture of more than 8 bits.
 
-    One of 32 bits or of fractions does not say: NumPy's users save 0 ... 1, 0 ... 255 and
-    0 ... 65535 so, and the largest value tells which.
+    32-bit and float pictures do not say: NumPy users save 0 ... 1, 0 ... 255 and 0 ... 65535, and
+    the largest value tells which.
     """
     largest = values.max()
     return next((white for white in (1, 255) if mode in ('I', 'F') and largest <= white), 65535)
 
 
 def what_was_found(source, error):
-    """What an exception of Pillow's or of the file system means to a person, and what fixes it."""
+    """An exception of Pillow or the file system in plain words, and what fixes it."""
     if isinstance(error, FileNotFoundError):
         return 'no such file'
     is_file = isinstance(source, (str, os.PathLike))
@@ -179,12 +179,12 @@ def what_was_found(source, error):
             return ('a HEIC picture, for which Pillow needs a plugin; save it as JPEG or run: '
                     'pip install pillow-heif')
         return 'something else'
-    return (f'a damaged or unreadable one ({getattr(error, "strerror", None) or error}); '
-            'copy it once more')
+    return (f'a damaged or unreadable file ({getattr(error, "strerror", None) or error}); '
+            'copy it again')
 
 
 def is_heic(file):
-    """Tell whether an opened file, which is closed, begins as a telephone's HEIC photograph."""
+    """Whether an open file, which is then closed, starts like a phone's HEIC photograph."""
     with file:
         start = file.read(12)
     return start[4:8] == b'ftyp' and start[8:] in HEIC_BRANDS
@@ -193,8 +193,8 @@ def is_heic(file):
 def load_captcha(source, kind='post'):
     """Any picture as the captcha network's input: uint8 [224, 224].
 
-    As `open_picture` opens it; then, as in the post: resized to 224x224, converted to grey.
-    Args: kind: one of dataset.PICTURES; 'line': as ink_line.ink_line makes it instead.
+    Opened by `open_picture`, then, as in the post, resized to 224x224 and converted to grey.
+    Args: kind: one of dataset.PICTURES; 'line': ink_line.ink_line does the rest instead.
     """
     size = dataset.IMAGE_SIZE
     picture = open_picture(source)
@@ -207,9 +207,9 @@ def load_captcha(source, kind='post'):
 def load_all(sources, kind='post'):
     """Yield a concurrent.futures.Future for each source of `load_captcha`, in order.
 
-    Its `result()` waits for the picture, uint8 [224, 224], or raises the UserError. Threads are
-    enough to keep all cores busy, because Pillow decodes and resizes outside Python's lock. Only
-    a few pictures are in memory at a time, however many there are.
+    Its `result()` waits for the picture, uint8 [224, 224], or raises the UserError. Threads
+    keep all cores busy, because Pillow decodes and resizes without Python's lock. Only a few
+    pictures are in memory at a time.
     """
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting, rest = collections.deque(), iter(sources)
@@ -228,7 +228,7 @@ def load_all(sources, kind='post'):
 
 
 def lacking_characters(font, characters):
-    """Those of some characters that a Pillow font draws as it draws one that no font has."""
+    """The characters that a Pillow font lacks: it draws them like one that no font has."""
     missing = bytes(font.getmask('\uffff'))
     return [character for character in characters
             if bytes(font.getmask(character)) in (missing, b'')]

@@ -1,13 +1,13 @@
-"""Make the next item while the present one is being used."""
+"""Prepare the next item while the current one is in use."""
 import concurrent.futures
 
 
 def prefetched(make, *arguments):
-    """Generate what `make(*arguments)` returns, for ever and in order, always one call ahead.
+    """Yield the results of `make(*arguments)` endlessly, always one call ahead.
 
-    The calls run in one thread in the background. It ends with the generator, so close that where
-    a loop may end early: `with contextlib.closing(prefetched(...)) as batches:`. What a call
-    raises comes out of the `next` that would have given its item.
+    The calls run in a background thread that ends with the generator, so close it where a loop may
+    end early: `with contextlib.closing(prefetched(...)) as batches:`. An exception in a call comes
+    out of the `next` for its item.
     """
     with concurrent.futures.ThreadPoolExecutor(1) as background:
         coming = background.submit(make, *arguments)
