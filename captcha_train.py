@@ -171,7 +171,7 @@ def build_graph(recipe, run, start):
             test_logits, _ = build_network(x, recipe, facts, is_training=False)
         predictions, _ = method.decode(probabilities(test_logits), facts)  # int32 [batch, heads]
         total_loss = (method.loss or build_loss)(logits, y, method.num_classes(facts))
-        lr, optimizer = build_train_op(total_loss, recipe.learning_rate, run.member)
+        lr, optimizer = build_train_op(total_loss, recipes.rate_at(recipe, 0), run.member)
         accuracies = build_accuracies(method.decode(probabilities(logits), facts)[0], y)
     return training.Graph(graph, x, y, batch, seen, optimizer, total_loss, accuracies, lr,
                           predictions)

@@ -34,16 +34,16 @@ def ctc_loss(logits, labels, num_classes):
                                          time_major=False, ignore_longer_outputs_than_inputs=True))
 
 
-def ctc_decode(softmax, facts, within=None):
+def ctc_decode(softmax, facts, prior=None):
     """The likeliest class of each column, equal neighbours joined and blanks left out.
 
-    Made of operations that every runtime has, so that it can be exported.
+    Without a prior it is made of operations that every runtime has, so that it can be exported.
 
     Args:
       softmax: float32 [batch, columns, num_classes + 1], the blank last; or a mean of several.
       facts: the network's dataset.Facts.
-      within: dataset.Facts to whose characters and lengths the texts are restricted; None: no
-        restriction. Of given lengths the likeliest text is searched, see `search`.
+      prior: priors.Prior. Where the text has a length that is not usual, the likeliest text is
+        searched, see `search`. None: no prior.
     Returns:
       classes: int32 [batch, longest]; num_classes where there is no character.
       confidence: float32 [batch, longest], of each character: the product of its columns'
@@ -51,11 +51,9 @@ def ctc_decode(softmax, facts, within=None):
         first one's. So their product is the probability of the path.
     """
     num_classes = len(facts.alphabet)
-    if within is not None:
-        softmax *= tf.constant([*facts.possible(within), True], tf.float32)
+    if prior is not None:
+        softmax *= tf.concat([prior.characters, [1.0]], axis=0)
         softmax /= tf.maximum(tf.reduce_sum(softmax, axis=2, keepdims=True), 1e-30)
-        if (within.shortest, within.longest) != (facts.shortest, facts.longest):
-            return search(softmax, facts, within)
     path = tf.argmax(softmax, axis=2, output_type=tf.int32)  # [batch, columns]
     before = tf.pad(path[:, :-1], [[0, 0], [1, 0]], constant_values=num_classes)
     begins = tf.cast(tf.logical_and(tf.not_equal(path, num_classes), tf.not_equal(path, before)),
@@ -68,14 +66,23 @@ def ctc_decode(softmax, facts, within=None):
     classes = tf.cast(found + empty * num_classes, tf.int32)
     sure = tf.log(tf.reduce_max(softmax, axis=2))  # [batch, columns]
     confidence = tf.exp(tf.reduce_sum(here * sure[..., None], axis=1))
-    return classes, confidence
+    if prior is None:
+        return classes, confidence
+    length = tf.minimum(place[:, -1] + 1, facts.longest)  # int32 [batch]
+    unusual = tf.where(tf.gather(prior.lengths, length) < 1)  # int64 [some of the batch, 1]
+
+    def searched():
+        better = search(tf.gather_nd(softmax, unusual), facts, prior)
+        return [tf.tensor_scatter_nd_update(*of) for of in zip((classes, confidence),
+                                                               (unusual, unusual), better)]
+    return tf.cond(tf.size(unusual) > 0, searched, lambda: [classes, confidence])
 
 
-def search(softmax, facts, within):
-    """`ctc_decode` of texts whose length is one of `within`: the likeliest that a beam finds.
+def search(softmax, facts, prior):
+    """`ctc_decode` by a beam search: the text of the largest probability times its length's prior.
 
     Returns: as `ctc_decode`; each character's confidence is the root of the text's probability
-      that multiplies to it. Without such a text in the beam: no character, confidence 0.
+      that multiplies to it. Without a possible length in the beam: no character, confidence 0.
     """
     columns = tf.fill(tf.shape(softmax)[:1], tf.shape(softmax)[1])
     paths, log_probability = tf.nn.ctc_beam_search_decoder(
@@ -85,9 +92,11 @@ def search(softmax, facts, within):
     texts = tf.stack([tf.sparse_to_dense(path.indices, [rows, softmax.shape[1]], path.values, blank)
                       for path in paths], axis=1)  # int64 [batch, BEAM, columns], likeliest first
     lengths = tf.reduce_sum(tf.cast(texts < blank, tf.int32), axis=2)
-    fits = tf.logical_and(lengths >= within.shortest, lengths <= within.longest)
-    first = tf.argmax(tf.cast(fits, tf.int32), axis=1)[:, None]  # int64 [batch, 1]
-    length, fits = tf.batch_gather(lengths, first), tf.batch_gather(fits, first)
+    by_length = tf.pad(prior.lengths, [[0, softmax.shape[1] - facts.longest]])  # longer: 0
+    likely = log_probability + tf.log(tf.gather(by_length, lengths))  # -inf where impossible
+    first = tf.argmax(likely, axis=1)[:, None]  # int64 [batch, 1]
+    length = tf.batch_gather(lengths, first)
+    fits = tf.math.is_finite(tf.batch_gather(likely, first))
     classes = tf.batch_gather(texts, first)[:, 0, :facts.longest]  # int64 [batch, longest]
     classes += tf.cast(tf.logical_not(fits), tf.int64) * (blank - classes)
     mean = tf.batch_gather(log_probability, first) / tf.cast(length, tf.float32)  # [batch, 1]

@@ -62,28 +62,32 @@ def probabilities(logits):
     return tf.nn.softmax(tf.stack(logits, axis=1))
 
 
-def decode_heads(softmax, facts, within=None):
+def decode_heads(softmax, facts, prior=None):
     """Each head's likeliest class.
 
     Args:
       softmax: float32 [batch, heads, classes], see `probabilities`; or a mean of several.
       facts: the network's dataset.Facts.
-      within: dataset.Facts of fewer characters or lengths to which the texts are restricted;
-        the other classes' probability goes to what remains in proportion. None: no restriction.
+      prior: priors.Prior, by which the probabilities are multiplied; None: no prior.
     Returns: classes int32 [batch, heads]; the probability of each, float32 [batch, heads].
     """
-    if within is not None:
-        softmax *= allowed(facts, within)
+    if prior is not None:
+        softmax *= prior_of_heads(facts, prior)
         softmax /= tf.maximum(tf.reduce_sum(softmax, axis=2, keepdims=True), 1e-30)
     return tf.argmax(softmax, axis=2, output_type=tf.int32), tf.reduce_max(softmax, axis=2)
 
 
-def allowed(facts, within):
-    """float32 [heads, classes]: 1 where a text of `within` may have a class of `facts`."""
-    places = np.arange(facts.heads)[:, np.newaxis]
-    mask = np.array([facts.possible(within)]) & (places < within.longest)  # [heads, characters]
-    blank = np.repeat(places >= within.shortest, facts.num_classes - len(facts.alphabet), axis=1)
-    return np.concatenate([mask, blank], axis=1).astype(np.float32)
+def prior_of_heads(facts, prior):
+    """The prior of each head's classes, float32 [heads, classes].
+
+    A head has a character in the texts that are long enough, 'no character' in the others.
+    """
+    long_enough = np.arange(facts.heads)[:, None] < np.arange(facts.heads + 1)
+    character = tf.reduce_max(prior.lengths * long_enough.astype(np.float32), axis=1)  # [heads]
+    none = tf.reduce_max(prior.lengths * (~long_enough).astype(np.float32), axis=1)
+    blanks = facts.num_classes - len(facts.alphabet)  # 1, or 0 where all lengths are one
+    return tf.concat([character[:, None] * prior.characters, tf.tile(none[:, None], [1, blanks])],
+                     axis=1)
 
 
 # --- the table

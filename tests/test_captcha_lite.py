@@ -23,7 +23,7 @@ def test_the_reader_takes_paths_bytes_and_pictures(lite):
     with reader.open_reader(os.path.join(ROOT, 'models', 'digits')) as expected:
         wanted = expected.read(CAPTCHAS[:3])
     assert [text for text, _ in texts] == [text for text, _ in wanted] == TEXTS[:3]
-    np.testing.assert_allclose([sure for _, sure in texts], [sure for _, sure in wanted], atol=1e-4)
+    np.testing.assert_allclose([sure for _, sure in texts], [sure for _, sure in wanted], atol=1e-3)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:  # threads may share it
         together = list(pool.map(found.read_one, 3 * CAPTCHAS))
     assert [one.text for one in together] == 3 * TEXTS and len(together[0].characters) == 4
@@ -53,7 +53,7 @@ def test_an_export_stands_alone_and_needs_no_tensorflow(lite, lite_digits, tmp_p
 def test_the_exports_that_come_with_the_repository(one_line_error, run_script):
     """models/general is exported again when it is trained again."""
     with reader.open_reader(os.path.join(ROOT, 'models', 'general')) as network:
-        expected = network.read(CAPTCHAS)
+        expected = [network.read([path])[0] for path in CAPTCHAS]  # each by itself
     found = captcha_lite.open_reader()
     assert found.facts == network.facts
     texts, confidence = zip(*found.read(CAPTCHAS))

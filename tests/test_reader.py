@@ -23,16 +23,6 @@ def test_the_general_network_reads_what_is_asked_for(tmp_path, monkeypatch):
                    for text, _ in opened.read(CAPTCHAS[:3]))
 
 
-def test_texts_that_the_network_cannot_read_are_refused():
-    facts = dataset.Facts('0123ABC', 2, 4)
-    assert reader.restricted(facts) is None
-    assert reader.restricted(facts, length=(3, 4)) == dataset.Facts('0123ABC', 3, 4)
-    assert reader.restricted(facts, 'abcx') == dataset.Facts('abcx', 2, 4)
-    for alphabet, length in ('xyz', None), (None, (1, 1)), (None, (3, 5)):
-        with pytest.raises(UserError, match='--alphabet, --length: expected some of 2-4 char'):
-            reader.restricted(facts, alphabet, length)
-
-
 def test_case_counts_where_the_network_tells_it():
     assert dataset.Facts('aAbC').possible(dataset.Facts('aBc')) == [True, False, True, True]
 

@@ -15,7 +15,7 @@ def test_the_posts_recipe_has_the_posts_numbers():
         'network': 'alexnet_v2', 'method': 'heads', 'initialization': 'post',
         'standardize': False, 'dark_ink': False, 'distortion': None, 'keep_prob': 0.5,
         'batch_size': 25, 'steps': 6001, 'learning_rate': 0.003, 'schedule': 'divided',
-        'divide_at': None, 'divide_every': 2000, 'weight_decay': 0.0005}
+        'warm_up': 0, 'divide_at': None, 'divide_every': 2000, 'weight_decay': 0.0005}
     small = recipes.RECIPES['small_cnn', 'post']
     assert small == dataclasses.replace(post, network='small_cnn', keep_prob=None)
 
@@ -92,6 +92,14 @@ def test_a_cosine_falls_to_zero():
 def test_a_constant_rate():
     recipe = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'], schedule='constant')
     assert {recipes.rate_at(recipe, i) for i in (0, 1, 3000)} == {0.003}
+
+
+def test_a_warm_up_rises_to_the_cosine():
+    recipe = recipes.RECIPES['line_cnn', 'default']
+    cold = dataclasses.replace(recipe, warm_up=0)
+    assert recipe.warm_up == 300
+    for i, share in (0, 1 / 300), (149, 0.5), (299, 1), (2000, 1):
+        assert recipes.rate_at(recipe, i) == pytest.approx(share * recipes.rate_at(cold, i))
 
 
 def test_a_run_that_is_made_longer_has_the_rates_of_the_longer_run():

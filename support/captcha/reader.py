@@ -13,11 +13,13 @@ import tensorflow.compat.v1 as tf
 
 from nets import nets_factory
 from nets.methods import METHODS, probabilities
-from support.captcha import dataset, models, preprocessing, recipes, records
+from support.captcha import dataset, models, preprocessing, priors, recipes, records
 from support.common import checkpoints, pictures
 from support.common.console import UserError
 
 BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
+TOGETHER = 500  # pictures whose probabilities are kept until it is known what is usual among them
+ROUNDS = 2  # of reading them by what was usual the time before
 _first_process = []  # the number of the process that was the first to open a reader
 
 
@@ -32,17 +34,23 @@ class Reading(NamedTuple):
 class Reader:
     """A restored network. Close it, or use it in a `with` statement: it holds a session."""
 
-    def __init__(self, about, views=1, within=None):
+    def __init__(self, about, views=1, told=None):
         """Restore a network.
 
-        Args: about: models.About of the checkpoint. views, within: as for `build_reader`.
+        Args: about: models.About of the checkpoint. views: as for `build_softmax`.
+          told: priors.Prior of what is known of the texts; None: nothing is.
         Raises: UserError if the checkpoint does not fit its network.
         """
         check_process()
         self.facts, self.checkpoint = about.facts, about.checkpoint
+        self._told = told or priors.told(about.facts)
         with tf.Graph().as_default() as graph:
             self._x = tf.placeholder(tf.float32, [None, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
-            self._outputs = build_reader(self._x, about, views, within)
+            self._softmax = build_softmax(self._x, about, views)
+            self._prior = priors.Prior(*(tf.placeholder(tf.float32, factors.shape)
+                                         for factors in self._told))
+            self._outputs = METHODS[about.fields['method']].decode(self._softmax, about.facts,
+                                                                   self._prior)
             self._session = tf.Session(graph=graph)
             checkpoints.restore(tf.train.Saver(), self._session, about.checkpoint,
                                 models.train_again_command(os.path.dirname(about.checkpoint)))
@@ -58,18 +66,23 @@ class Reader:
         self.close()
 
     def classify(self, images):
-        """Read pictures as they stand in records.
+        """Read pictures as they stand in records, each by itself.
 
         Args: images: uint8 [n, 224, 224].
         Returns: classes int32 [n, heads] and the confidence of each, float32 [n, heads].
         """
+        return self._decode({self._x: records.scale(images)}, self._told)
+
+    def _decode(self, feed, prior):
+        """Pictures or their probabilities -> classes int32 and confidence float32, [n, heads]."""
         check_process()
-        return self._session.run(self._outputs, {self._x: records.scale(images)})
+        return self._session.run(self._outputs, feed | dict(zip(self._prior, prior)))
 
     def read(self, sources):
-        """Read pictures.
+        """Read pictures, which help one another: see `priors.usual`.
 
-        Args: sources: paths, the bytes of picture files or Pillow pictures, as many as you like.
+        Args: sources: paths, the bytes of picture files or Pillow pictures, as many as you like,
+          best of one system.
         Returns: [(text, confidence 0 ... 1), ...].
         Raises: UserError for what is not a picture.
         """
@@ -84,7 +97,23 @@ class Reader:
 
     def read_each(self, sources):
         """Yield a Reading for each source of `read`, in order; a bad one has its `problem`."""
-        loads = pictures.load_all(sources, self.facts.pictures)
+        seen = np.zeros([0, self.facts.heads], np.int32)  # classes of the pictures so far
+        softmax = self._each_softmax(pictures.load_all(sources, self.facts.pictures))
+        while block := list(itertools.islice(softmax, TOGETHER)):
+            good = [one for one, problem in block if problem is None]
+            found = iter(())
+            if good:
+                feed = {self._softmax: np.stack(good)}
+                classes, confidence = self._decode(feed, self._told)
+                for _ in range(ROUNDS):
+                    usual = priors.usual(self.facts, np.concatenate([seen, classes]))
+                    classes, confidence = self._decode(feed, self._told.times(usual))
+                seen, found = np.concatenate([seen, classes]), zip(classes, confidence)
+            for _, problem in block:
+                yield Reading('', 0.0, (), problem) if problem else self._reading(*next(found))
+
+    def _each_softmax(self, loads):
+        """Yield (float32 [heads, classes], None) for each of `loads`, or (None, its problem)."""
         while batch := list(itertools.islice(loads, BATCH_SIZE)):
             images, problems = [], []
             for load in batch:
@@ -93,16 +122,17 @@ class Reader:
                     problems.append(None)
                 except UserError as problem:
                     problems.append(problem)
-            found = iter(self._readings(np.stack(images)) if images else [])
-            yield from (Reading('', 0.0, (), problem) if problem else next(found)
+            check_process()
+            found = iter(self._session.run(self._softmax, {
+                self._x: records.scale(np.stack(images))}) if images else [])
+            yield from ((None, problem) if problem else (next(found), None)
                         for problem in problems)
 
-    def _readings(self, images):
-        """A Reading of each image uint8 [n, 224, 224]."""
-        for classes, confidence in zip(*self.classify(images)):
-            there = classes < len(self.facts.alphabet)  # the others are no characters
-            yield Reading(self.facts.text_of(classes), float(confidence.prod()),
-                          tuple(map(float, confidence[there])))
+    def _reading(self, classes, confidence):
+        """A Reading of classes int32 [heads] and the confidence of each."""
+        there = classes < len(self.facts.alphabet)  # the others are no characters
+        return Reading(self.facts.text_of(classes), float(confidence.prod()),
+                       tuple(map(float, confidence[there])))
 
 
 def check_process():
@@ -119,18 +149,14 @@ def check_process():
                         "multiprocessing.get_context('spawn')")
 
 
-def build_reader(x, about, views=1, within=None):
-    """The graph that reads captchas.
+def build_softmax(x, about, views=1):
+    """The graph of a network's probabilities.
 
     Args:
       x: float32 [batch, 224, 224], -1 ... 1.
       about: models.About of the checkpoint.
       views: how often each picture is read, a little moved, 1 ... len(preprocessing.VIEWS).
-      within: dataset.Facts to whose characters and lengths the texts are restricted, or None.
-    Returns:
-      classes: int32 [batch, heads].
-      confidence: float32 [batch, heads], the views' mean softmax of each; their product is
-        that of the text.
+    Returns: float32 [batch, heads, classes], the mean of the views.
     """
     method = METHODS[about.fields['method']]
     network_fn = nets_factory.get_network_fn(
@@ -142,24 +168,18 @@ def build_reader(x, about, views=1, within=None):
     for view in preprocessing.views(images, moves[:views]):
         with tf.variable_scope(tf.get_variable_scope(), reuse=bool(softmax)):
             *logits, _ = network_fn(view)
-        softmax.append(probabilities(logits))  # [batch, heads, classes]
-    return method.decode(tf.add_n(softmax) / views, about.facts, within)
+        softmax.append(probabilities(logits))
+    return tf.add_n(softmax) / views
 
 
-def restricted(facts, alphabet=None, length=None):
-    """The Facts to which texts of a network's `facts` are restricted, or None.
+def build_reader(x, about):
+    """The graph that reads captchas one by one, of operations that can be exported.
 
-    Args: alphabet: characters. length: (shortest, longest). None: as the network has them.
-    Raises: UserError if the network cannot read such texts.
+    Args: x, about: as for `build_softmax`.
+    Returns: classes int32 [batch, heads] and the confidence of each, float32 [batch, heads], whose
+      product is the text's.
     """
-    if alphabet is None and length is None:
-        return None
-    shortest, longest = length or (facts.shortest, facts.longest)
-    within = dataset.Facts(alphabet or facts.alphabet, shortest, longest)
-    if longest > facts.longest or longest < facts.shortest or not any(facts.possible(within)):
-        raise UserError(f'--alphabet, --length: expected some of {facts}, which the network '
-                        f'reads, found {within}; leave them out or use another --model-dir')
-    return within
+    return METHODS[about.fields['method']].decode(build_softmax(x, about), about.facts)
 
 
 def open_reader(model_dir=None, views=1, alphabet=None, length=None):
@@ -167,8 +187,8 @@ def open_reader(model_dir=None, views=1, alphabet=None, length=None):
 
     Args:
       model_dir: the folder; None: models.default_dir().
-      views: as for `build_reader`.
-      alphabet, length: the only characters and lengths to be read, as for `restricted`.
+      views: as for `build_softmax`.
+      alphabet, length: the only characters and lengths to be read, as for `priors.told`.
     Returns: Reader.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """
@@ -188,4 +208,4 @@ def open_reader(model_dir=None, views=1, alphabet=None, length=None):
         raise UserError(f'{checkpoint}: expected one of the networks '
                         f'{", ".join(nets_factory.names())} and a method of it, found '
                         f'{network}, {method}; train one of them with: {train} --restart')
-    return Reader(about, views, restricted(about.facts, alphabet, length))
+    return Reader(about, views, priors.told(about.facts, alphabet, length))

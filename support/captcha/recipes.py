@@ -13,7 +13,8 @@ from support.common.console import UserError
 SCHEDULES = ('divided', 'cosine', 'constant')
 DIVIDE_BY = 3
 INPUT = ('standardize', 'dark_ink')  # what a network's weights expect of the pictures
-CHANGEABLE = ('steps', 'batch_size', 'learning_rate', 'schedule', 'divide_at', 'divide_every')
+CHANGEABLE = ('steps', 'batch_size', 'learning_rate', 'schedule', 'warm_up', 'divide_at',
+              'divide_every')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Recipe:
     steps: int = 6001  # iterations
     learning_rate: float = 0.003  # of iteration 0
     schedule: str = 'divided'  # one of SCHEDULES: see `rate_at`
+    warm_up: int = 0  # iterations in which the rate rises to what the schedule says
     divide_at: tuple[int, ...] | None = None  # iterations; None: as divide_every says
     divide_every: int = 2000  # iterations
     weight_decay: float = 0.0005  # of the L2 losses: collected and, like the post, not added
@@ -61,7 +63,7 @@ _SMALL_DEFAULT = dataclasses.replace(_DEFAULT, network='small_cnn', method='atte
                                      keep_prob=None, batch_size=64, steps=3001,
                                      learning_rate=0.003)
 _LINE_DEFAULT = dataclasses.replace(
-    _SMALL_DEFAULT, network='line_cnn', method='ctc', learning_rate=0.002,
+    _SMALL_DEFAULT, network='line_cnn', method='ctc', learning_rate=0.002, warm_up=300,
     distortion=Distortion(shift=5, scale=0.08, shear=0.08, lean=0.02))
 
 
@@ -92,7 +94,7 @@ RECIPES = {  # (network, name)
     ('small_cnn', 'fine_tune'): _fine_tune(_SMALL_DEFAULT),
     ('line_cnn', 'default'): _LINE_DEFAULT,
     ('line_cnn', 'fine_tune'): dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=401,
-                                                   learning_rate=0.001),
+                                                   learning_rate=0.001, warm_up=0),
 }
 NAMES = tuple(dict.fromkeys(name for _, name in RECIPES))
 NETWORKS = tuple(dict.fromkeys(network for network, _ in RECIPES))
@@ -160,14 +162,16 @@ def rate_at(recipe, iteration):
 
     'divided': divided by 3 after iteration 0, as in the post, which runs its first iteration at
     three times the rate of the second, and after each further one of `divisions`.
-    'cosine': falls from the first rate to 0 at `steps`. 'constant': stays.
+    'cosine': falls from the first rate to 0 at `steps`, after `warm_up` iterations in which it
+    rises. 'constant': stays.
 
     It depends on nothing else, so a resumed run continues exactly as an unbroken one; a run that
     is made longer has from then on the rates of a run that was this long from the start, which
     may be higher than the last one.
     """
     if recipe.schedule == 'cosine':
-        return recipe.learning_rate * (1 + math.cos(math.pi * iteration / recipe.steps)) / 2
+        rise = min(1, (iteration + 1) / max(1, recipe.warm_up))
+        return rise * recipe.learning_rate * (1 + math.cos(math.pi * iteration / recipe.steps)) / 2
     if recipe.schedule == 'constant':
         return recipe.learning_rate
     done = sum(division < iteration for division in divisions(recipe))
