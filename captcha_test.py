@@ -1,7 +1,8 @@
 """Read unseen captchas with the newest checkpoint: the whole test set, or your own files.
 
 Command:  python captcha_test.py                     the test set: figures and a sheet of pictures
-          python captcha_test.py my.jpg other.png    each file's text and confidence
+          python captcha_test.py my.jpg other.png    each file's text and confidence; captchas of
+                                                     one system help one another: docs/captcha.md
           python captcha_test.py my/*.png --csv read.csv    the same as a table
           python captcha_test.py --charset digits --length 4 my.jpg    what you know about the text
           python captcha_test.py --views 5           each captcha read five times, slightly shifted
