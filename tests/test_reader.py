@@ -23,6 +23,30 @@ def test_the_general_network_reads_what_is_asked_for(tmp_path, monkeypatch):
                    for text, _ in opened.read(CAPTCHAS[:3]))
 
 
+def columns_of(text, alphabet, doubtful=None):
+    """Probabilities float32 [56, 43] of a text: sure, but for one character's second choice."""
+    softmax = np.full([56, len(alphabet) + 1], 1e-4, np.float32)
+    softmax[:, -1] = 1  # the blank
+    for k, character in enumerate(text):
+        softmax[5 + 10 * k] = 1e-4
+        softmax[5 + 10 * k, alphabet.index(character)] = 0.6
+        softmax[5 + 10 * k, alphabet.index(doubtful or character)] = 0.4 if doubtful else 1
+    return softmax / softmax.sum(axis=1, keepdims=True), None
+
+
+def test_pictures_that_are_read_together_help_one_another(monkeypatch):
+    """A digit that was taken for a letter, a text with one character too many; not alone."""
+    with reader.open_reader(models.GENERAL) as opened:
+        alphabet = opened.facts.alphabet
+        many = [columns_of(text, alphabet) for text in ('0123', '4567', '8906') * 20]
+        odd = columns_of('OO00', alphabet, '0'), columns_of('01237', alphabet)
+        odd[1][0][45] = [*[1e-6] * 7, 0.5, *[1e-6] * 34, 0.5]  # 7 or nothing
+        for softmax, texts in (odd[:1], ['OO00']), (odd[1:], ['01237']), (
+                [*many, *odd], ['0123', '4567', '8906'] * 20 + ['0000', '0123']):
+            monkeypatch.setattr(opened, '_each_softmax', lambda loads: iter(softmax))
+            assert [reading.text for reading in opened.read_each([])] == texts
+
+
 def test_case_counts_where_the_network_tells_it():
     assert dataset.Facts('aAbC').possible(dataset.Facts('aBc')) == [True, False, True, True]
 
