@@ -20,7 +20,6 @@ import glob
 import os
 import string
 import sys
-import tempfile
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -264,9 +263,9 @@ NO_DIGITS = {'letters and signs': None, 'faces': faces, 'shapes': shapes, 'textu
 
 # --- the tables
 
-def read_file(path, read):
-    """Return the digits that are read from a picture file, and whether there is a doubt."""
-    rows, _, left_out = photographs.find_digits(path)
+def read_picture(picture, read):
+    """Return the digits that are read from a Pillow picture, and whether there is a doubt."""
+    rows, _, left_out = photographs.find_digits(picture)
     digits, probabilities = read(rows)
     doubted = any('not to be trusted' in line
                   for line in report.doubts(rows, probabilities, left_out))
@@ -293,45 +292,41 @@ def compare(half, count, rows, model_folder, sheet_file=None):
         picture = picture.convert('L')
         picture.thumbnail((CELL - 6, CELL - 6))
         shown.paste(picture, (column * CELL, row * CELL))
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, 'a.png')
-        console.say(f'{"condition":24}{"digits":>8}{"right":>9}{"doubted":>9}{"silent":>9}')
-        for r, name in enumerate(rows):
-            each = right = doubts = silent = 0
-            for n in range(count):
-                rng = np.random.default_rng([SEED, list(CONDITIONS).index(name), n])
-                chosen = rng.integers(0, len(images), 20)
-                page, number = CONDITIONS[name](images[chosen], rng)
-                picture = photographed(page, rng)
-                if n < SHOWN:
-                    show(picture, r, n)
-                picture.save(path)
-                digits, doubted = read_file(path, read)
-                wanted = labels[chosen[:number]].tolist()
-                good = digits == wanted
-                if len(digits) == number:  # or nobody can say which is missing
-                    each += np.mean(np.equal(digits, wanted))
-                right, doubts = right + good, doubts + doubted
-                silent += not good and not doubted
-            console.say(f'{name:24}{each / count:8.1%}' + ''.join(
-                f'{number / count:9.1%}' for number in (right, doubts, silent)))
+    console.say(f'{"condition":24}{"digits":>8}{"right":>9}{"doubted":>9}{"silent":>9}')
+    for r, name in enumerate(rows):
+        each = right = doubts = silent = 0
+        for n in range(count):
+            rng = np.random.default_rng([SEED, list(CONDITIONS).index(name), n])
+            chosen = rng.integers(0, len(images), 20)
+            page, number = CONDITIONS[name](images[chosen], rng)
+            picture = photographed(page, rng)
+            if n < SHOWN:
+                show(picture, r, n)
+            digits, doubted = read_picture(picture, read)
+            wanted = labels[chosen[:number]].tolist()
+            good = digits == wanted
+            if len(digits) == number:  # or nobody can say which is missing
+                each += np.mean(np.equal(digits, wanted))
+            right, doubts = right + good, doubts + doubted
+            silent += not good and not doubted
+        console.say(f'{name:24}{each / count:8.1%}' + ''.join(
+            f'{number / count:9.1%}' for number in (right, doubts, silent)))
 
-        console.say(f'{"":24}{"doubted":>8}')
-        test = mnist.test.images
-        _, probabilities = read(test)
-        doubted = [any('not to' in line for line in report.doubts(image[None], of_digit[None]))
-                   for image, of_digit in zip(test, probabilities)]
-        console.say(f"{'MNIST, test':24}{np.mean(doubted):8.1%}")
-        for r, (name, make) in enumerate(NO_DIGITS.items(), len(rows)):
-            rng = np.random.default_rng(SEED)
-            made = make(count, rng) if make else signs(half == 'second', 3 * count, rng)
-            doubted = []
-            for n, picture in enumerate(made):
-                picture.save(path)
-                doubted.append(read_file(path, read)[1])
-                if n < SHOWN:
-                    show(picture, r, n)
-            console.say(f'{name:24}{np.mean(doubted):8.1%}')
+    console.say(f'{"":24}{"doubted":>8}')
+    test = mnist.test.images
+    _, probabilities = read(test)
+    doubted = [any('not to' in line for line in report.doubts(image[None], of_digit[None]))
+               for image, of_digit in zip(test, probabilities)]
+    console.say(f"{'MNIST, test':24}{np.mean(doubted):8.1%}")
+    for r, (name, make) in enumerate(NO_DIGITS.items(), len(rows)):
+        rng = np.random.default_rng(SEED)
+        made = make(count, rng) if make else signs(half == 'second', 3 * count, rng)
+        doubted = []
+        for n, picture in enumerate(made):
+            doubted.append(read_picture(picture, read)[1])
+            if n < SHOWN:
+                show(picture, r, n)
+        console.say(f'{name:24}{np.mean(doubted):8.1%}')
     if sheet_file:
         shown.save(sheet_file)
 

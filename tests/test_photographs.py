@@ -261,3 +261,32 @@ def test_half_of_the_slant_is_taken_away(slant, left):
 def test_every_pen_becomes_mnists(prepared, pen):
     seen = prepared(grey(255 - 255 * cover(STROKES[2], (400, 400), 50, 50, 300, pen)))
     assert seen.sum() / 20 == pytest.approx(20 * .157, abs=.6)  # pixels, a 1 is 20 tall
+
+
+def test_fields_that_lie_close_together_hold_a_digit_each(tmp_path):
+    """Lines of fields 14 pixels apart, a pen 5 and a pen 18 pixels wide, a 5 in two strokes."""
+    five = [[(.1, .2), (.1, .5), (.6, .6), (.6, .95), (.1, 1)], [(.3, .15), (.9, .1)]]
+    thick = cover(STROKES[10], (150, 154), 5, 7, 140, 18)
+    thin = cover(five, (150, 154), 5, 7, 140, 5)
+    page = 255 - 255 * np.block([[thick, thin], [thin, thick], [thick, thin]])
+    page = np.pad(page, 40, constant_values=255)
+    for row in range(40, 503, 154):
+        page[row - 2:row + 2, 38:342] = 0
+    for column in 40, 190, 340:
+        page[38:504, column - 2:column + 2] = 0
+    grey(page).save(tmp_path / 'a.png')
+    found, places, _ = photographs.find_digits(tmp_path / 'a.png')
+    assert len(found) == 6
+    middles = (places[:, :2] + places[:, 2:]) / 2 * page.shape[::-1] - 40
+    assert (middles // [150, 154]).tolist() == [[0, 0], [1, 0], [0, 1], [1, 1], [0, 2], [1, 2]]
+
+
+def test_an_open_four_in_a_box_is_no_box():
+    """Two upright lines and a level one, like a box that is open above."""
+    four = cover([[(.1, .1), (.1, .85), (.8, .85)], [(.8, .1), (.8, 1)]],
+                 (200, 200), 30, 30, 140, 6) > .5
+    box = np.zeros([200, 200], bool)
+    box[10:190, 10:190] = True
+    box[14:186, 14:186] = False
+    rest = ink.without_frames(box | four)
+    assert rest[four].all() and rest[box].sum() <= 64  # the box's corners

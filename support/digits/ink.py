@@ -40,7 +40,8 @@ LINE_WIDTH = 0.03  # the widest line, as a share of the picture's longer side
 LINE_ENDS = 0.08   # it begins and ends within this share of the picture's sides
 PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is told apart by darkness alone
 LINE_THICKNESS = 0.1   # a frame's sides and underlines are thinner than this share of their length
-SPAN = 0.75        # a frame's sides are straight over this share of the frame
+SPAN = 0.75        # a frame's sides are straight over this share of the frame, ...
+EDGE = 0.25        # ... and lie within this share of its edges
 UNDERLINE = 1.3    # a line with what touches it is wider than tall by this factor, and ...
 UNDERLINE_ENDS = 0.05  # ... longer at both ends by this share, unless it is wider than tall by ...
 LONG = 2           # ... this one
@@ -49,10 +50,10 @@ LONG = 2           # ... this one
 NEAR = 0.25        # distance from the main part, as a share of its longer side
 NEAR_BULK = 0.04   # parts nearer than that are kept from this share of the main part's bulk on
 FAR_BULK = 0.2     # and all others from this share on: they may be digits
-TALL_BULK = 0.06   # or from this one, if at least HALF as tall as the main part
-HALF = 0.6
+TALL_BULK = 0.015  # or from this one, if at least HALF as tall as the main part
+HALF = 0.5
 LOW = 0.3          # of the main part's height; a digit that is wider than tall has at least this
-MIN_THICKNESS = 0.3    # of the main part's; what is thinner is a line or noise
+MIN_THICKNESS = 0.15   # of the main part's; what is thinner is a line or noise
 INNER = 0.08       # the main part, unless it touches the border, has this share of the picture
 
 
@@ -250,20 +251,26 @@ def bins_along(slope, y, x, step):
 def without_frames(ink):
     """The ink without frames, the boxes of forms and underlines: bool as `ink`.
 
-    A frame is a connected part that has a level and two upright straight lines which span it,
-    whatever else touches them; an underline is level and spans what is wider than tall. No digit
-    has those. A picture of nothing else stays as it is.
+    A frame is a connected part that straight lines span on the left, on the right, and above or
+    below, whatever else touches it; an underline is level and spans what is wider than tall. Both
+    are larger than the digits. A picture of nothing else stays as it is.
     """
     labels, number = ndimage.label(ink, np.ones([3, 3]))
     if not number or min(ink.shape) < LINE_SIDE:
         return ink
     boxes = boxes_of(labels)
-    size = np.array([(0, 0)] + [(rows.stop - rows.start, columns.stop - columns.start)
-                                for rows, columns in boxes])      # height and width of each part
-    level, levels = straight(ink, labels, size[:, 1])
-    upright, uprights = straight(ink.T, labels.T, size[:, 0])
-    frame = (levels >= 1) & (uprights >= 2)
-    under = (levels >= 1) & (size[:, 1] > UNDERLINE * size[:, 0])
+    low, high = np.array([((0, 0), (0, 0))] + [
+        ((rows.start, columns.start), (rows.stop, columns.stop))
+        for rows, columns in boxes]).swapaxes(0, 1)
+    size = high - low                                             # [n, 2], of each part
+    level, (top, bottom) = straight(ink, labels, size)
+    upright, (left, right) = straight(ink.T, labels.T, size[:, ::-1])
+    frame = ((top < EDGE) | (bottom > 1 - EDGE)) & (left < EDGE) & (right > 1 - EDGE)
+    under = (bottom >= 0) & (size[:, 1] > UNDERLINE * size[:, 0])
+    for part in np.flatnonzero(frame):  # an open 4 in a frame is none
+        frame &= ~((low > low[part]) & (high < high[part])).all(1)
+    larger = size.max(1) > size[~frame & ~under, 0].max(initial=0)
+    frame, under = frame & larger, under & larger
     for part in np.flatnonzero(under & (size[:, 1] < LONG * size[:, 0])):
         box = boxes[part - 1]
         above = np.flatnonzero(((labels[box] == part) & ~level[box]).any(0))
@@ -276,41 +283,47 @@ def without_frames(ink):
     return rest if tallest >= MIN_DIGIT * max(ink.shape) and tallest >= 10 else ink
 
 
-def straight(ink, labels, width):
+def straight(ink, labels, size):
     """Straight lines, level or tilted a little, that span the part of the ink they are in.
 
-    Args: labels: int as `ink`, the parts. width: int [n], of each part.
-    Returns: the lines' pixels, bool as `ink`, and how many lines each part has, int [n].
+    Args: labels: int as `ink`, the parts. size: int [n, 2], height and width of each part.
+    Returns: the lines' pixels, bool as `ink`, and the places of each part's first and last line,
+      float [2, n], 0 at the top of the part ... 1 at its bottom; 2 and -1 if it has no line.
     """
     tall = column_runs(ink)
     y, x = thin_pixels(ink, tall)
-    lines, number = np.zeros_like(ink), np.zeros(len(width), int)
+    lines, places = np.zeros_like(ink), np.tile([[2.], [-1.]], len(size))
     if not len(y):
-        return lines, number
+        return lines, places
     slope = slope_of(y, x, max(1, max(ink.shape) / TILT_SIDE))
     shift = np.rint(slope * np.arange(ink.shape[1])).astype(int)
     shift -= shift.min()
     rows = np.arange(ink.shape[0])[:, np.newaxis] - shift + shift.max()
     columns = np.broadcast_to(np.arange(ink.shape[1]), ink.shape)
-    levelled = np.zeros([len(ink) + shift.max(), ink.shape[1]], bool)
-    levelled[rows, columns] = ink
-    runs = column_runs(levelled.T).T[rows, columns]               # as `ink`, along the slope
-    core = (ink & (runs >= SPAN * width[labels]) & (width[labels] >= LINE_SIDE / 2)
-            & (tall <= 2 + LINE_THICKNESS * width[labels]))
+    levelled = np.zeros([len(ink) + shift.max(), ink.shape[1]], labels.dtype)
+    levelled[rows, columns] = labels
+    # A pixel more above and below: a thin line is ragged, and its slope is known to a step only.
+    thicker = ndimage.binary_dilation(levelled > 0, np.ones([3, 1]))
+    runs = column_runs(thicker.T).T[rows, columns]                # as `ink`, along the slope
+    length = size[:, 1] - abs(slope) * size[:, 0]                 # of a tilted frame's side
+    core = (ink & (runs >= SPAN * length[labels]) & (length[labels] >= LINE_SIDE / 2)
+            & (tall <= 2 + LINE_THICKNESS * length[labels]))
     if not core.any():
-        return lines, number
-    thickness = np.zeros(len(width))
+        return lines, places
+    thickness, boxes = np.zeros(len(size)), boxes_of(levelled)
     for part in np.unique(labels[core]):
         own = core & (labels == part)
         # Each line counts by its length: a thick 1 in a frame is not one of them.
         across = np.sort(tall[own])
         thickness[part] = across[np.searchsorted(np.cumsum(1 / across), (1 / across).sum() / 2)]
-        own &= tall <= 1.5 * thickness[part] + 2
-        number[part] = ndimage.label(np.bincount(rows[own], minlength=len(levelled)))[1]
+        place = rows[own & (tall <= 1.5 * thickness[part] + 2)]
+        extent = boxes[part - 1][0]
+        places[:, part] = (np.array([place.min(), place.max()]) - extent.start) / (
+            extent.stop - extent.start)
     # Beside the core a line is ragged; where a stroke crosses it, the ink is taller.
     around = ndimage.binary_dilation(core, np.ones([3, 1]), iterations=3)
     lines = ink & around & (tall <= 1.5 * thickness[labels] + 2)
-    return lines, number
+    return lines, places
 
 
 def column_runs(ink):

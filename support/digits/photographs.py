@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from support.common import pictures
 from support.digits import input_data
-from support.digits.ink import boxes_of, find_ink, grey_of
+from support.digits.ink import boxes_of, distance, find_ink, grey_of
 
 # --- MNIST's own measures
 SIDE = input_data.SIDE  # pixels, height and width of the network's input
@@ -37,7 +37,7 @@ FINE_SIDE = 200    # pixels; a smaller digit is enlarged to this before its stro
 DIGIT_GAP = 0.12   # what is nearer than this side by side is one digit, unless both are tall ...
 PIECE_GAP = 0.25   # ... and this one above the other, or what is no digit by itself
 DIGIT_HEIGHT = 0.5     # a digit is at least so tall; less belongs to its neighbour, or is dirt
-TALL = 0.7         # side by side, two parts as tall as this are two digits, ...
+TALL = 0.7         # two parts as tall as this are two digits, ...
 BROKEN = 0.5       # ... unless the gap is less than this share of the stroke's width
 LINE_STEP = 0.6    # a digit that lies lower than the line's others by this begins a new line
 
@@ -114,17 +114,18 @@ def digits_apart(ink):
         width = min(one[3] - one[2], other[3] - other[2])
         if height < DIGIT_HEIGHT * usual or max(down, across) <= 0 and -across > width / 2:
             return True
-        if down > 0 and -across > width / 2:
+        if height < TALL * usual and down > 0 and -across > width / 2:
             return down < PIECE_GAP * height
         if height < TALL * usual and across < DIGIT_GAP * usual and down <= 0:
             return True
         return gap(one, other) <= max(2, BROKEN * stroke)
     apart = []
     for digit in sorted(digits, key=lambda digit: digit[2]):
-        for other in [other for other in apart if belong(digit, other)]:
-            apart.remove(other)
-            digit = (min(digit[0], other[0]), max(digit[1], other[1]), min(digit[2], other[2]),
-                     max(digit[3], other[3]), digit[4] + other[4])
+        for other in sorted(apart, key=lambda other: distance(digit, other)):
+            if belong(digit, other):
+                apart.remove(other)
+                digit = (min(digit[0], other[0]), max(digit[1], other[1]),
+                         min(digit[2], other[2]), max(digit[3], other[3]), digit[4] + other[4])
         apart.append(digit)
     found = [digit for digit in apart if max(
         digit[1] - digit[0], digit[3] - digit[2]) >= DIGIT_HEIGHT * usual]
