@@ -11,7 +11,7 @@ def test_files_are_drawn_and_drawn_again(tmp_path):
     random.seed(0)
 
     def drawn(rounds):
-        endless.draw_without_end(str(tmp_path), DEFAULT_FONTS, 2, 5, rounds)
+        endless.draw_endlessly(str(tmp_path), DEFAULT_FONTS, 2, 5, rounds)
         return {path.name: path.read_bytes() for path in tmp_path.glob('*.tfrecords')}
     first, again, later = drawn(1), drawn(1), drawn(2)
     assert sorted(first) == ['test.tfrecords', 'train-00000-of-00002.tfrecords',

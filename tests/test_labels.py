@@ -127,7 +127,7 @@ def test_pictures_and_lines_that_do_not_belong_together_are_named(tmp_path):
     folder, path = with_list(tmp_path, 'a.png,0782\nc.png,0783\n')
     texts, bad, _ = found(folder, labels_file=path)
     assert texts == {'a.png': '0782'}
-    assert bad == {'c.png': f'is in {path} and not in {folder}',
+    assert bad == {'c.png': f'is in {path} but not in {folder}',
                    'b 1.png': f'has no line in {path}'}
 
 
@@ -283,7 +283,7 @@ def test_folders_may_be_named_by_the_text(tmp_path):
         (tmp_path / path).write_bytes(b'')
     texts, bad, _ = found(str(tmp_path / 'a'), labels_file=labels.FOLDERS)
     assert sorted(texts.values()) == ['3', '3', '7']
-    assert bad == {'lost.png': 'lies in no folder that is named by its text'}
+    assert bad == {'lost.png': 'is not in a folder named after its text'}
 
 
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'gbk'])

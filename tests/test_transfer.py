@@ -51,8 +51,8 @@ def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsy
     first = train(captchas, tmp_path / 'first', recipe=recipe)
     capsys.readouterr()
     begun = train(five, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
-    line, = [line for line in capsys.readouterr().out.splitlines() if 'beginning with' in line]
-    assert line.startswith(f'beginning with 24 of 34 weights from {tmp_path}/first/crack_captcha')
+    line, = [line for line in capsys.readouterr().out.splitlines() if 'initialized' in line]
+    assert line.startswith(f'initialized 24 of 34 weights from {tmp_path}/first/crack_captcha')
     assert line.count('new: ') == 10
     assert '; new: small_cnn/fc8_0/weights [3584, 36] but for 10 of 36' in line
     assert '; new: small_cnn/fc8_4/weights [3584, 36]' in line
@@ -109,7 +109,7 @@ def test_a_resumed_training_does_not_begin_again(captchas, tmp_path, capsys):
     capsys.readouterr()
     train(captchas, tmp_path / 'begun', tmp_path / 'first', steps=2)
     out = capsys.readouterr().out
-    assert 'resuming from' in out and 'beginning with' not in out
+    assert 'resuming from' in out and 'initialized' not in out
 
 
 def test_the_original_codes_checkpoint_is_begun_with(captchas, tmp_path):
@@ -170,8 +170,8 @@ def test_heads_that_look_are_begun_with_whatever_the_length(captchas, five, tmp_
     train(captchas, tmp_path / 'first', recipe=recipe)
     capsys.readouterr()
     train(five, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
-    line, = [line for line in capsys.readouterr().out.splitlines() if 'beginning with' in line]
-    assert line.startswith('beginning with 44 of 48 weights') and line.endswith(
+    line, = [line for line in capsys.readouterr().out.splitlines() if 'initialized' in line]
+    assert line.startswith('initialized 44 of 48 weights') and line.endswith(
         '; new: small_cnn/attention/weights [1, 1, 128, 5] but for 4 of 5; '
         'new: small_cnn/attention/biases [5] but for 4 of 5; '
         'new: small_cnn/fc8/weights [384, 36] but for 10 of 36; '
@@ -202,7 +202,7 @@ def test_a_network_of_the_repository_gets_more_context(captchas, tmp_path, monke
     train(captchas, tmp_path, recipe=dataclasses.replace(recipe, steps=1, batch_size=4),
           init_from=begin_with)
     told = ' '.join(capsys.readouterr().out.split())
-    assert re.search(r'beginning with 48 of 60 weights from .*models/digits/.*; '
+    assert re.search(r'initialized 48 of 60 weights from .*models/digits/.*; '
                      r'new: small_cnn/context4/', told), told
 
 

@@ -1,4 +1,4 @@
-"""What surrounds the post's conversion: checks, the split, files written whole or not."""
+"""What surrounds the post's conversion: checks, the split, complete files only."""
 import contextlib
 import glob
 import os
@@ -10,7 +10,7 @@ from support.captcha import dataset, labels, records
 from support.common import files, pictures
 from support.common.console import UserError, signals_later
 
-SPLITS = 'text', 'picture'  # what the two sets do not share
+SPLITS = 'text', 'picture'  # what the two sets may not share
 COSTLY = 0.1  # share of the training pictures that a split by text may leave out
 
 
@@ -33,9 +33,9 @@ def find_pictures(folder, wanted, num_test, shards=None):
 
 
 def check_enough(folder, num_test, wanted, bad, usable, train=None):
-    """Raise a UserError unless `usable` pictures make a test set of `num_test` and leave some.
+    """Raise a UserError unless `usable` pictures suffice for `num_test` and some to train on.
 
-    Args: bad: [(name, why)] of other files. train: of the usable, those to train on, once known.
+    Args: bad: [(name, why)] of other files. train: number of training pictures, once known.
     """
     if usable > num_test and train != 0:
         return
@@ -44,7 +44,7 @@ def check_enough(folder, num_test, wanted, bad, usable, train=None):
         found += f' ({len(bad)} files cannot be used, the first: {bad[0][0]}: {bad[0][1]})'
     elif train == 0:
         found += ' whose texts all occur in the test set; split them with --split picture'
-    draw = f', or draw them with: {draw_command(folder, wanted)}'  # not among a user's own
+    draw = f', or draw them with: {draw_command(folder, wanted)}'  # not into a user's own pictures
     raise UserError(
         f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
         'take a smaller test set with --num-test, or put more pictures there'
@@ -52,14 +52,14 @@ def check_enough(folder, num_test, wanted, bad, usable, train=None):
 
 
 def check_shards(shards, training_pictures):
-    """Raise a UserError if a shard would have no picture."""
+    """Raise a UserError if a shard would be empty."""
     if shards and training_pictures < shards:
         raise UserError(f'--shards {shards}: expected at least as many training pictures, '
                         f'found {training_pictures}; take fewer')
 
 
 def draw_command(folder, wanted):
-    """The command that draws what is wanted, four digits if nothing is, into `folder`."""
+    """The command that draws what is wanted, four digits by default, into `folder`."""
     alphabet = wanted.alphabet or dataset.CHARSETS['digits']
     charset = dataset.charset_name(alphabet)
     command = 'python gen_captcha.py'
@@ -72,10 +72,10 @@ def draw_command(folder, wanted):
 
 # --- the split
 def readable(labelled, how, bad, bar):
-    """Yield image uint8 [224, 224] and text of each of [(path, text)] that can be read.
+    """Yield image uint8 [224, 224] and text of each readable picture in [(path, text)].
 
-    Args: how: one of dataset.PICTURES. bad: a list that gets (name, why) of the others. bar: of
-      progress.
+    Args: how: one of dataset.PICTURES. bad: a list to which (name, why) of the others are added.
+      bar: of progress.
     """
     loads = pictures.load_all((path for path, _ in labelled), how)
     for (path, text), load in zip(labelled, loads):
@@ -89,8 +89,8 @@ def readable(labelled, how, bad, bar):
 def split(images, num_test, split_by):
     """Yield 'test', 'train' or 'left out', and the image and the text, of each (image, text).
 
-    The first `num_test` are the test set. A later picture is left out if it has the text of
-    one of them or, split by picture, all its pixels.
+    The first `num_test` are the test set. A later picture is left out if one of them has the same
+    text or, split by picture, the same pixels.
     """
     in_test = set()
     for number, (image, text) in enumerate(images):
@@ -118,16 +118,16 @@ def record_paths(out, shards=None):
 
 
 def other_training_files(out, shards=None):
-    """The training records in `out` of another number of shards, or the one file."""
+    """The training records in `out` with another number of shards, or in a single file."""
     found = {*glob.glob(os.path.join(glob.escape(out), records.SHARDS)),
              *glob.glob(record_paths(glob.escape(out))['train'][0])}
     return sorted(found - {*record_paths(out, shards)['train']})
 
 
 def are_there(out, shards=None):
-    """Whether the records exist already, which is said.
+    """Whether the records exist already; if so, print it.
 
-    Raises: UserError if only some of them do, or those of another number of shards.
+    Raises: UserError if only some exist, or another number of shards.
     """
     paths = [path for split_paths in record_paths(out, shards).values() for path in split_paths]
     existing = [path for path in paths if os.path.exists(path)]
@@ -145,7 +145,7 @@ def are_there(out, shards=None):
 
 @contextlib.contextmanager
 def whole_files(out, shards=None):
-    """Open all files of a data set, which take their names at the end, or none does.
+    """Open all files of a data set; at the end all of them take their names, or none.
 
     Yields: the path to write dataset.json to, and {'test': [a writer], 'train': one or more}.
     """
@@ -153,11 +153,11 @@ def whole_files(out, shards=None):
         facts_part = stack.enter_context(files.whole_file(os.path.join(out, dataset.FACTS_NAME)))
         parts = {name: [stack.enter_context(files.whole_file(path)) for path in paths]
                  for name, paths in record_paths(out, shards).items()}
-        # Closed before any file takes its name, for the last bytes may not fit on the disk.
+        # Closed before any file takes its name, because the last bytes may not fit on the disk.
         with contextlib.ExitStack() as writing:
             yield facts_part, {
                 name: [writing.enter_context(tf.python_io.TFRecordWriter(path)) for path in paths]
                 for name, paths in parts.items()}
         all_take_their_names = stack.pop_all()
-    with signals_later():  # or some of them would be the old ones
+    with signals_later():  # or a mix of old and new files would remain
         all_take_their_names.close()

@@ -1,8 +1,8 @@
-"""The facts of a data set of captchas: its characters and lengths, its sizes, its files.
+"""The facts of a captcha data set: its characters and lengths, its sizes, its files.
 
-Each fact stands here once: gen_captcha.py and to_tfrecord.py write by it, captcha_train.py and
-captcha_test.py read by it. Nothing here needs TensorFlow, so that the generator's worker processes
-start at once.
+Each fact is defined once, here, for gen_captcha.py, to_tfrecord.py, captcha_train.py and
+captcha_test.py. Nothing here imports TensorFlow, so that the generator's worker processes start at
+once.
 """
 import dataclasses
 import json
@@ -17,33 +17,33 @@ _LOWER = _UPPER.lower()
 CHARSETS = {'digits': _DIGITS, 'upper': _UPPER, 'lower': _LOWER, 'letters': _UPPER + _LOWER,
             'alnum': _DIGITS + _UPPER, 'alnum_lower': _DIGITS + _LOWER,
             'all': _DIGITS + _UPPER + _LOWER}
-# What the texts of a folder are taken for; capitals count from 10 even where no digit occurs.
+# Charsets tried for a folder's texts; capitals count from 10 even where no digit occurs.
 RECOGNISED = 'digits', 'alnum', 'alnum_lower', 'all'
-MAX_LENGTH = 99  # characters: more is no captcha
-MANY_RUNS = 20  # of an alphabet: more are not named one by one
+MAX_LENGTH = 99  # characters; longer texts are not captchas
+MANY_RUNS = 20  # of an alphabet; more are abbreviated
 TEXT_LENGTH = 4  # characters of a captcha in the post = labels of a record = heads of the network
 
 # --- pictures
-IMAGE_WIDTH, IMAGE_HEIGHT = 160, 60  # of a captcha as it is drawn
+IMAGE_WIDTH, IMAGE_HEIGHT = 160, 60  # of a captcha as drawn
 IMAGE_SIZE = 224  # height and width in the record: the input of AlexNet v2
-# How a picture becomes a record: 'post', stretched and grey; 'line', dark ink in its proportions
+# How a picture becomes a record: 'post': stretched, grey; 'line': dark ink, keeping proportions
 PICTURES = 'post', 'line'
 
 # --- a record: one tf.train.Example with IMAGE_KEY and a label_key for each character
 IMAGE_KEY = 'image'  # bytes: IMAGE_SIZE * IMAGE_SIZE values uint8, row by row
 
-# --- files; each stage reads what the one before it wrote
+# --- files; each stage reads what the previous one wrote
 IMAGE_FOLDER = './captcha/images'
 TRAIN_FILE = './captcha/train.tfrecords'
 TEST_FILE = './captcha/test.tfrecords'
 FACTS_NAME = 'dataset.json'  # beside the records
 EXPORTED, EXPORTED_FACTS = 'network.tflite', 'network.json'  # of support.export
-FACTS_SUM = 'crc32'  # its key for a checksum of the rest: a changed letter would change a class
+FACTS_SUM = 'crc32'  # key of the checksum: a changed letter would change a class
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What the texts of a data set are made of."""
+    """Characters, lengths and picture kind of a data set."""
     alphabet: str = CHARSETS['digits']
     shortest: int = TEXT_LENGTH  # characters
     longest: int = TEXT_LENGTH  # characters = labels of a record = heads of the network
@@ -61,7 +61,7 @@ class Facts:
     def covers(self, other):
         """Whether a network of these facts has each of the other's labels, with the same meaning.
 
-        'No character' comes after the alphabet, so where it occurs the alphabets are the same.
+        'No character' comes after the alphabet, so where it occurs the alphabets must be equal.
         """
         if (self.heads, self.pictures) != (other.heads, other.pictures):
             return False
@@ -70,13 +70,13 @@ class Facts:
         return self.alphabet == other.alphabet and self.shortest < self.longest
 
     def possible(self, within):
-        """Whether each character is one of the Facts `within`; case counts where both are here."""
+        """Whether each character is in the Facts `within`; case counts if both cases are here."""
         wanted = set(within.alphabet)
         wanted |= {c.swapcase() for c in wanted if c not in self.alphabet}
         return [character in wanted for character in self.alphabet]
 
     def labels_of(self, text):
-        """'0782' -> [0, 7, 8, 2]; a shorter text is filled with 'no character'.
+        """'0782' -> [0, 7, 8, 2]; a shorter text is padded with 'no character'.
 
         Raises: ValueError for a character outside the alphabet.
         """
@@ -85,7 +85,7 @@ class Facts:
         return labels + [blank] * (self.longest - len(text))
 
     def text_of(self, labels):
-        """[0, 7, 8, 2] -> '0782', without what is 'no character'."""
+        """[0, 7, 8, 2] -> '0782', without 'no character'."""
         return ''.join(self.alphabet[label] for label in labels if label < len(self.alphabet))
 
     def __str__(self):
@@ -104,15 +104,15 @@ def charset_name(alphabet):
 
 
 def alphabet_of(characters):
-    """The alphabet of a set of characters: the smallest recognised one, or just these, sorted."""
+    """The alphabet of a set of characters: the smallest known charset, or just these, sorted."""
     return next((CHARSETS[name] for name in RECOGNISED if characters <= set(CHARSETS[name])),
                 ''.join(sorted(characters)))
 
 
 def alphabet_name(alphabet):
-    """'0123456789ABC+' -> '0-9 A-C +': runs of three and more letters or digits are shortened.
+    """'0123456789ABC+' -> '0-9 A-C +': runs of three or more letters or digits are shortened.
 
-    Of an alphabet of very many runs the first and the last are named.
+    Of very many runs only the first and the last are named.
     """
     runs = []
     for character in alphabet:
@@ -141,17 +141,17 @@ def shard_path(records, number, count):
 
 
 def facts_path(records):
-    """The file beside a record file, or in a folder of such files, that says what is in them."""
+    """The file that describes a record file, or a folder of them."""
     return beside(records, FACTS_NAME)
 
 
 def beside(records, name):
-    """The path of a file in the folder that is, or that holds, what `records` names."""
+    """The path of a file in the folder `records`, or beside the file `records`."""
     return os.path.join(records if os.path.isdir(records) else os.path.dirname(records), name)
 
 
 def read_facts(records):
-    """The facts that stand beside a record file, or None where no such file does.
+    """The facts stored beside a record file, or None if there are none.
 
     Raises: UserError naming the file if it is damaged.
     """
@@ -176,7 +176,7 @@ def sum_of(records):
     try:
         with open(facts_path(records), encoding='utf-8') as file:
             return json.load(file).get(FACTS_SUM)
-    except (OSError, ValueError, AttributeError):  # none there; `read_facts` complains of damage
+    except (OSError, ValueError, AttributeError):  # missing; `read_facts` reports damage
         return None
 
 
@@ -201,7 +201,7 @@ def to_json(facts):
 
 
 def from_json(found):
-    """The inverse of `to_json`; files older than lengths and pictures are the post's.
+    """The inverse of `to_json`; older files without lengths and pictures have the post's.
 
     Raises: ValueError, KeyError, TypeError or AttributeError if `found` is something else.
     """

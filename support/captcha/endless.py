@@ -1,15 +1,15 @@
-"""Draw captchas in many styles endlessly, so that a training hardly sees one twice.
+"""Draw captchas in many styles endlessly, so that training rarely sees one twice.
 
 Command:  python -m support.captcha.endless general --fonts /usr/share/fonts
 Reads:    fonts
 Writes:   general/test.tfrecords, general/dataset.json and general/train-00000-of-00024.tfrecords
           ..., of 1,000 pictures each, redrawn in turn until Ctrl-C
-Takes:    4 ms a picture: on one core the training can begin after a minute and a half
+Takes:    4 ms a picture: on one core training can start after a minute and a half
 
 In a second shell: python captcha_train.py --network line_cnn --train general --model-dir MODEL
 
-A file gets its name once complete, so the training never waits and never reads half a file. The
-slower of the two decides how often a picture is seen. A second such process draws more.
+A file gets its name once complete, so training never waits and never reads a partial file. How
+often a picture is seen depends on the slower of the two. A second drawing process helps.
 """
 import os
 import random
@@ -27,14 +27,14 @@ from to_tfrecord import image_to_tfexample
 SHARDS, PICTURES = 24, 1000  # training files, pictures in each
 SIGNS = '+-*/=?'  # of sums
 FACTS = dataset.Facts(dataset.CHARSETS['alnum'] + SIGNS, 1, 8, 'line')
-DRAWN_AS = {'X': '×', '/': '÷'}  # what else a class looks like in a sum
+DRAWN_AS = {'X': '×', '/': '÷'}  # other signs of a class, in sums
 PACKAGE = 0.2  # share of the pictures that the package `captcha` draws, as gen_captcha.py does
-CAPITALS = 0.6  # share of these that have digits and capitals, O and 0, I and 1 among them
+CAPITALS = 0.6  # share of these with digits and capitals, including O and 0, I and 1
 WIDTHS = 100, 160, 200, 240  # pixels of these, by the length of the text
 
 
 def draw(paths):
-    """A captcha of random style and text: uint8 [224, 224], and its labels."""
+    """A captcha of random style and text, uint8 [224, 224], and its labels."""
     text = styles.random_text(FACTS.longest)
     if text.isascii() and random.random() < PACKAGE:
         if random.random() < CAPITALS:
@@ -47,7 +47,7 @@ def draw(paths):
 
 
 def label_of(text):
-    """What is to be read where `text` is drawn: capitals, and × as the letter that it looks like."""
+    """The label of a drawn `text`: capitals, and for × the letter that it resembles."""
     text = text.upper()
     for label, sign in DRAWN_AS.items():
         text = text.replace(sign, label)
@@ -55,15 +55,15 @@ def label_of(text):
 
 
 def draw_file(path, count, paths):
-    """Write a TFRecord file of `count` captchas, whole or not at all."""
+    """Write a TFRecord file of `count` captchas, completely or not at all."""
     with files.whole_file(path) as part, tf.python_io.TFRecordWriter(part) as writer:
         for _ in range(count):
             image, labels = draw(paths)
             writer.write(image_to_tfexample(image.tobytes(), *labels).SerializeToString())
 
 
-def draw_without_end(folder, paths, shards=SHARDS, pictures=PICTURES, rounds=None):
-    """Draw all files of a data set, then the training files again in turn.
+def draw_endlessly(folder, paths, shards=SHARDS, pictures=PICTURES, rounds=None):
+    """Draw all files of a data set, then redraw the training files in random order.
 
     Args:
       paths: of fonts.
@@ -84,7 +84,7 @@ def draw_without_end(folder, paths, shards=SHARDS, pictures=PICTURES, rounds=Non
             draw_file(path, pictures, paths)
             bar.update()
     print(f'{folder}: {shards * pictures} training pictures, {2 * pictures} held-out pictures; '
-          'drawing them anew until Ctrl-C')
+          'redrawing them until Ctrl-C')
     done = 1
     while rounds is None or done < rounds:
         for path in random.sample(train, len(train)):
@@ -96,13 +96,13 @@ def main():
     parser = console.parser(__doc__)
     parser.add_argument('folder', metavar='FOLDER', help='folder for the records')
     parser.add_argument('--fonts', metavar='FOLDER', required=True,
-                        help='draw with every font found there that people can read')
+                        help='draw with every legible font found there')
     args = parser.parse_args()
     characters = dataset.CHARSETS['all']
     found = fonts.find_fonts(args.fonts, characters + SIGNS + ''.join(DRAWN_AS.values()))
     paths = fonts.legible(found, characters)
-    print(f'{args.fonts}: {len(paths)} of {len(found)} fonts are drawn with')
-    draw_without_end(args.folder, paths)
+    print(f'{args.fonts}: {len(paths)} of {len(found)} fonts are legible')
+    draw_endlessly(args.folder, paths)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Fonts to draw captchas with: those that have the characters, and those that people can read."""
+"""Fonts to draw captchas with: complete and legible ones."""
 import glob
 import os
 
@@ -10,11 +10,11 @@ from support.common import pictures
 from support.common.console import UserError, progress
 
 SIDE = 24  # pixels of a glyph when fonts are compared
-LEGIBLE = 0.85  # share of a font's characters that look like those of the others
+LEGIBLE = 0.85  # share of a font's characters that resemble the other fonts'
 
 
 def find_fonts(folder, alphabet):
-    """The package's own font and those of a folder, as far as they have all of the characters.
+    """The package's own font and those of a folder, if they have all characters.
 
     Args: folder: searched with its subfolders; None: only the package's own.
     Returns: paths. Raises: UserError if there is none.
@@ -43,10 +43,10 @@ def find_fonts(folder, alphabet):
 
 
 def legible(paths, characters):
-    """Those of some fonts whose characters look like the other fonts' characters.
+    """The fonts whose characters resemble the other fonts' characters.
 
-    A character does if it is more like the mean of all fonts' same letter, capital or small, than
-    like all but two other means. Decorated initials, symbols and barcodes fail.
+    A character does if the mean of all fonts' same letter, of either case, is among the three means
+    closest to it. Decorated initials, symbols and barcodes fail.
     """
     with progress(len(paths), 'comparing fonts', 'font') as bar:
         glyphs = []
@@ -76,6 +76,6 @@ def shape(character, font):
 
 
 def unit(vectors):
-    """Vectors in the last axis, brought to mean 0 and length 1."""
+    """Vectors along the last axis, normalised to mean 0 and length 1."""
     vectors = vectors - vectors.mean(axis=-1, keepdims=True)
     return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)

@@ -1,8 +1,8 @@
-"""Picture files decoded and prepared inside the graph, so that a client of any language sends one.
+"""Decode and prepare picture files inside the graph, so that clients of any language can send them.
 
-TensorFlow's own operations in place of Pillow's: JPEG, PNG, GIF and BMP, transparency on white.
-support/common/pictures.py reads more kinds and refuses more kindly. How far the two lie
-apart: docs/deploy.md.
+TensorFlow operations replace Pillow's: JPEG, PNG, GIF and BMP, transparency on white.
+support/common/pictures.py reads more formats, with better error messages. docs/deploy.md says how
+much the two differ.
 """
 import tensorflow.compat.v1 as tf
 
@@ -10,7 +10,7 @@ from support.captcha import dataset, ink_line
 
 
 def load_captchas(encoded, kind):
-    """What pictures.load_captcha does, for a batch: string [n] -> uint8 [n, 224, 224].
+    """pictures.load_captcha for a batch: string [n] -> uint8 [n, 224, 224].
 
     Args: kind: one of dataset.PICTURES.
     """
@@ -21,14 +21,14 @@ def load_captchas(encoded, kind):
 
 def decoded(encoded):
     """A picture file's bytes, string [] -> float32 [height, width, 3], 0 ... 255."""
-    def png():  # alone has transparency
+    def png():  # the only one with transparency
         picture = tf.cast(tf.io.decode_png(encoded, channels=4), tf.float32)
         opaque = picture[..., 3:] / 255
         return tf.round(opaque * picture[..., :3] + (1 - opaque) * 255)
 
     def jpeg():
         return tf.cast(tf.io.decode_jpeg(encoded, channels=3, dct_method='INTEGER_ACCURATE'),
-                       tf.float32)  # as Pillow's; decode_image's is faster
+                       tf.float32)  # like Pillow; decode_image's is faster
 
     def other():
         return tf.cast(tf.io.decode_image(encoded, channels=3, expand_animations=False),
@@ -40,7 +40,7 @@ def decoded(encoded):
 
 
 def stretched(picture):
-    """As the post: float32 [height, width, 3] -> uint8 [224, 224], grey."""
+    """As in the post: float32 [height, width, 3] -> uint8 [224, 224], grey."""
     height, width = tf.unstack(tf.shape(picture)[:2])
     square = resized(picture, (0, 0, width, height), dataset.IMAGE_SIZE)
     grey = tf.tensordot(square, [0.299, 0.587, 0.114], 1)
@@ -70,9 +70,9 @@ def line(picture):
 
 
 def resized(picture, box, columns):
-    """Pillow's BICUBIC of a part: float32 [height, width, c] -> whole values [224, columns, c].
+    """Pillow's BICUBIC of a part: float32 [height, width, c] -> integral values [224, columns, c].
 
-    It resizes the rows first and rounds what comes out, then the columns.
+    It resizes and rounds the rows first, then the columns.
     Args: box: int32 left, top, right, bottom.
     """
     left, top, right, bottom = (tf.cast(side, tf.float32) for side in box)
@@ -98,7 +98,7 @@ def quantile(values, share):
 
 
 def ends(counts):
-    """As ink_line.ends: float32 [n] -> int32, the first that is enough, one after the last."""
+    """As ink_line.ends: float32 [n] -> int32, the first large enough one, one after the last."""
     enough = tf.cast(tf.where(counts > ink_line.LEAST * tf.reduce_max(counts))[:, 0], tf.int32)
     return tf.cond(tf.size(enough) > 0, lambda: (enough[0], enough[-1] + 1),
                    lambda: (0, tf.size(counts)))

@@ -1,19 +1,20 @@
-"""A captcha of any size and colours as a line of dark ink on white, letters in their own shape.
+"""A captcha of any size and colours as a line of dark ink on white, proportions kept.
 
-The post stretches each picture to 224x224 and converts it to grey. Of a wide picture with small
-letters little is left then, of yellow letters on white nothing, and a letter is as wide as the
-text is short. Here a pixel's darkness is its distance from the paper's colour in all channels,
-margins without ink are cut off, and letters keep their proportions. Nothing here needs TensorFlow.
+The post stretches each picture to 224x224 and converts it to grey. That leaves little of a wide
+picture with small letters and nothing of yellow letters on white, and the width of a letter depends
+on the length of the text. Here a pixel's darkness is its distance from the paper's colour in all
+channels, margins without ink are cut off, and letters keep their proportions. Nothing here imports
+TensorFlow.
 """
 import numpy as np
 from PIL import Image
 
 from support.captcha.dataset import IMAGE_SIZE
 
-FULL = 3.0  # width by height of the ink that fills the result; wider ink is squeezed
-STRONGEST = 99  # per cent: the distance that becomes black; the rest is cut off
-INK = 0.3  # darkness from which on a pixel counts as ink when margins are looked for
-LEAST = 0.06  # share of the fullest row's or column's ink that a row or column has at least
+FULL = 3.0  # aspect ratio of the ink that fills the result; wider ink is squeezed
+STRONGEST = 99  # percentile of the distance that becomes black; larger ones are clipped
+INK = 0.3  # darkness above which a pixel counts as ink when margins are cut
+LEAST = 0.06  # least ink of a row or column, as a share of the fullest one's
 MARGIN = 0.08  # of the ink's height, kept around it
 
 
@@ -34,7 +35,7 @@ def ink_line(picture):
 def distance_from_paper(pixels):
     """How far each pixel's colour is from the paper's: uint8 [h, w] or [h, w, 3] -> 0 ... 1.
 
-    The paper's colour is each channel's median, for ink covers less than half.
+    The paper's colour is each channel's median, because ink covers less than half.
     """
     pixels = pixels.reshape([*pixels.shape[:2], -1])  # [height, width, 1 or 3]
     paper = np.median(pixels, axis=(0, 1))
@@ -43,7 +44,7 @@ def distance_from_paper(pixels):
 
 
 def box_of(darkness):
-    """(left, top, right, bottom) of the ink with its margin, in pixels; of all if there is none."""
+    """(left, top, right, bottom) of the ink with its margin, in pixels; without ink, of all."""
     ink = darkness > INK
     height, width = ink.shape
     (top, bottom), (left, right) = (ends(ink.sum(axis)) for axis in (1, 0))
@@ -53,6 +54,6 @@ def box_of(darkness):
 
 
 def ends(counts):
-    """The first and the one after the last of `counts` that is enough: of ink in rows, columns."""
+    """The first large enough one of `counts` (ink of rows or columns), and one after the last."""
     enough = np.flatnonzero(counts > LEAST * counts.max())
     return (enough[0], enough[-1] + 1) if len(enough) else (0, len(counts))

@@ -1,7 +1,7 @@
-"""Which pictures a data set is made of, and the text of each: from file names or from a list.
+"""The pictures of a data set and the text of each, from file names or from a list.
 
-What is found decides the data set's facts, so what looks like an accident (one long name among
-thousands of short ones, one letter that occurs once) is refused until the user says what is meant.
+The texts determine the data set's facts. So apparent mistakes (one long name among thousands of
+short ones, a letter that occurs once) are refused until the user says what is meant.
 """
 import collections
 import contextlib
@@ -17,23 +17,23 @@ from support.captcha import dataset
 from support.common.console import UserError, composed
 
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
-COPY = re.compile(r'\s*\(\d+\)$')  # how systems name a second file of a name: 0037(1).jpg
-FOLDERS = 'folders'  # in place of a list: the folder that a picture lies in is named by its text
+COPY = re.compile(r'\s*\(\d+\)$')  # how systems name a second copy of a file: 0037(1).jpg
+FOLDERS = 'folders'  # in place of a list: each picture's folder is named after its text
 NO_PICTURES = ('.csv', '.html', '.json', '.md', '.py', '.tfrecords', '.tsv', '.txt', '.xml', '.zip')
-SYSTEM_FILES = 'Thumbs.db', 'desktop.ini'  # Windows' own, as names with a leading dot are others'
-OWN_FILES = re.compile(  # what to_tfrecord.py may have written into the same folder
+SYSTEM_FILES = 'Thumbs.db', 'desktop.ini'  # Windows' hidden files; others' start with a dot
+OWN_FILES = re.compile(  # that to_tfrecord.py may have written there
     r'dataset\.json|test\.tfrecords|train(-\d+-of-\d+)?\.tfrecords')
-# An accident: a length of at most this share of the pictures ...
+# A mistake: a length of at most this share of the pictures ...
 RARE_LENGTH = 0.01
-# ... a character that occurs at most this share as often as the mean one, where that one is common
+# ... a character at most this often relative to the mean, if characters are common on average
 RARE_CHARACTER, COMMON = 0.02, 5
-# ... names that count upwards, or digits of several lengths without a leading zero, of so many
+# ... this many names that count upwards, or numbers of several lengths without a leading zero
 COUNTED, WITHOUT_ZERO = 100, 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What the user says about the texts; None: to be found out."""
+    """What the user says about the texts; None: to be determined."""
     labels_file: str | None = None  # a list of names and texts; FOLDERS; None: file names
     alphabet: str | None = None
     lengths: tuple[int, int] | None = None  # (shortest, longest) in characters
@@ -44,13 +44,13 @@ class Wanted:
 def label_text(name, alphabet=''):
     """'0782_000123.jpg' -> '0782': the file name up to the first _ - . or blank.
 
-    What is of the alphabet separates nothing: '8-3=_a.png' -> '8-3=' where it has a '-'.
+    Characters of the alphabet do not separate: '8-3=_a.png' -> '8-3=' if it has a '-'.
     """
     return parts_of(name, alphabet)[0]
 
 
 def parts_of(name, alphabet=''):
-    """A file name without its ending, as it is separated: ['0782', '_', '000123']."""
+    """A file name without its extension, split at separators: ['0782', '_', '000123']."""
     stem = COPY.sub('', os.path.splitext(name)[0])
     separator = ''.join(re.escape(c) for c in '_-.' if c not in alphabet)
     return re.split(rf'([{separator}\s])', stem)
@@ -62,9 +62,9 @@ def find_pictures(folder, wanted=Wanted()):
     Args: folder: of pictures. wanted: Wanted.
     Returns:
       pictures: [(path, text), ...], sorted by path.
-      bad: [(name, why), ...] of everything else in the folder but hidden files.
+      bad: [(name, why), ...] of everything else in the folder except hidden files.
       facts: dataset.Facts; None if there are no pictures.
-    Raises: UserError if the list of labels is unusable or a text looks like an accident.
+    Raises: UserError if the list of labels is unusable or a text looks like a mistake.
     """
     if wanted.labels_file is None:
         texts, bad = texts_of_names(folder, wanted)
@@ -90,7 +90,7 @@ def find_pictures(folder, wanted=Wanted()):
             bad.append((name, f'has {len(text)} characters, wanted: '
                               f'{dataset.range_name(*wanted.lengths)}'))
         elif wanted.alphabet and set(text) - set(wanted.alphabet):
-            bad.append((name, f'has characters that are not of {wanted.alphabet}'))
+            bad.append((name, f'has characters outside {wanted.alphabet}'))
         else:
             usable[name] = text
     if not wanted.lengths:
@@ -106,24 +106,24 @@ def find_pictures(folder, wanted=Wanted()):
 
 
 def same_case(text, wanted):
-    """The text as the alphabet has its letters, where the user says that case does not matter."""
+    """The text in the alphabet's case, if the user says that case does not matter."""
     if not wanted.ignore_case:
         return text
     alphabet = wanted.alphabet or text.upper()
-    other = {c: c.swapcase() for c in text if len(c.swapcase()) == 1}  # but 'ß', which is 'SS'
+    other = {c: c.swapcase() for c in text if len(c.swapcase()) == 1}  # not 'ß' -> 'SS'
     return ''.join(c if c in alphabet else other.get(c, c) for c in text)
 
 
 def half_width(text):
-    """A text whose full-width letters and digits, as Chinese keyboards type them, are ordinary."""
+    """A text with full-width letters and digits, from Chinese keyboards, made ordinary."""
     return ''.join(unicodedata.normalize('NFKC', c)
                    if c.isalnum() and unicodedata.east_asian_width(c) == 'F' else c for c in text)
 
 
 def with_zeros(texts, wanted):
-    """{name: text} of a list, numbers filled up with zeros to --length if it is one.
+    """{name: text} of a list, numbers padded with zeros to --length if that is a single number.
 
-    Raises: UserError for numbers that look as if a spreadsheet had taken their zeros.
+    Raises: UserError for numbers that look as if a spreadsheet had dropped their zeros.
     """
     if not all(text.isdigit() for text in texts.values()):
         return texts
@@ -136,17 +136,17 @@ def with_zeros(texts, wanted):
             text.startswith('0') for text in texts.values()):
         name, text = min(texts.items(), key=lambda item: len(item[1]))
         raise UserError(f'{wanted.labels_file}: expected some numbers that begin with 0, found '
-                        f'none, and {text} for {name}, as a spreadsheet leaves of 0{text}; fill '
-                        f'them up with --length {max(lengths)}, or take them as they are with '
+                        f'none, and {text} for {name}, which a spreadsheet may have made of '
+                        f'0{text}; pad them with --length {max(lengths)}, or keep them with '
                         f'--length {dataset.range_name(min(lengths), max(lengths))}')
     return texts
 
 
 def refuse_signs_that_separate(folder, names):
-    """Raise a UserError if a text of several file names seems to have a separator in it.
+    """Raise a UserError if the texts of some file names seem to contain a separator.
 
-    What stands last, before the running number, separates most names; another one before it is
-    likelier a sign of the text: '8-3=_00012'.
+    Most names have the same separator before the running number; a different one before it is more
+    likely part of the text: '8-3=_00012'.
     """
     parts = {name: parts_of(name) for name in names}
     last = collections.Counter(one[-2] for one in parts.values() if len(one) > 1)
@@ -162,7 +162,7 @@ def refuse_signs_that_separate(folder, names):
 
 
 def refuse_running_numbers(folder, names):
-    """Raise a UserError if file names only count, or all begin alike: they hold no texts."""
+    """Raise a UserError if file names only count or all start alike: they contain no texts."""
     stems = [os.path.splitext(name)[0] for name in names]
     if len(stems) < COUNTED:
         return
@@ -177,11 +177,11 @@ def refuse_running_numbers(folder, names):
 
 
 def texts_of_folders(folder):
-    """({path: text}, [(name, why)]) of pictures in folders that are named by their texts."""
+    """({path: text}, [(name, why)]) of pictures in folders named after their texts."""
     texts, bad = {}, []
     for path in files_below(folder):
         if os.sep not in path:
-            bad.append((path, 'lies in no folder that is named by its text'))
+            bad.append((path, 'is not in a folder named after its text'))
         elif path.lower().endswith(NO_PICTURES):
             bad.append((path, 'is not a picture, by its name'))
         else:
@@ -207,14 +207,14 @@ def texts_of_names(folder, wanted):
 
 
 def visible(folder):
-    """The names in a folder, but those that the system hides and to_tfrecord.py's own."""
+    """The names in a folder, without hidden files and to_tfrecord.py's own."""
     return [name for name in os.listdir(folder)
             if not name.startswith('.') and name not in SYSTEM_FILES
             and not OWN_FILES.fullmatch(name)]
 
 
 def files_below(folder):
-    """The paths of all files in a folder and the folders in it, from the folder on."""
+    """The paths, relative to a folder, of all files in it and its subfolders."""
     paths = []
     for name in visible(folder):
         path = os.path.join(folder, name)
@@ -224,16 +224,16 @@ def files_below(folder):
 
 
 def texts_of_list(folder, labels_file):
-    """({file name: text}, [(name, why)]) by a list of file names, relative to the folder.
+    """({file name: text}, [(name, why)]) from a list of file names, relative to the folder.
 
-    Raises: UserError if the list cannot be read, leads out of the folder or contradicts itself.
+    Raises: UserError if the list is unreadable, leads outside the folder or contradicts itself.
     """
     texts, bad = {}, []
     below = files_below(folder)
     as_stored = {composed(name): name for name in below}
     for number, written, text in read_list(folder, labels_file):
         name = path_inside(folder, written)
-        from_here = path_inside(folder, os.path.abspath(written))  # as captcha_test.py --csv has it
+        from_here = path_inside(folder, os.path.abspath(written))  # as in captcha_test.py --csv
         if from_here and (name is None or not os.path.isfile(os.path.join(folder, name))):
             name = from_here
         if name is None:
@@ -246,7 +246,7 @@ def texts_of_list(folder, labels_file):
             raise UserError(f'{labels_file}: line {number}: expected one text for {name}, found '
                             f'{texts[name]} and {text}; delete the wrong line')
         if not os.path.isfile(os.path.join(folder, name)):
-            bad.append((name, f'is in {labels_file} and not in {folder}'))
+            bad.append((name, f'is in {labels_file} but not in {folder}'))
         else:
             texts[name] = text
     list_path = os.path.realpath(labels_file)
@@ -258,9 +258,9 @@ def texts_of_list(folder, labels_file):
 
 
 def path_inside(folder, name):
-    """The path of a list's file from the folder on, however it was written; None if it leads out.
+    """The path of a listed file relative to the folder; None if it leads outside.
 
-    A link in the folder is the user's own, and is read; both may also be written by way of one.
+    Links in the folder are the user's own and are followed; either path may contain one.
     """
     for resolved in os.path.abspath, os.path.realpath:
         inside, path = os.path.join(resolved(folder), ''), resolved(os.path.join(folder, name))
@@ -270,10 +270,10 @@ def path_inside(folder, name):
 
 
 def read_list(folder, labels_file):
-    """Yield (line number, file name, text) of a list, but for a first line of headings.
+    """Yield (line number, file name, text) of a list, without a header line.
 
-    Names and texts stand apart by tabs, commas or semicolons, or else by blanks; in UTF-8 or, as
-    Chinese Windows saves them, in GBK.
+    Tabs, commas, semicolons or else blanks separate names and texts. The encoding is UTF-8 or, from
+    Chinese Windows, GBK.
     """
     try:
         with open(labels_file, encoding=encoding_of(labels_file), newline='') as file:
@@ -289,7 +289,7 @@ def read_list(folder, labels_file):
                     raise csv.Error(f'a zero byte in line {number}')
                 if len(cells) < 2:
                     raise UserError(f'{labels_file}: line {number}: expected a file name and a '
-                                    f'text, found {row}; separate them by a comma or a tab')
+                                    f'text, found {row}; separate them with a comma or a tab')
                 if not cells[0]:
                     raise UserError(f'{labels_file}: line {number}: expected a file name in the '
                                     'first column, found none; save the table without the column '
@@ -303,11 +303,11 @@ def read_list(folder, labels_file):
                         'found no such file; name another with --labels') from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f'{labels_file}: expected a CSV or TSV file in UTF-8, found {error}; '
-                        'save it so, or name another with --labels') from error
+                        'save it as that, or name another with --labels') from error
 
 
 def encoding_of(path):
-    """UTF-8, or GBK where the bytes are of no other; UTF-8 also if they are of neither."""
+    """UTF-8, or GBK if the bytes are only valid in it; UTF-8 if they are valid in neither."""
     with open(path, 'rb') as file:
         content = file.read()
     for encoding in 'utf-8-sig', 'gbk':
@@ -318,7 +318,7 @@ def encoding_of(path):
 
 
 def refuse_rare_lengths(texts):
-    """Raise a UserError if a length is so rare among {name: text} that it must be an accident."""
+    """Raise a UserError if a length is so rare in {name: text} that it is probably a mistake."""
     count = collections.Counter(map(len, texts.values()))
     usual = {length for length, times in count.items() if times > max(1, RARE_LENGTH * len(texts))}
     if not usual or len(texts) < 20:
@@ -336,13 +336,13 @@ def refuse_rare_lengths(texts):
 
 
 def refuse_rare_characters(texts):
-    """Raise a UserError if a character is so rare in {name: text} that it must be an accident."""
+    """Raise a UserError if a character is so rare in {name: text} that it is probably a mistake."""
     count = collections.Counter(itertools.chain.from_iterable(texts.values()))
     mean = sum(count.values()) / max(1, len(count))
     rare = {character for character, times in count.items()
             if mean >= COMMON and times <= max(1, RARE_CHARACTER * mean)}
     usual = dataset.alphabet_of(set(count) - rare)
-    rare -= set(usual)  # a rare digit among digits is none
+    rare -= set(usual)  # a rare digit among digits is not a mistake
     for name, text in texts.items():
         if rare & set(text):
             found = ''.join(sorted(rare & set(text)))
@@ -355,7 +355,7 @@ def refuse_rare_characters(texts):
 
 
 def alphabet_option(alphabet):
-    """How an alphabet is given on the command line; of a long one only how it begins."""
+    """The command-line option for an alphabet; a long one is abbreviated."""
     charset = dataset.charset_name(alphabet)
     if charset:
         return f'--charset {charset}'

@@ -1,8 +1,8 @@
-"""Captcha checkpoints: where they lie, and what a checkpoint says of its network.
+"""Captcha checkpoints: where they are, and what a checkpoint says about its network.
 
-Ours carry the recipe and the data set's facts as JSON in one string variable, `about`. Those
-written here before had four string variables, `about/network` and so on; those of the original TF1
-code have none, so their alphabet is read off the shapes, and the rest is the post's.
+Ours store the recipe and the data set's facts as JSON in one string variable, `about`. Older ones
+have four string variables, `about/network` and so on. Those of the original TF1 code have none:
+their alphabet is inferred from the shapes, and the rest is the post's.
 """
 import dataclasses
 import glob
@@ -17,19 +17,19 @@ from support.common.console import UserError
 MODEL_DIR = './captcha'
 MODEL_NAME = 'crack_captcha.model'
 GENERAL = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
-                       'models', 'general')  # comes with the repository, reads most captchas
+                       'models', 'general')  # included, reads most captchas
 OLD_KEYS = ('network', 'charset', 'recipe', 'method')  # about/network ...
-OLDER = {'dark_ink': False}  # of checkpoints older than these fields of a recipe
+OLDER = {'dark_ink': False}  # recipe fields that older checkpoints lack
 
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """What a checkpoint says of itself."""
+    """What a checkpoint says about itself."""
     checkpoint: str  # its prefix
-    fields: dict  # of its recipe, as recipes.to_json; of an old one only those it knows
+    fields: dict  # of its recipe, as in recipes.to_json; an old one lacks some
     facts: dataset.Facts
     records: str | None = None  # dataset.sum_of the records that it was trained on, if known
-    # {'train': path, 'test': path} of these records, as far as they were not the default ones
+    # {'train': path, 'test': path} of these records, where not the default
     places: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -43,7 +43,7 @@ def newest(model_dir):
 
 
 def default_dir():
-    """MODEL_DIR if it has a checkpoint, else GENERAL: what reads pictures if nothing is said."""
+    """MODEL_DIR if it has a checkpoint, else GENERAL: the default network for reading."""
     return MODEL_DIR if newest(MODEL_DIR) else GENERAL
 
 
@@ -62,15 +62,15 @@ def command(script, model_dir):
 
 
 def train_again_command(model_dir):
-    """How to train a new network in place of the one in `model_dir`, in words."""
+    """Advice on training a new network in place of the one in `model_dir`."""
     return ('train a new one with the command that made it and --restart: '
             f'{command("captcha_train.py", model_dir)} ... --restart')
 
 
 def note_about(recipe, facts, run):
-    """Add what the network is to the graph, so that its checkpoints carry it.
+    """Add a description of the network to the graph, so that its checkpoints contain it.
 
-    Args: run: training.Run, whose records are noted: how to get there from the model's folder.
+    Args: run: training.Run; its records are stored relative to the model's folder.
     """
     places = {name: way_to(path, run.model_dir) for name, path, default in [
         ('train', run.train_file, dataset.TRAIN_FILE), ('test', run.test_file, dataset.TEST_FILE)]
@@ -81,7 +81,7 @@ def note_about(recipe, facts, run):
 
 
 def way_to(path, folder):
-    """A path as seen from a folder, so that both can be moved together."""
+    """A path relative to a folder, so that both can be moved together."""
     try:
         return os.path.relpath(path, folder)
     except ValueError:  # on another drive of Windows
@@ -89,10 +89,10 @@ def way_to(path, folder):
 
 
 def about(checkpoint):
-    """What `checkpoint` says of itself.
+    """What `checkpoint` says about itself.
 
     Returns: About.
-    Raises: UserError if the files are damaged or are no captcha network.
+    Raises: UserError if the files are damaged or not a captcha network.
     """
     advice = train_again_command(os.path.dirname(checkpoint))
     shapes, value_of = checkpoints.contents(checkpoint, advice)
@@ -116,7 +116,7 @@ def about(checkpoint):
         named = recipes.RECIPES['alexnet_v2', old['recipe']]
     except UserError:
         raise
-    except Exception as error:  # whatever is not as written: KeyError, ValueError, TypeError
+    except Exception as error:  # KeyError, ValueError, TypeError ...
         raise UserError(f'{checkpoint}: expected a captcha network, found none; {advice}'
                         ) from error
     return About(checkpoint, {
@@ -126,7 +126,7 @@ def about(checkpoint):
 
 
 def find(place, advice='name the --model-dir of a trained network with --init-from'):
-    """The prefix of the checkpoint that a folder holds last, or that is named itself.
+    """The prefix of the newest checkpoint of a folder, or of a checkpoint named directly.
 
     Raises: UserError, with `advice`, if there is none.
     """
@@ -138,9 +138,9 @@ def find(place, advice='name the --model-dir of a trained network with --init-fr
 
 
 def check_resumable(found, recipe, facts, records=None):
-    """Raise a UserError unless the checkpoint `found`, an About, was trained as is now wanted.
+    """Raise a UserError unless the checkpoint `found`, an About, was trained as now requested.
 
-    What a run may change when it is resumed stands in recipes.CHANGEABLE.
+    recipes.CHANGEABLE lists what a resumed run may change.
     Args: records: dataset.sum_of the records to train on, if known.
     """
     differences = recipes.differences(recipe, found.fields)
@@ -153,14 +153,14 @@ def check_resumable(found, recipe, facts, records=None):
                         'command and --restart, or keep it and use another --model-dir')
     if None not in (records, found.records) and records != found.records:
         raise UserError(f'{found.checkpoint}: expected a checkpoint trained on these records, '
-                        'found one of others, which may hold pictures that are held out now; train '
-                        'a new one with the same command and --restart, or begin with its weights '
-                        f'by --init-from {shlex.quote(os.path.dirname(found.checkpoint))} and another '
-                        '--model-dir')
+                        'found one of others, which may contain pictures that are held out now; '
+                        'train a new one with the same command and --restart, or start from its '
+                        'weights with another --model-dir and --init-from '
+                        f'{shlex.quote(os.path.dirname(found.checkpoint))}')
 
 
 def shown(value):
-    """A recipe's value as a person reads it."""
+    """A recipe's value in readable form."""
     if isinstance(value, dict):
         return ', '.join(f'{name} {part}' for name, part in value.items() if part) or '0'
     return 'none' if value is None else str(value)

@@ -25,40 +25,41 @@ def parse(doc):
                              'learning rate, dropout, input and pictures as in the post; own: for '
                              'your own pictures: stronger distortion, light-on-dark pictures '
                              'inverted; fine_tune: for --init-from: the same distortion, a third '
-                             'of the rate, input and method of the checkpoint (default: default, '
-                             "with --init-from fine_tune; resumed, the checkpoint's)")
+                             'of the learning rate, input and method of the checkpoint (default: '
+                             "default, with --init-from fine_tune; resumed, the checkpoint's)")
     parser.add_argument('--method', choices=[
                             name for name, method in METHODS.items() if method.offered],
                         help='heads: a head for each character, Method 2 of the post; vector: one '
                              'long head for all of them, Method 1; attention: heads that share '
-                             'their weights and look for their character, small_cnn only; '
+                             'their weights and attend to their character, small_cnn only; '
                              'wide_attention: the same on a map twice as wide, where each head '
                              'sees the whole text, best for long texts; ctc: line_cnn only '
-                             '(default: as the recipe says, small_cnn an attention but with '
+                             "(default: the recipe's, for small_cnn an attention except with "
                              "--recipe post; resumed or with --init-from the checkpoint's)")
     parser.add_argument('--steps', type=console.positive_int,
-                        help=f'iterations in all (default: {named_values("steps")}, with '
+                        help=f'total iterations (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps})')
     parser.add_argument('--batch-size', type=console.positive_int,
-                        help=f'pictures an iteration (default: {named_values("batch_size")})')
+                        help=f'pictures per iteration (default: {named_values("batch_size")})')
     parser.add_argument('--learning-rate', type=console.positive_float,
-                        help=f'rate of iteration 0 (default: {named_values("learning_rate")}); '
-                             'it falls to 0 along a cosine, with --recipe post it is divided by '
-                             f'{recipes.DIVIDE_BY} after every {POST.divide_every} iterations, 0 '
-                             'included; with --init-from it is a third of the default')
+                        help='learning rate of iteration 0 (default: '
+                             f'{named_values("learning_rate")}); it falls to 0 along a cosine, '
+                             f'with --recipe post it is divided by {recipes.DIVIDE_BY} after every '
+                             f'{POST.divide_every} iterations, 0 included; with --init-from it is a third of the default')
     parser.add_argument('--divide-at', nargs='+', type=console.positive_int, metavar='ITERATION',
-                        help='divide the rate after these and after 0, instead of a cosine')
+                        help='divide the learning rate after these and after 0, instead of a '
+                             'cosine')
     parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
-                        help='move, stretch and slant each training picture a little, each time '
-                             'in another way (default: yes, with --recipe post no)')
+                        help='move, stretch and slant each training picture slightly, at random '
+                             '(default: yes, with --recipe post no)')
     parser.add_argument('--keep-prob', type=console.share, metavar='SHARE',
                         help="share of the values of fc6 and fc7 that AlexNet's dropout keeps in "
                              f'training; 1: no dropout (default: {DEFAULT.keep_prob:g}, with '
                              f'--recipe post {POST.keep_prob})')
     parser.add_argument('--bfloat16', action=argparse.BooleanOptionalAction,
                         help='multiply in 16 bits: 1.3 to 1.6 times as fast where lscpu lists '
-                             'avx512_bf16 or amx_bf16, refused or slower elsewhere (default: on '
-                             'these)')
+                             'avx512_bf16 or amx_bf16, refused or slower elsewhere (default: '
+                             'where listed)')
     parser.add_argument('--train', metavar='FILE',
                         help=f'training records (default: {run.train_file}; resumed, as before)')
     parser.add_argument('--test', type=records.held_out, metavar='FILE',
@@ -72,10 +73,10 @@ def parse(doc):
                         help='of initial values, dropout, distortion and shuffling '
                              '(default: %(default)s)')
     parser.add_argument('--init-from', metavar='PLACE',
-                        help='transfer learning: begin with the weights of the checkpoint in this '
-                             'folder, or of this checkpoint, and new heads where they do not fit')
+                        help='transfer learning: start from the weights of the checkpoint in this '
+                             'folder, or of this checkpoint, with new heads where they do not fit')
     parser.add_argument('--restart', action='store_true',
-                        help='begin at iteration 0, whatever was trained before')
+                        help='start at iteration 0, whatever was trained before')
     args = parser.parse_args()
     resumed = None if args.restart else models.newest(args.model_dir)
     before = models.about(resumed) if resumed else None
@@ -92,8 +93,8 @@ def parse(doc):
 def recipe_of(args, before):
     """The recipe that the command line asks for.
 
-    Resumed, all that it leaves open is the checkpoint's; a new training takes network, method and
-    input from the weights that it begins with.
+    When resuming, unset options come from the checkpoint. A new training takes network, method and
+    input from the weights that it starts from.
     Args: before: models.About of the checkpoint to resume, or None.
     """
     changes = {'method': args.method, 'distort': args.distort, 'steps': args.steps,

@@ -2,9 +2,9 @@
 import tensorflow.compat.v1 as tf
 
 EVERY = 4  # sampling stride of the light-ink test, in pixels
-FAR = 4  # pixels of 224 by which a picture is shifted to be read again
+FAR = 4  # pixels of 224 by which a picture is shifted for another reading
 VIEWS = ((0, 0), (FAR, FAR), (-FAR, -FAR), (FAR, -FAR), (-FAR, FAR))  # rows down, columns right
-# Of a network whose outputs belong to columns: moved to the side, they could not be averaged.
+# For networks whose outputs belong to columns, which sideways shifts would misalign.
 VIEWS_OF_COLUMNS = ((0, 0), (FAR, 0), (-FAR, 0), (FAR // 2, 0), (-FAR // 2, 0))
 
 
@@ -33,8 +33,7 @@ def views(images, moves):
     """The pictures unchanged, and shifted by a few pixels, to be read several times.
 
     Args: images: float32 [batch, height, width, 1]. moves: the first of VIEWS or VIEWS_OF_COLUMNS.
-    Returns: a list of such tensors, the pictures as they are first; what comes in from outside
-      repeats the border.
+    Returns: a list of such tensors, the unshifted pictures first; the border is repeated outside.
     """
     height, width = images.shape[1:3].as_list()
     wider = tf.pad(images, [[0, 0], [FAR, FAR], [FAR, FAR], [0, 0]], 'SYMMETRIC')
@@ -47,10 +46,10 @@ def distort(images, distortion, size=None):
 
     Args:
       images: float32 [batch, height, width, 1].
-      distortion: a recipes.Distortion, how much at most; None: leave them as they are.
+      distortion: a recipes.Distortion with the limits; None: leave them unchanged.
       size: (height, width) of the results; fewer pixels are faster if the network shrinks its
         input anyway; None: unchanged.
-    Returns: float32 [batch, *size, 1]; what comes in from outside repeats the border.
+    Returns: float32 [batch, *size, 1]; the border is repeated outside.
     """
     if distortion is None:
         return images
@@ -60,7 +59,7 @@ def distort(images, distortion, size=None):
 def move(images, distortion, size):
     """Move, stretch and slant each picture: float32 [batch, height, width, 1] -> [.., *size].
 
-    At half the height or width each new pixel lies between two old ones and is their mean.
+    At half the height or width each new pixel lies between two old ones and takes their mean.
     """
     batch = tf.shape(images)[0]
 

@@ -17,14 +17,14 @@ from support.captcha import dataset, models, preprocessing, priors, recipes, rec
 from support.common import checkpoints, pictures
 from support.common.console import UserError
 
-BATCH_SIZE = 50  # pictures read at a time: only memory and speed depend on it
+BATCH_SIZE = 50  # pictures read at a time; affects only memory and speed
 TOGETHER = 500  # pictures whose probabilities are kept until it is known what is usual among them
 ROUNDS = 2  # of reading them by what was usual the time before
-_first_process = []  # the number of the process that was the first to open a reader
+_first_process = []  # the process id of the first process to open a reader
 
 
 class Reading(NamedTuple):
-    """What was read on one picture."""
+    """The result for one picture."""
     text: str
     confidence: float  # 0 ... 1, of the whole text
     characters: tuple  # the confidence of each character, 0 ... 1
@@ -56,7 +56,7 @@ class Reader:
                                 models.train_again_command(os.path.dirname(about.checkpoint)))
 
     def close(self):
-        """Give the session's memory and threads back."""
+        """Free the session's memory and threads."""
         self._session.close()
 
     def __enter__(self):
@@ -66,7 +66,7 @@ class Reader:
         self.close()
 
     def classify(self, images):
-        """Read pictures as they stand in records, each by itself.
+        """Read pictures in the form of records, each by itself.
 
         Args: images: uint8 [n, 224, 224].
         Returns: classes int32 [n, heads] and the confidence of each, float32 [n, heads].
@@ -84,7 +84,7 @@ class Reader:
         Args: sources: paths, the bytes of picture files or Pillow pictures, as many as you like,
           best of one system.
         Returns: [(text, confidence 0 ... 1), ...].
-        Raises: UserError for what is not a picture.
+        Raises: UserError for a source that is not a picture.
         """
         if isinstance(sources, (str, bytes)):
             raise TypeError(f'expected a list of pictures, found one: [{sources[:40]!r}]')
@@ -130,7 +130,7 @@ class Reader:
 
     def _reading(self, classes, confidence):
         """A Reading of classes int32 [heads] and the confidence of each."""
-        there = classes < len(self.facts.alphabet)  # the others are no characters
+        there = classes < len(self.facts.alphabet)  # the others mean 'no character'
         return Reading(self.facts.text_of(classes), float(confidence.prod()),
                        tuple(map(float, confidence[there])))
 
@@ -138,13 +138,13 @@ class Reader:
 def check_process():
     """Raise a UserError in a process that was forked after a reader was opened.
 
-    TensorFlow's threads are not copied, so whatever it is asked to run there waits for ever.
+    A fork does not copy TensorFlow's threads, so every call there would hang.
     """
     if not _first_process:
         _first_process.append(os.getpid())
     if os.getpid() != _first_process[0]:
-        raise UserError('expected a process that TensorFlow was not used in before it was forked, '
-                        'found one in which every reader would wait for ever; open the reader '
+        raise UserError('expected a process that was forked before TensorFlow was used, found '
+                        'one forked later, in which every reader would hang; open the reader '
                         'after the fork (gunicorn without --preload), or start processes with '
                         "multiprocessing.get_context('spawn')")
 
@@ -155,7 +155,7 @@ def build_softmax(x, about, views=1):
     Args:
       x: float32 [batch, 224, 224], -1 ... 1.
       about: models.About of the checkpoint.
-      views: how often each picture is read, a little moved, 1 ... len(preprocessing.VIEWS).
+      views: number of slightly shifted versions to read, 1 ... len(preprocessing.VIEWS).
     Returns: float32 [batch, heads, classes], the mean of the views.
     """
     method = METHODS[about.fields['method']]
@@ -188,7 +188,7 @@ def open_reader(model_dir=None, views=1, alphabet=None, length=None):
     Args:
       model_dir: the folder; None: models.default_dir().
       views: as for `build_softmax`.
-      alphabet, length: the only characters and lengths to be read, as for `priors.told`.
+      alphabet, length: the only possible characters and lengths, as for `priors.told`.
     Returns: Reader.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """

@@ -2,7 +2,7 @@
 
 `RECIPES` lists every named recipe. `make` takes one, applies the user's changes and refuses
 combinations that do not work; `dataclasses.replace` applies changes unchecked. docs/captcha.md
-explains why 'default' departs from 'post'.
+explains why 'default' differs from 'post'.
 """
 import dataclasses
 import math
@@ -54,7 +54,7 @@ class Recipe:
 
 
 _POST = Recipe()
-# The rate falls to 0 along a cosine; with augmentation, dropout is not needed.
+# Cosine learning-rate schedule; with augmentation, dropout is not needed.
 _DEFAULT = dataclasses.replace(_POST, initialization='he', standardize=True,
                                distortion=Distortion(), keep_prob=1.0, learning_rate=0.0002,
                                schedule='cosine')
@@ -105,14 +105,13 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
 
     Args:
       network, name: a key of RECIPES.
-      distort: True or False instead of what the recipe says; None: as it says.
-      **changes: fields of Recipe; None: as the recipe says.
-    Raises: UserError that names the option which does not fit.
+      distort: True or False overrides the recipe; None: as in the recipe.
+      **changes: fields of Recipe; None: as in the recipe.
+    Raises: UserError that names the unsuitable option.
     """
     if (network, name) not in RECIPES:
         raise UserError(f'--recipe {name}: expected a recipe for {network} in '
-                        'support/captcha/recipes.py, '
-                        'found none; add it there, or use another one')
+                        'support/captcha/recipes.py, found none; add it there, or use another one')
     return changed(RECIPES[network, name], distort, **changes)
 
 
@@ -133,16 +132,16 @@ def changed(named, distort=None, **changes):
                         f'{recipe.network}; choose one of these, or use --network small_cnn')
     if recipe.divide_at and max(recipe.divide_at) >= recipe.steps:
         raise UserError(f'--divide-at: expected iterations before the end, {recipe.steps}, found '
-                        f'{max(recipe.divide_at)}; give it another value or --steps a larger one')
+                        f'{max(recipe.divide_at)}; give it a smaller value or --steps a larger one')
     return recipe
 
 
 def begun_with(fields):
-    """What a training takes from the recipe of the weights it begins with.
+    """What a training takes from the recipe of the weights it starts from.
 
-    Network, method and input; but 'wide_attention' in place of 'fine_attention', because it has the
+    Network, method and input; but 'wide_attention' instead of 'fine_attention', because it has the
     same weights and more of the context that long texts need: docs/captcha.md.
-    Args: fields: {name: value} as in `to_json`. Returns: such a dictionary, of the fields taken.
+    Args: fields: {name: value} as in `to_json`. Returns: such a dictionary of the fields taken.
     """
     taken = {field: fields[field] for field in ('network', 'method', *INPUT)}
     if taken['method'] == 'fine_attention':
@@ -151,7 +150,7 @@ def begun_with(fields):
 
 
 def divisions(recipe):
-    """The iterations after which a divided rate is divided by 3, in order, iteration 0 first."""
+    """The iterations after which the 'divided' schedule divides by 3, in order, 0 first."""
     if recipe.divide_at is not None:
         return (0, *sorted(recipe.divide_at))
     return tuple(range(0, recipe.steps, recipe.divide_every))
@@ -160,14 +159,14 @@ def divisions(recipe):
 def rate_at(recipe, iteration):
     """The learning rate of an iteration.
 
-    'divided': divided by 3 after iteration 0, as in the post, which runs its first iteration at
-    three times the rate of the second, and after each further one of `divisions`.
-    'cosine': falls from the first rate to 0 at `steps`, after `warm_up` iterations in which it
-    rises. 'constant': stays.
+    'divided': divided by 3 after iteration 0, as in the post, whose first iteration has three times
+    the learning rate of the second, and after each other one of `divisions`.
+    'cosine': falls to 0 at `steps`, after a linear warm-up of `warm_up` iterations.
+    'constant': stays.
 
-    It depends on nothing else, so a resumed run continues exactly as an unbroken one; a run that
-    is made longer has from then on the rates of a run that was this long from the start, which
-    may be higher than the last one.
+    It depends on nothing else, so a resumed run continues exactly like an uninterrupted one. An
+    extended run continues with the schedule of a run of the new length, so the learning rate may
+    rise at first.
     """
     if recipe.schedule == 'cosine':
         rise = min(1, (iteration + 1) / max(1, recipe.warm_up))
@@ -179,9 +178,9 @@ def rate_at(recipe, iteration):
 
 
 def differences(recipe, fields):
-    """What a checkpoint's recipe has otherwise than `recipe`, of what a resumed run cannot change.
+    """How a checkpoint's recipe differs from `recipe` in what a resumed run cannot change.
 
-    Args: fields: {name: value} as in `to_json`; of an old checkpoint only those it knows.
+    Args: fields: {name: value} as in `to_json`; an old checkpoint lacks some.
     Returns: [(field, found, wanted), ...].
     """
     wanted = to_json(recipe)
@@ -201,7 +200,7 @@ def to_json(recipe):
 
 
 def from_json(fields):
-    """The inverse of `to_json`; of an old checkpoint, which knows only some, the rest as then."""
+    """The inverse of `to_json`; fields that an old checkpoint lacks get their former values."""
     name = 'post' if fields.get('initialization') == 'post' else 'default'
     base = RECIPES.get((fields['network'], name), _POST)
     known = {field.name for field in dataclasses.fields(Recipe)} & {*fields}
@@ -214,6 +213,6 @@ def from_json(fields):
 
 
 def distortion_from(fields):
-    """A Distortion of {name: value}: fields added since are 0, fields removed since are ignored."""
+    """A Distortion from {name: value}: missing fields are 0, unknown fields are ignored."""
     known = {field.name for field in dataclasses.fields(Distortion)} & {*fields}
     return dataclasses.replace(Distortion(0, 0, 0), **{name: fields[name] for name in known})

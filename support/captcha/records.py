@@ -1,4 +1,4 @@
-"""TFRecord files of captchas, read record by record with every check, outside the graph."""
+"""TFRecord files of captchas, read and checked record by record, outside the graph."""
 import collections
 import glob
 import math
@@ -15,20 +15,20 @@ from support.common import checkpoints
 from support.common.console import UserError
 
 SHARDS = 'train-*-of-*.tfrecords'  # as to_tfrecord.py --shards names them
-MANY = 1000  # records from which on their labels' frequencies count
+MANY = 1000  # records from which the frequencies of their labels are meaningful
 
 
 def scale(pixels):
-    """uint8 0 ... 255 -> float32 -1 ... 1, in NumPy what `read_and_decode` does in the graph."""
+    """uint8 0 ... 255 -> float32 -1 ... 1, like `read_and_decode`, in NumPy."""
     return (np.asarray(pixels, np.float32) / 255 - 0.5) * 2
 
 
 def files(place):
-    """The record files that a place names, sorted.
+    """The record files of a place, sorted.
 
-    Args: place: a file, a pattern such as captcha/train-*.tfrecords, or a folder, whose training
-      records are meant: train.tfrecords, or its shards.
-    Raises: UserError if there are none, both, or not all of the shards that belong together.
+    Args: place: a file, a pattern such as captcha/train-*.tfrecords, or a folder with training
+      records: train.tfrecords or its shards.
+    Raises: UserError if there are none, both, or an incomplete set of shards.
     """
     wanted, shards = place, os.path.join(glob.escape(place), SHARDS)
     if os.path.isdir(place):
@@ -54,17 +54,17 @@ def files(place):
 
 
 def held_out(place):
-    """The file of held-out records that a place names: test.tfrecords of a folder, or itself."""
+    """The file of held-out records: test.tfrecords if the place is a folder, else the place."""
     return beside(place) if os.path.isdir(place) else place
 
 
 def beside(place):
-    """The file of held-out records in the folder of the training records that a place names."""
+    """The file of held-out records in the folder of the given training records."""
     return dataset.beside(place, os.path.basename(dataset.TEST_FILE))
 
 
 def check_shards(place, found):
-    """Raise a UserError unless the shards among the files `found` are one whole set."""
+    """Raise a UserError unless the shards among the files `found` are one complete set."""
     matches = [re.fullmatch(r'(.*)-\d{5}-of-(\d{5})(\.\w+)', path) for path in found]
     sets = {(match[1] + match[3], int(match[2])) for match in matches if match}
     for whole, count in sorted(sets):
@@ -75,7 +75,7 @@ def check_shards(place, found):
                             f'{os.path.basename(min(missing))}; put it there, or {again}')
         if len(sets) > 1:
             raise UserError(f'{place}: expected the shards of one set, found those of {len(sets)};'
-                            f' remove the others, or name the set by a pattern such as '
+                            f' remove the others, or name the set with a pattern such as '
                             f'train-*-of-{count:05d}.tfrecords')
 
 
@@ -96,11 +96,11 @@ def read_records(place):
       another data set than the first.
     """
     paths = files(place) if isinstance(place, str) else place
-    heads = None  # as many as the first record has, unless dataset.json knows
+    heads = None  # the first record's number, unless dataset.json has it
     facts_of = [dataset.read_facts(path) for path in paths]
     expected = facts_of[0]
     for path, facts in zip(paths, facts_of):
-        if facts != expected:  # a class would be another character in each
+        if facts != expected:  # a class would mean different characters
             raise UserError(f'{path}: expected {expected or "no dataset.json"}, as {paths[0]} has, '
                             f'found {facts or "none"}; make one set of both: python to_tfrecord.py '
                             '--images <the pictures of both>')
@@ -110,9 +110,10 @@ def read_records(place):
 
 
 def read_file(path, facts, heads):
-    """`read_records` of one file, whose records have `heads` labels; None: the first one tells.
+    """`read_records` of one file.
 
-    Args: facts: of its dataset.json, which knows; None: there is none.
+    Args: facts: from its dataset.json; None: there is none. heads: labels per record without it;
+      None: as in the first record.
     """
     again = f'make it again with: {make_command(path)} --overwrite'
     heads = facts.heads if facts else heads
@@ -139,7 +140,7 @@ def parse(feature, heads, classes):
     """Check the features of one tf.train.Example.
 
     Returns: image uint8 [224, 224] and labels, `heads` ints below `classes`.
-    Raises: ValueError, '<what was expected>, found <what is there>'.
+    Raises: ValueError, '<what was expected>, found <what was found>'.
     """
     present = sorted(feature)  # before a look-up below adds its key
     size = dataset.IMAGE_SIZE
@@ -170,7 +171,7 @@ def count_labels(feature):
 def read_batches(place, batch_size):
     """Group `read_records`: yield images uint8 [n, 224, 224] and labels [n, heads].
 
-    The last n is the rest, so that every record is seen exactly once.
+    The last batch may be smaller, so every record is seen exactly once.
     """
     images, labels = [], []
     for image, label in read_records(place):
@@ -191,13 +192,12 @@ def survey(place):
 def survey_with_chance(place):
     """Read TFRecord files once, with every check.
 
-    Without dataset.json beside it, as the original code left it, the labels tell digits from
-    digits and capitals.
+    Without a dataset.json, which the original code did not write, the labels distinguish digits
+    from digits and capitals.
 
     Args: place: as for `read_records`.
-    Returns: their record count, their Facts, and the loss of a network that guesses: ln(classes),
-      or where some classes are rarer than others (no letters but capitals, lengths that vary) the
-      mean entropy of the labels.
+    Returns: record count, Facts, and the loss of a network that guesses: ln(classes), or the mean
+      entropy of the labels if some classes are rarer than others (only capitals, varying lengths).
     """
     count, classes = 0, collections.defaultdict(collections.Counter)  # of each head
     for _, labels in read_records(place):

@@ -1,4 +1,4 @@
-"""What captcha_test.py prints and draws of a test set: figures, and a sheet of read captchas."""
+"""captcha_test.py's report on a test set: accuracies, and a sheet of captchas as read."""
 import collections
 import math
 
@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from support.captcha import dataset
 from support.common import files
-from support.common.pictures import lacking_characters  # `pictures` are those on the sheet here
+from support.common.pictures import lacking_characters  # `pictures` are the sheet's here
 
 CONFUSIONS = 5  # printed
 SHEET_COLUMNS, SHEET_ROWS = 4, 6
@@ -43,11 +43,11 @@ def print_figures(results):
 
 
 def save_sheet(pictures, path):
-    """Draw captchas with their readings: green if right; if wrong red, with what it should be.
+    """Draw captchas with their readings: green if right; red, with the label, if wrong.
 
-    A column is as wide as a captcha, or as the longest caption.
+    A column is as wide as a captcha or the longest caption.
     Args: pictures: [(image uint8 [224, 224], label, predicted text), ...], at most SHEET_SIZE.
-    Returns: the characters that the font of the captions lacks, sorted.
+    Returns: the characters that the captions' font lacks, sorted.
     """
     width, height = CAPTCHA_SIZE
     font = ImageFont.load_default(16)

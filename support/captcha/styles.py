@@ -1,9 +1,9 @@
 """Captchas in many styles, for networks that generalise to unknown generators.
 
-`varied` draws one picture. Each feature of captchas (fonts, colours, letters turned and pulled
-askew, touching or apart, lines, dots, waves, grain, frames, JPEG) occurs in only some of the
-pictures, and mostly weakly, so that the network does not come to depend on any of them.
-`random_text` says what to draw. Nothing here needs TensorFlow.
+`varied` draws one picture. Each feature of captchas (fonts, colours, turned and skewed letters,
+touching or apart, lines, dots, waves, grain, frames, JPEG) occurs in only some of the pictures, and
+mostly weakly, so that the network does not depend on any of them. `random_text` chooses the text.
+Nothing here imports TensorFlow.
 """
 import functools
 import io
@@ -14,13 +14,13 @@ import string
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-ALIKE = '0OoIl1'  # look-alikes, which most captchas with both cases leave out
+ALIKE = '0OoIl1'  # look-alikes, which most captchas with both cases omit
 KINDS = {  # characters of a text: share of the pictures
     string.digits: 22, string.digits + string.ascii_uppercase: 19,
     string.digits + string.ascii_lowercase: 21, string.digits + string.ascii_letters: 15,
     string.ascii_uppercase: 5, string.ascii_lowercase: 6, string.ascii_letters: 3, 'sum': 10}
 LENGTHS = {1: 3, 2: 3, 3: 5, 4: 36, 5: 20, 6: 19, 7: 7, 8: 7}
-SMALLEST, LARGEST = 14, 60  # pixels, height of a font
+SMALLEST, LARGEST = 14, 60  # font heights, pixels
 
 
 # --- chance
@@ -49,7 +49,7 @@ def random_text(longest=8):
     both_cases = kind.upper() != kind != kind.lower()
     if len(kind) > 10 and chance(0.7 if both_cases else 0.2):
         kind = ''.join(character for character in kind if character not in ALIKE)
-    elif chance(0.3):  # side by side, so that the difference is learnt
+    elif chance(0.3):  # side by side, so that the network learns the difference
         kind += ''.join(character for character in ALIKE if character in kind) * 4
     return ''.join(random.choices(kind, k=length))
 
@@ -63,9 +63,9 @@ def random_sum():
 
 # --- the picture
 def varied(text, fonts):
-    """A picture of `text`, RGB, drawn with the process's own random numbers.
+    """An RGB picture of `text`, drawn with the random numbers of this process.
 
-    Args: text: characters. fonts: paths, each of which has all of the characters.
+    Args: text: characters. fonts: paths of fonts that have all of them.
     """
     size = round(SMALLEST * (LARGEST / SMALLEST) ** random.random())  # pixels, height of a font
     paper, ink = colours()
@@ -124,12 +124,12 @@ def dark():
 
 
 def near(colour, most=50):
-    """Another colour that differs by at most so much in each channel."""
+    """A colour that differs by at most `most` in each channel."""
     return tuple(min(255, max(0, value + random.randint(-most, most))) for value in colour)
 
 
 def inks_of(text, ink, paper):
-    """A colour for each character: all one, all near it, or each its own."""
+    """A colour for each character: the same, similar or unrelated ones."""
     kind = chosen({'one': 55, 'near': 12, 'own': 33})
     if kind == 'one':
         return [ink] * len(text)
@@ -149,10 +149,10 @@ def font_of(path, size):
 
 
 def letters(text, fonts, size):
-    """A mask for each character, cropped to its ink: one style, each letter a little other."""
+    """A mask for each character, cropped to its ink: one style, with small variations."""
     one_font, mixed = random.choice(fonts), chance(0.2)
     stretch = math.exp(random.gauss(0, 0.18))  # width of all
-    slant = random.choice([0, 0, 0, random.gauss(0, 0.18)])  # to the side for each pixel down
+    slant = random.choice([0, 0, 0, random.gauss(0, 0.18)])  # sideways per pixel down
     turn = mostly_small(30)  # degrees, of most letters
     skew, grow = mostly_small(0.25), mostly_small(0.35)
     bold = chosen({0: 78, 1: 14, 2: 3}) * max(1, size // 32)
@@ -171,7 +171,7 @@ def letters(text, fonts, size):
 
 
 def glyph(character, font, size, bold, outline):
-    """A character's mask as the font has it, its strokes `bold` pixels wider on either side."""
+    """A character's mask from the font, its strokes `bold` pixels wider on either side."""
     side = 2 * size + 8
     mask = Image.new('L', (side, side))
     draw = ImageDraw.Draw(mask)
@@ -186,7 +186,7 @@ def glyph(character, font, size, bold, outline):
 
 
 def pulled(mask, angle, slant, stretch):
-    """A mask turned by an angle in radians, slanted and stretched to the side."""
+    """A mask turned by an angle in radians, slanted and stretched horizontally."""
     cosine, sine = math.cos(angle), math.sin(angle)
     forward = np.array([[cosine, -sine], [sine, cosine]]) @ [[stretch, slant], [0, 1]]
     reach = np.abs(forward) @ mask.size  # pixels, of the result
@@ -211,7 +211,7 @@ def pattern(size, kind):
 
 
 def layout(masks, size):
-    """Where each mask stands, (left, top), and the width and height of a page that holds them."""
+    """The position (left, top) of each mask, and the width and height of the page."""
     gap = size * (random.uniform(-0.12, 0.12) if chance(0.6) else random.uniform(-0.2, 0.6))
     uneven = size * mostly_small(0.12)
     rise = size * mostly_small(0.35)  # of the letters above and below the line
@@ -233,7 +233,7 @@ def layout(masks, size):
 
 # --- paper
 def background(width, height, size, paper):
-    """Paper: of one colour, shaded, in blotches, grainy, with stripes or squares."""
+    """Paper: plain, shaded, blotchy, grainy, striped or squared."""
     page = Image.new('RGB', (width, height), paper)
     kind = chosen({'plain': 66, 'shaded': 12, 'blotches': 9, 'grain': 8, 'stripes': 5})
     if kind == 'shaded':
@@ -263,7 +263,7 @@ def background(width, height, size, paper):
 
 # --- clutter
 def clutter(page, size, inks):
-    """Lines, arcs, scribbles, rings, dots and specks in the ink's colours, often none."""
+    """Draw lines, arcs, scribbles, rings, dots and specks in the ink's colours, often none."""
     draw = ImageDraw.Draw(page)
     width, height = page.size
 
@@ -312,7 +312,7 @@ def clutter(page, size, inks):
 
 
 def specks(page, colour, own, share):
-    """A share of the pixels in a colour, or each in its own."""
+    """Set a share of the pixels to a colour, or each to its own."""
     width, height = page.size
     mask = Image.fromarray((255 * (noise_of(height, width) < share)).astype(np.uint8))
     if own:
@@ -321,7 +321,7 @@ def specks(page, colour, own, share):
 
 
 def scratches(page, size, paper):
-    """Lines of the paper's colour through the letters."""
+    """Draw lines of the paper's colour through the letters."""
     draw = ImageDraw.Draw(page)
     for _ in range(random.randint(1, 6)):
         y, z = (random.uniform(0, page.height) for _ in range(2))
@@ -329,7 +329,7 @@ def scratches(page, size, paper):
 
 
 def strokes_across(page, size, ink):
-    """One or two curves from side to side, up to as wide as the letters' own strokes."""
+    """Draw one to three curves from side to side, at most as wide as the letters' strokes."""
     draw = ImageDraw.Draw(page)
     width, height = page.size
     for _ in range(chosen({1: 75, 2: 18, 3: 7})):
@@ -346,12 +346,12 @@ def strokes_across(page, size, ink):
 
 # --- the whole picture
 def noise_of(*shape):
-    """Random numbers 0 ... 1 from the process's own generator."""
+    """Random numbers 0 ... 1 from this process's generator."""
     return np.frombuffer(random.randbytes(math.prod(shape)), np.uint8).reshape(shape) / 255
 
 
 def warped(page, size):
-    """The picture in waves: long ones that bend the line, or short ones that ripple its strokes."""
+    """The picture with waves: long ones that bend the line, short ones that ripple its strokes."""
     width, height = page.size
     x, y = np.arange(width), np.arange(height)[:, None]
 
@@ -368,7 +368,7 @@ def warped(page, size):
 
 
 def bent(page, x, y):
-    """A picture whose pixels come from the places x, y, broadcast to its size; bilinear."""
+    """A picture whose pixels come from x, y, broadcast to its size; bilinear."""
     pixels = np.asarray(page).astype(np.float32)
     height, width = pixels.shape[:2]
     x, y = np.broadcast_arrays(np.clip(x, 0, width - 1.001), np.clip(y, 0, height - 1.001))
@@ -380,7 +380,7 @@ def bent(page, x, y):
 
 
 def worn(page, size, inks):
-    """The picture as a generator delivers it: small, blurred, grainy, framed, compressed."""
+    """The picture with a generator's artefacts: small, blurred, grainy, framed, compressed."""
     if chance(0.3) and size > 20:
         shrink = max(13 / size, random.uniform(0.4, 0.9))
         small = [max(8, round(side * shrink)) for side in page.size]

@@ -1,7 +1,7 @@
-"""What stands around the post's training loop: saving, measuring, warning, stopping in it.
+"""What surrounds the post's training loop: saving, evaluating, warning, stopping.
 
-The progress bar, TensorBoard, a checkpoint, the held-out captchas, a warning when the network only
-guesses, a stop on Ctrl-C: each is done after the iteration at which it is due.
+Progress bar, TensorBoard, checkpoints, held-out captchas, a warning if the network only guesses,
+Ctrl-C: each is handled after the iteration at which it is due.
 """
 import collections
 import contextlib
@@ -19,33 +19,33 @@ from support.common import checkpoints, console
 from support.common.console import UserError
 
 KEEP = 2  # checkpoints
-EVAL_BATCH_SIZE = 100  # pictures in a held-out batch: only memory depends on it
-RECENT = 40  # losses whose mean tells whether the network still guesses
-GUESSING = 0.97  # of the loss at chance: above it the network still guesses
+EVAL_BATCH_SIZE = 100  # pictures in a held-out batch; affects only memory
+RECENT = 40  # losses whose mean shows whether the network still guesses
+GUESSING = 0.97  # share of the loss at chance above which the network still guesses
 
 
 class Saver:
-    """A tf.train.Saver that says what went wrong, and outlives a fault of the cluster."""
+    """A tf.train.Saver with clear errors that survives a fault of the cluster."""
 
     def __init__(self, variables, run):
         """Args: variables: {key: variable}."""
         self.saver = tf.train.Saver(variables, max_to_keep=KEEP, save_relative_paths=True)
         self.run = run
-        self.new = None  # the checkpoint that was saved last, until it is taken
-        self.again = 'the same command'  # that resumes
+        self.new = None  # the last saved checkpoint, until it is taken
+        self.again = 'the same command'  # how to resume
 
     def recover(self):
-        """Take the checkpoints that are there for its own, so that it removes them in time."""
+        """Adopt existing checkpoints, so that they are removed in due course."""
         if not self.saver.last_checkpoints:
             self.saver.recover_last_checkpoints(
                 checkpoints.kept(self.run.model_dir, models.MODEL_NAME))
 
     def save(self, sess, save_path, global_step):
-        """Save `<save_path>-<global_step>`. Raises: UserError, say on a full disk."""
+        """Save `<save_path>-<global_step>`. Raises: UserError, for example on a full disk."""
         try:
             self.new = checkpoints.save(self.saver, self.run.member.raw(sess), save_path,
                                         global_step, self.again)
-        except BROKEN:  # a parameter server is gone: the next step begins all anew
+        except BROKEN:  # a parameter server is gone: the next step starts over
             return
         self.run.member.note_saved()
         self.again = 'the same command' + ', without --restart' * self.run.restart
@@ -58,25 +58,25 @@ class Saver:
 
 @dataclasses.dataclass(frozen=True)
 class Tools:
-    """What a supervised graph has beside the post's."""
+    """What a supervised graph has in addition to the post's."""
     input_summary: tf.Tensor  # the pictures as the network sees them, for TensorBoard
     initializer: tf.Operation
-    restorable: tf.train.Saver  # of what the original code's checkpoints hold as well
+    restorable: tf.train.Saver  # of what the original code's checkpoints contain
     saver: Saver  # of everything
 
 
 class Worker:
-    """What stands around the loop of a cluster's process that neither saves nor prints."""
+    """What surrounds the loop of a process that neither saves nor prints."""
 
     def __init__(self, sess, graph, tools, recipe, run, start, stop):
         """Args:
           graph, run, start: as in training.py. tools: Tools. recipe: recipes.Recipe.
-          stop: as console.stop_signals yields it.
+          stop: from console.stop_signals.
         """
         self.sess, self.graph, self.recipe = sess, graph, recipe
         self.saver, self.input_summary = tools.saver, tools.input_summary
         self.run, self.start, self.stop = run, start, stop
-        self.status = None  # the exit status, once the training is to end
+        self.status = None  # the exit status, once the training must end
 
     def __enter__(self):
         self.run.member.say(f'{self.start.pictures} training pictures of its own in '
@@ -87,7 +87,7 @@ class Worker:
         pass
 
     def iterations(self):
-        """Yield the number of each iteration; after the loop's body do what is due."""
+        """Yield the number of each iteration; do what is due after the loop's body."""
         for i in self.run.member.iterations(self.sess, self.start.iteration, self.recipe.steps,
                                             self.stop):
             yield i
@@ -99,13 +99,13 @@ class Worker:
         pass
 
     def set_rate(self, rate):
-        """Set the rate of the next iteration: the chief does."""
+        """Set the learning rate of the next iteration, as the chief."""
 
     def show(self, i, line, values):
-        """Print a line of iteration `i`, and note {tag: number} for TensorBoard: the chief does."""
+        """Print a line and write {tag: number} of iteration `i` for TensorBoard, as the chief."""
 
     def save_is_due(self, i, loss, feed):
-        """Whether to save after iteration `i`; never."""
+        """Whether to save after iteration `i`: never."""
         self.run.member.rest()
         if self.stop.signal:
             self.status = 128 + self.stop.signal
@@ -113,17 +113,17 @@ class Worker:
 
 
 class Supervisor(Worker):
-    """What stands around the loop of a single process, or of a cluster's chief."""
+    """What surrounds the loop of a single process, or of a cluster's chief."""
 
     def __enter__(self):
         start = self.start
         console.say(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
                     f'{start.facts}; loss at chance: {start.chance_name}')
-        if start.newest:  # even if it is not resumed: as new ones come, the saver removes the old
+        if start.newest:  # even if not resumed: as new ones come, the saver removes it
             self.saver.recover()
         self.recent = collections.deque(maxlen=RECENT)  # losses
         self.warned = False
-        self.last = None  # the last iteration that is done: of the cluster, if there is one
+        self.last = None  # the last completed iteration, of the cluster if there is one
         with contextlib.ExitStack() as stack:
             self.writer = stack.enter_context(
                 tf.summary.FileWriter(self.run.logs, self.sess.graph))
@@ -145,14 +145,14 @@ class Supervisor(Worker):
         self.writer.add_summary(summary(values), i)
 
     def save_is_due(self, i, loss, feed):
-        """Whether to save after an iteration: every so many, at the end, and when a stop came.
+        """Whether to save after an iteration: regularly, at the end, and at a stop.
 
-        Args: i: its number. loss: of its batch, before the step. feed: what it was fed.
-        Raises: UserError if the loss is NaN, before NaN weights are saved.
+        Args: i: its number. loss: of its batch, before the step. feed: its feed_dict.
+        Raises: UserError if the loss is not finite, so that NaN weights are never saved.
         """
         run, stop = self.run, self.stop
         self.last = run.member.last_done(self.sess, i)
-        if self.last < i and not stop.signal:  # a fault took the cluster back
+        if self.last < i and not stop.signal:  # a fault set the cluster back
             return False
         if self.last < 0:
             self.status = 128 + stop.signal
@@ -165,25 +165,25 @@ class Supervisor(Worker):
         regular = self.last and self.last % run.save_every == 0
         if not (self.done or stop.signal or regular):
             return False
-        # once more, because what is saved comes after the step that `loss` led to
+        # once more, because `loss` is from before the step
         check_finite(self.sess.run(self.graph.total_loss, feed), self.last, self.recipe, run)
         self.feed = feed
         return True
 
     @property
     def done(self):
-        """Whether the last iteration of all is done."""
+        """Whether all iterations are done."""
         return self.last + 1 == self.recipe.steps
 
     def note(self, loss):
-        """Show that an iteration is done."""
+        """Record a completed iteration."""
         check_finite(loss, self.last, self.recipe, self.run)
         self.recent.append(loss)
         self.writer.add_summary(summary({'loss': loss}), self.last)
         self.bar.update()
 
     def warn_once(self):
-        """Warn of a loss that has stayed at chance for long."""
+        """Warn once if the loss has stayed at chance level for long."""
         if self.warned or self.last < self.run.plateau or len(self.recent) < RECENT:
             return
         self.warned = True
@@ -191,7 +191,7 @@ class Supervisor(Worker):
             warn_of_plateau(self.last, self.recipe, self.start)
 
     def after_the_body(self):
-        """If it has saved: measure, and end if that was the last time."""
+        """After a save: evaluate, and end if it was the last one."""
         checkpoint = self.saver.take_new()
         if checkpoint is None:
             return
@@ -221,20 +221,21 @@ def summary(values):
 
 
 def check_finite(loss, i, recipe, run):
-    """Raise a UserError if the loss is infinite or NaN: no later step can repair that."""
+    """Raise a UserError if the loss is infinite or NaN, which no later step can repair."""
     if not math.isfinite(loss):
         last = models.newest(run.model_dir) or 'none yet'
         raise UserError(
-            f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try a smaller rate: '
-            f'the same command with --restart --learning-rate {recipe.learning_rate / 3:.2g}')
+            f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try the '
+            'same command with a smaller learning rate: --restart --learning-rate '
+            f'{recipe.learning_rate / 3:.2g}')
 
 
 def held_out_accuracy(sess, graph, filename, facts):
     """Read every record of a file once, without dropout.
 
-    Like captcha_test.py: a whole captcha is one whose text is right, wherever in it the network
-    finds no character, and where there is none and none is found, none is counted.
-    Returns: the share of characters, the share of whole captchas, and of how many captchas.
+    As in captcha_test.py, a captcha counts as whole if its text is right, wherever the network
+    finds 'no character'. Places without a character that are read as such are not counted.
+    Returns: the share of characters, the share of whole captchas, the number of captchas.
     """
     count = characters = right = whole = 0
     for images, labels in records.read_batches(filename, EVAL_BATCH_SIZE):
@@ -249,7 +250,7 @@ def held_out_accuracy(sess, graph, filename, facts):
 
 
 def report_held_out(sess, graph, filename, facts, i, writer):
-    """Measure on the held-out pictures, print it and write it for TensorBoard."""
+    """Evaluate on the held-out pictures, print the result and write it for TensorBoard."""
     characters, whole, count = held_out_accuracy(sess, graph, filename, facts)
     console.say(f'Held-out after iteration {i}: characters {characters:.4f}, '
                 f'whole captchas {whole:.4f} of {count}')
@@ -258,7 +259,7 @@ def report_held_out(sess, graph, filename, facts, i, writer):
 
 
 def warn_of_plateau(i, recipe, start):
-    """Say on stderr that the network still guesses, and what to try."""
+    """Print on stderr that the network still guesses, and what to try."""
     advice = ('without --recipe post' if recipe.initialization == 'post'
               else 'with another --seed, or a third of the --learning-rate')
     print(f'\nwarning: after {i} iterations the loss is still at chance, '

@@ -1,8 +1,8 @@
-"""How the post's training begins: checks, a session, values for the variables.
+"""The start of the post's training: checks, a session, values for the variables.
 
-captcha_train.py builds the graph and runs the loop. `prepare` reads all files once, so that no
-fault in them shows up an hour later. `supervised` begins (a session, new or resumed), supervises
-(see supervision.py) and ends.
+captcha_train.py builds the graph and runs the loop. `prepare` reads all files once, so that faults
+show up immediately. `supervised` opens a session, new or resumed, supervises the loop (see
+supervision.py) and ends it.
 """
 import contextlib
 import dataclasses
@@ -24,16 +24,16 @@ from support.common.console import UserError
 # --- values
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a training reads and writes, and how it begins; how it learns is a recipes.Recipe."""
+    """What a training reads and writes, and how it starts; how it learns is a recipes.Recipe."""
     train_file: str = dataset.TRAIN_FILE
     test_file: str = dataset.TEST_FILE
     model_dir: str = models.MODEL_DIR  # for checkpoints
     log_dir: str | None = None  # for TensorBoard; None: `log` in model_dir
     seed: int = 0  # of initial values, dropout, distortion and shuffling
-    restart: bool = False  # begin at iteration 0 whatever is there
-    init_from: str | None = None  # folder or checkpoint whose weights a new training begins with
-    bfloat16: bool | None = None  # see `session_config`; None: where the processor can
-    save_every: int = 1000  # iterations; then it is measured on the held-out captchas, too
+    restart: bool = False  # start at iteration 0, whatever is there
+    init_from: str | None = None  # folder or checkpoint that a new training starts from
+    bfloat16: bool | None = None  # see `session_config`; None: if the processor supports it
+    save_every: int = 1000  # iterations; the held-out accuracy is measured then as well
     plateau: int = 1500  # iterations at chance after which to warn
     member: Alone | Member = Alone()
     # Called after each iteration with its number and the last losses; true ends the training.
@@ -41,7 +41,7 @@ class Run:
 
     @property
     def prefix(self):
-        """What checkpoints are called: ./captcha/crack_captcha.model."""
+        """The prefix of checkpoints: ./captcha/crack_captcha.model."""
         return os.path.join(self.model_dir, models.MODEL_NAME)
 
     @property
@@ -59,15 +59,15 @@ class Start:
     agreement: dict  # what all processes of a cluster must agree on
     held_out: int  # pictures
     chance: float  # the loss of a network that guesses
-    newest: tuple | None  # checkpoint that is there, see `written`
-    resumed: str | None  # checkpoint to begin with
-    iteration: int  # the first to be done
-    init_from: models.About | None  # what a new training begins with
+    newest: tuple | None  # existing checkpoint, see `written`
+    resumed: str | None  # checkpoint to resume
+    iteration: int  # the first to do
+    init_from: models.About | None  # what a new training starts from
     seed: int = 0  # of the graph
 
     @property
     def chance_name(self):
-        """'ln 10 = 2.303', or '2.130' where it is no logarithm of a whole number."""
+        """'ln 10 = 2.303', or '2.130' if it is not the logarithm of a whole number."""
         classes = round(math.exp(self.chance))
         exact = math.isclose(self.chance, math.log(classes), abs_tol=1e-6)
         return f'ln {classes} = {self.chance:.3f}' if exact else f'{self.chance:.3f}'
@@ -75,7 +75,7 @@ class Start:
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """The post's graph: what is trained, and what the loop and `supervised` need of it."""
+    """The post's graph, as far as the loop and `supervised` need it."""
     graph: tf.Graph
     x: tf.Tensor  # placeholder float32 [None, 224, 224], -1 ... 1
     y: list  # placeholders float32 [None], classes, one for each head
@@ -90,7 +90,7 @@ class Graph:
 
 # --- beginning
 def main(train, recipe, run):
-    """Train as this process's TF_CONFIG says; without one there is nothing but this process.
+    """Train as TF_CONFIG says; without it, in this process alone.
 
     Args: train: a function of recipe and run that returns an exit status.
     Returns: exit status.
@@ -106,9 +106,9 @@ def main(train, recipe, run):
 def prepare(recipe, run):
     """Read all files with every check and find the checkpoint to resume.
 
-    A worker of a cluster reads its own records only: the rest is the chief's.
+    A worker of a cluster only reads its own records: the rest is the chief's.
 
-    Returns: Start; None if all iterations are done already, which is said.
+    Returns: Start; None, after printing so, if all iterations are done already.
     Raises: UserError.
     """
     all_files = records.files(run.train_file)
@@ -131,7 +131,7 @@ def prepare(recipe, run):
         models.check_resumable(about, recipe, facts, dataset.sum_of(all_files[0]))
         iteration = about.iteration + 1
     if iteration >= recipe.steps:
-        print(f'{resumed} is trained already; train it further with --steps '
+        print(f'{resumed} is fully trained; continue with --steps '
               f'{iteration + max(1, recipe.steps - 1)}, or train a new one with --restart')
         run.member.dismiss()
         return None
@@ -140,17 +140,17 @@ def prepare(recipe, run):
                  'records': [os.path.basename(path) for path in all_files]}
     if not run.member.agree(agreement):
         return None
-    # A resumed run draws what is new, and so does each process of a cluster.
+    # A resumed run, like each process of a cluster, draws different random numbers.
     seed = run.seed + iteration + 1_000_003 * run.member.number
     return Start(facts, train_files, pictures, agreement, held_out, chance, written(newest),
                  resumed, iteration, init_from, seed)
 
 
 def written(checkpoint):
-    """A checkpoint and when it was written, for one may take the name of another; or None."""
+    """A checkpoint and when it was written, because another may get its name; or None."""
     try:
         return checkpoint and (checkpoint, os.stat(f'{checkpoint}.index').st_mtime_ns)
-    except FileNotFoundError:  # named by the state file and gone: restoring says so
+    except FileNotFoundError:  # in the state file but gone: restoring reports that
         return None
 
 
@@ -188,7 +188,7 @@ def check_data(train_files, run, batch_size):
 
 
 def check_held_out(train_files, test_file):
-    """Raise a UserError if a file of held-out records is among those that are trained on."""
+    """Raise a UserError if a file of held-out records is also a training file."""
     both = {*map(os.path.realpath, train_files)} & {*map(os.path.realpath,
                                                         records.files(test_file))}
     if both:
@@ -197,7 +197,7 @@ def check_held_out(train_files, test_file):
 
 
 def complete(graph, recipe, run, start):
-    """Add to a Graph, the default one, what the post does without: supervision.Tools."""
+    """Add what the post lacks, supervision.Tools, to a Graph, which is the default graph."""
     input_summary = tf.summary.image('input', tf.image.resize(
         graph.seen, [dataset.IMAGE_HEIGHT, dataset.IMAGE_WIDTH]), max_outputs=5)
     models.note_about(recipe, start.facts, run)
@@ -215,19 +215,19 @@ def session_config(bfloat16=None, alone=True):
     Args:
       bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
         float32's range); variables stay float32. None: if the processor has instructions for it.
-      alone: whether this is no process of a cluster.
+      alone: whether this process is not part of a cluster.
     """
     config = tf.ConfigProto(allow_soft_placement=True)
     rewrites = config.graph_options.rewrite_options
     if bfloat16 or bfloat16 is None and has_bfloat16():
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
-        if not alone:  # it joins operations to some that a cluster's session lacks in 16 bits
+        if not alone:  # it fuses operations into some that a cluster's session lacks in 16 bits
             rewrites.remapping = rewrites.OFF
     return config
 
 
 def has_bfloat16():
-    """Whether Linux lists instructions for bfloat16; elsewhere False, because nothing tells."""
+    """Whether Linux lists bfloat16 instructions; False on other systems, where nothing tells."""
     with contextlib.suppress(OSError), open('/proc/cpuinfo', encoding='ascii',
                                             errors='replace') as file:
         flags = next((line for line in file if line.startswith('flags')), '').split()
@@ -236,21 +236,21 @@ def has_bfloat16():
 
 
 def begin(sess, graph, tools, recipe, run, start):
-    """Give all variables their values: of the checkpoint to resume, or new ones.
+    """Give all variables their values, from the checkpoint to resume or new ones.
 
-    Returns: the first iteration to be done.
+    Returns: the first iteration to do.
     Raises: UserError.
     """
     sess.run(tools.initializer)
     resumed, iteration = start.resumed, start.iteration
     newest = written(models.newest(run.model_dir))
-    # a cluster lost its variables: resume from what it has saved itself
+    # a cluster lost its variables: resume from its own last save
     if newest and newest != start.newest:
         resumed, iteration = newest[0], checkpoints.step_of(newest[0]) + 1
     if resumed:
         checkpoints.restore(tools.restorable, sess, resumed, 'train a new one with the same '
-                            'command and --restart, or begin with the weights that it has: '
-                            '--init-from, and another --model-dir')
+                            'command and --restart, or start from its weights with --init-from '
+                            'and another --model-dir')
         graph.lr.load(recipes.rate_at(recipe, iteration), sess)
         console.say(f'resuming from {resumed} at the learning rate {sess.run(graph.lr):.3g}')
     elif start.init_from:
@@ -260,10 +260,10 @@ def begin(sess, graph, tools, recipe, run, start):
 
 @contextlib.contextmanager
 def supervised(graph, recipe, run, start):
-    """Begin the training of a Graph, supervise its loop and end it.
+    """Start the training of a Graph, supervise its loop and end it.
 
     Yields: a session in which all variables have values; a supervision.Supervisor or Worker.
-    Raises: UserError if the data or a checkpoint fails, or the loss is NaN.
+    Raises: UserError if the data or a checkpoint is unusable, or the loss is NaN.
     """
     config = session_config(run.bfloat16, isinstance(run.member, Alone))
     kind = supervision.Supervisor if run.member.chief else supervision.Worker

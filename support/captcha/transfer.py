@@ -5,15 +5,15 @@ from support.common import checkpoints
 from support.common.console import UserError
 
 ADVICE = 'name another one with --init-from'
-CLASSES, PLACES = '/fc8', '/attention/'  # names of weights whose last axis are classes, or heads
+CLASSES, PLACES = '/fc8', '/attention/'  # in names of weights whose last axis is classes, or heads
 
 
 def begin_with(sess, about, facts):
-    """Load all weights of a checkpoint whose name and shape fit, say which are new.
+    """Load all weights of a checkpoint whose name and shape fit; print which are new.
 
-    For a head of another size, the overlapping part is copied: the weights of the characters that
-    are in both alphabets (a letter that was not begins as its other case) and of the first places.
-    Adam's moments and the rate begin as in any new training.
+    Heads of another size get the overlapping part: the weights of the characters in both alphabets
+    (a missing letter starts as its other case) and of the first places. Adam's moments and the
+    learning rate start as in any new training.
 
     Args: about: models.About, of the checkpoint. facts: dataset.Facts of the new training.
     Raises: UserError if nothing fits.
@@ -38,19 +38,19 @@ def begin_with(sess, about, facts):
     if len(new) == len(weights) and not any(both for _, _, both in new):
         raise UserError(f'{about.checkpoint}: expected weights of this network, found none that '
                         f'fit; {ADVICE}')
-    print(f'beginning with {len(weights) - len(new)} of {len(weights)} weights from '
+    print(f'initialized {len(weights) - len(new)} of {len(weights)} weights from '
           f'{about.checkpoint}' + ''.join(
               f'; new: {name} {shape}' + f' but for {both} of {shape[-1]}' * bool(both)
               for name, shape, both in new), flush=True)
 
 
 def renumbered(name, old, new):
-    """Whether the last axis of a weight is of classes that mean other characters than before."""
+    """Whether the last axis of a weight is classes whose characters have changed."""
     return CLASSES in name and old.alphabet != new.alphabet
 
 
 def shared(name, found, wanted, old, new):
-    """Which places of a weight's last axis mean the same before and now.
+    """The places of a weight's last axis whose meaning is unchanged.
 
     Args: name: of the weight. found, wanted: shapes. old, new: dataset.Facts.
     Returns: [(place now, place before), ...]; empty if the rest of the shape differs.
