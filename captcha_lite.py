@@ -1,6 +1,6 @@
 """Read captchas or digits with an exported network: without TensorFlow, started in half a second.
 
-Command:  python captcha_lite.py one.jpg other.png    each file: its text and how sure that is
+Command:  python captcha_lite.py one.jpg other.png    each file's text and confidence
 Reads:    the picture files, and network.tflite and network.json as `python -m support.export`
           writes them: beside this file, or in models/general, or in --model-dir
 Writes:   nothing
@@ -33,7 +33,7 @@ if os.path.isfile(os.path.join(HERE, dataset.EXPORTED_FACTS)):  # this file is i
 
 
 class Reading(NamedTuple):
-    """What was read on one picture."""
+    """The result for one picture."""
     text: str
     confidence: float  # 0 ... 1, of the whole text
     characters: tuple  # the confidence of each character, 0 ... 1
@@ -67,7 +67,7 @@ class Reader:
     def read_one(self, source):
         """Read a picture: a path, a file's bytes or a Pillow picture. Returns: Reading.
 
-        Raises: UserError for what is not a picture.
+        Raises: UserError for a source that is not a picture.
         """
         found = [self.classify(pixels) for pixels in self._prepare(source)]
         classes, confidence = np.concatenate(found or [np.zeros([2, 0], int)], axis=1)
@@ -77,9 +77,9 @@ class Reader:
     def read(self, sources):
         """Read pictures, as captcha_test.py's Reader does.
 
-        Args: sources: paths, the bytes of picture files or Pillow pictures, as many as you like.
+        Args: sources: any number of paths, bytes of picture files or Pillow pictures.
         Returns: [(text, confidence 0 ... 1), ...].
-        Raises: UserError for what is not a picture.
+        Raises: UserError for a source that is not a picture.
         """
         if isinstance(sources, (str, bytes)):
             raise TypeError(f'expected a list of pictures, found one: [{sources[:40]!r}]')
@@ -89,7 +89,7 @@ class Reader:
 def open_reader(model_dir=MODEL_DIR, threads=None):
     """Load an exported network.
 
-    Args: threads: that one picture is read by; None: as many as there are processors.
+    Args: threads: for each picture; None: as many as there are processors.
     Returns: Reader.
     Raises: UserError if the folder holds none.
     """
@@ -127,7 +127,7 @@ def main():
     parser.add_argument('--model-dir', default=MODEL_DIR, metavar='FOLDER',
                         help='folder of the exported network (default: %(default)s)')
     args = parser.parse_args()
-    with console.quiet_start():  # LiteRT tells on stderr how it computes
+    with console.quiet_start():  # LiteRT logs on stderr
         reader = open_reader(args.model_dir)
     status = 0
     for path in console.file_names(args.files):

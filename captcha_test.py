@@ -1,6 +1,6 @@
 """Read unseen captchas with the newest checkpoint: the whole test set, or your own files.
 
-Command:  python captcha_test.py                     the test set: figures and a sheet of pictures
+Command:  python captcha_test.py                     the test set: accuracies and a sheet
           python captcha_test.py my.jpg other.png    each file's text and confidence; captchas of
                                                      one system help one another: docs/captcha.md
           python captcha_test.py my/*.png --csv read.csv    the same as a table
@@ -43,7 +43,7 @@ def brackets(text):
 
 
 def test(reader, test_file, sheet):
-    """Read the whole test set, print how well that went and save the sheet of pictures."""
+    """Read the whole test set, print the accuracies and save the sheet of pictures."""
     facts = reader.facts
     check_records(reader, test_file)
     results = []  # (label, predicted text)
@@ -75,7 +75,7 @@ def test(reader, test_file, sheet):
 
 
 def records_of(model_dir):
-    """The held-out records that lie in a model's folder or in the one around it, or the default."""
+    """The held-out records in a model's folder or its parent, or the default."""
     around = os.path.dirname(os.path.normpath(model_dir)) or '.'
     near = [records.beside(folder) for folder in (model_dir, around) if os.path.isdir(folder)]
     return next(filter(os.path.isfile, near), dataset.TEST_FILE)
@@ -138,8 +138,8 @@ def main():
                         help='write file, text and confidence of each FILE there')
     parser.add_argument('--views', type=int, default=1,
                         choices=range(1, len(preprocessing.VIEWS) + 1),
-                        help='how often each picture is read, a little moved, and averaged: a '
-                             'little surer, for so many times the work (default: %(default)s)')
+                        help='average this many readings of slightly shifted pictures: slightly '
+                             'more accurate, at that many times the cost (default: %(default)s)')
     args = parser.parse_args()
     if args.csv is not None and not args.files:
         raise console.UserError('--csv: expected picture files to read, found none; name them')

@@ -36,8 +36,8 @@ OUT = dataset.IMAGE_FOLDER
 # --- data
 NUM = 40000  # pictures: on a few thousand a network overfits (see docs/figures.md)
 CHUNK = 50  # pictures per job: few jobs, yet a lively progress bar
-VARIED = 0.8  # share of the pictures of --varied that are not in the package's own style
-UNLIKELY = 0.001  # probability below which a folder is taken for one of another alphabet
+VARIED = 0.8  # share of --varied pictures that are not in the package's own style
+UNLIKELY = 0.001  # probability below which a folder counts as having another alphabet
 LONGEST = 65500  # pixels of a side of a JPEG file
 FONT_SIZES = 42, 50, 56  # pixels, the package's own, for a picture of IMAGE_HEIGHT
 LOWEST, NARROWEST = 16, 6  # fewest pixels of a picture's height, and of its width per character
@@ -58,13 +58,13 @@ def begin_worker():
     """Leave Ctrl-C to the parent process, and end with it, even after a kill -9."""
     def end_with_parent():
         multiprocessing.parent_process().join()
-        os._exit(1)  # it would wait for jobs forever; a half-written picture has no name yet
+        os._exit(1)  # or it waits for jobs forever; a partial picture has no name yet
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def draw(job):
-    """Worker: draw the pictures of one order.
+    """Worker: draw the pictures of one job.
 
     Args: job = (folder, drawing, [(number, text), ...]).
     Returns: how many pictures were written.
@@ -143,9 +143,9 @@ def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
                 bar.update(done)
         except concurrent.futures.process.BrokenProcessPool as error:
             raise console.UserError(
-                f'{folder}: expected processes that draw to their end, found one ended from '
-                'outside, perhaps for lack of memory; the pictures that are there are whole: '
-                'draw the rest with --num') from error
+                f'{folder}: expected drawing processes to finish, found one killed from '
+                'outside, perhaps for lack of memory; existing pictures are complete: draw the '
+                'rest with --num') from error
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if not is_removed(folder, error):
@@ -153,12 +153,12 @@ def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):
     there = len(already_drawn(folder)[0]) if os.path.isdir(folder) else 0
     if there < len(drawn) + num:  # the folder was removed, and made again by the next picture
         raise console.UserError(f'{folder}: expected {len(drawn) + num} pictures, found {there}; '
-                                'somebody removed some while others were drawn: draw more')
+                                'some were removed while others were drawn; draw more')
     print(f'{folder}: {there} pictures')
 
 
 def is_removed(folder, error):
-    """Whether an exception says that a picture's folder went away while the picture was saved."""
+    """Whether an exception means that the folder was removed while a picture was saved."""
     return (isinstance(error, FileNotFoundError) and error.filename is not None
             and os.path.realpath(os.path.dirname(error.filename)) == os.path.realpath(folder))
 
@@ -181,10 +181,10 @@ def main():
     parser.add_argument('--out', default=OUT, metavar='FOLDER',
                         help='folder for the pictures (default: %(default)s)')
     parser.add_argument('--fonts', metavar='FOLDER',
-                        help="draw with every font found there, too (default: the package's own)")
+                        help="also draw with every font found there (default: the package's own)")
     parser.add_argument('--varied', action='store_true',
-                        help='draw in many styles, light on dark as well as dark on light, of any '
-                             'size, for a network to begin with; best with many --fonts')
+                        help='draw in many styles and sizes, light on dark and dark on light, '
+                             'for pretraining; best with many --fonts')
     parser.add_argument('--width', type=console.positive_int, default=dataset.IMAGE_WIDTH,
                         help='pixels (default: %(default)s)')
     parser.add_argument('--height', type=console.positive_int, default=dataset.IMAGE_HEIGHT,

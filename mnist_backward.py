@@ -1,7 +1,7 @@
 """Train the network of mnist_forward.py on MNIST and save checkpoints.
 
 Command:  python mnist_backward.py [--steps 50000]
-          python mnist_backward.py --augment      distorts the training digits: reads better; move
+          python mnist_backward.py --augment      distorts the training digits for accuracy; move
                                                   ./model/ away first, or it resumes from there
 Reads:    ./data/ (MNIST), and the newest checkpoint in ./model/ if there is one, to resume
 Writes:   ./model/mnist_model-<step>.*, the newest five, and ./model/log/ for TensorBoard
@@ -44,14 +44,14 @@ retrain = 'move its folder away and run: python mnist_backward.py'  # if a check
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What can be chosen about a training. Run() is the post's."""
+    """A training's hyperparameters and folder. Run() is the post's."""
     steps: int = steps
     batch_size: int = batch_size
     learning_rate_base: float = learning_rate_base
-    falls_to_zero: bool = False  # the learning rate falls along a line to 0 at the last step
+    falls_to_zero: bool = False  # the learning rate falls linearly to 0 at the last step
     momentum: float = 0          # share of the last step that the next one repeats
     regularizer: float = regularizer
-    seed: int = 0                # of the first weights, the order of the pictures, the distortions
+    seed: int = 0                # of the initial weights, picture order and distortions
     augmented: bool = False      # the training digits are distorted
     model_save_path: str = model_save_path
     report_interval: int = 1000  # steps from one line and checkpoint to the next
@@ -63,18 +63,18 @@ class Run:
         return f'python mnist_backward.py{" --augment" * self.augmented}{seed} --steps {until}'
 
 
-# More to see takes longer to learn, and cannot be learnt by heart: larger steps and next to no
-# penalty do no harm, and a rate that ends at 0 lets the weights come to rest.
+# Augmented digits take longer to learn and cannot be memorised: larger steps and almost no penalty
+# do no harm, and a learning rate that ends at 0 lets the weights settle.
 augmented_run = Run(steps=150000, learning_rate_base=0.1, falls_to_zero=True, momentum=0.9,
                     regularizer=0.00001, augmented=True)
 
 
 def backward(mnist, run=Run()):
-    """Train on `mnist` until the global step is `run.steps`, from the newest checkpoint on.
+    """Train on `mnist` from the newest checkpoint until the global step is `run.steps`.
 
-    Args: mnist: as of input_data.read_data_sets with one_hot, see `training_data`.
+    Args: mnist: from input_data.read_data_sets with one_hot, see `training_data`.
     Returns: the exit status: 0, or 128 + the signal that stopped it.
-    Raises: UserError; what was saved before is kept.
+    Raises: UserError; earlier checkpoints are kept.
     """
     if mnist.train.num_examples < run.batch_size:
         raise console.UserError(f'{data_path}: expected a batch of {run.batch_size} training '
@@ -104,7 +104,7 @@ def backward(mnist, run=Run()):
         train_step = optimizer.minimize(loss, global_step=global_step)
         # moving averages
         ema = tf.train.ExponentialMovingAverage(moving_average_decay, global_step)
-        # They follow the step: without this order they might take the old weights.
+        # After the step: without this order they might average the old weights.
         with tf.control_dependencies([train_step]):
             train_op = ema.apply(tf.trainable_variables())
 
@@ -139,8 +139,8 @@ def backward(mnist, run=Run()):
                     xs, ys = next(batches)  # float32 [200, 784], 0 ... 1; float64 [200, 10]
                     feed = {x: xs, y_: ys}
                     step += 1
-                    # every 1,000 steps the post's line and a checkpoint; only there the loss, for
-                    # it costs time, and once more after the step: NaN weights are never saved
+                    # every 1,000 steps the post's line and a checkpoint; only then the loss, which
+                    # costs time, and again after the step, so that NaN weights are never saved
                     if (step - 1) % run.report_interval == 0 or step == run.steps:
                         _, loss_value = sess.run([train_op, loss], feed_dict=feed)
                         console.say(f'After {step} training step(s),'
@@ -166,7 +166,7 @@ def backward(mnist, run=Run()):
 def learning_rate_of(run, global_step, steps_in_epoch):
     """The learning rate of the step after `global_step`, float32 [].
 
-    Nothing but the step decides on it, so a resumed training has the rates of an unbroken one.
+    It depends only on the step, so a resumed training has the rates of an uninterrupted one.
     Args: global_step: int32 []. steps_in_epoch: float, 275 with MNIST.
     """
     if run.falls_to_zero:
@@ -177,11 +177,11 @@ def learning_rate_of(run, global_step, steps_in_epoch):
 
 
 def restore(saver, sess, checkpoint):
-    """Restore `checkpoint`, whose keys say whether it was made with momentum.
+    """Restore `checkpoint`, whose keys show whether it has momentum.
 
-    One made without, by the default training or by --augment before that had momentum, is taken
-    further with it, from none, and the screen says so.
-    Raises: UserError if it is unusable, or made with momentum where the graph has none.
+    One without, from the default training or an older --augment, continues with momentum starting
+    at 0, after a notice.
+    Raises: UserError if it is unusable, or has momentum but the graph has none.
     """
     shapes, _ = checkpoints.contents(checkpoint, retrain)
     plain = [variable for variable in tf.global_variables() if not is_momentum(variable.op.name)]
@@ -199,7 +199,7 @@ def restore(saver, sess, checkpoint):
 
 
 def is_momentum(key):
-    """Whether a key is of a variable that MomentumOptimizer adds, such as Variable_1/Momentum."""
+    """Whether a key belongs to a MomentumOptimizer variable, such as Variable_1/Momentum."""
     return key.endswith('/Momentum')
 
 
@@ -208,7 +208,7 @@ def session_config():
 
     The operations run in the caller's thread, in order; each may still use all cores inside.
     The default executor hands them to other threads, and waking one costs more than most of them.
-    This one knows no tf.cond and tf.while_loop: return tf.ConfigProto() if you add one.
+    This one lacks tf.cond and tf.while_loop: return tf.ConfigProto() if you add one.
     """
     config = tf.ConfigProto()
     config.experimental.executor_type = 'SINGLE_THREADED_EXECUTOR'
@@ -218,7 +218,7 @@ def session_config():
 def save(saver, sess, run, step, loss_value):
     """Save mnist_model-<step> and return its prefix.
 
-    Args: loss_value: of the weights as they are now; if it is NaN, so are they.
+    Args: loss_value: of the current weights; if it is NaN, so are they.
     Raises: UserError then, or if the checkpoint cannot be written.
     """
     if not math.isfinite(loss_value):
@@ -230,9 +230,9 @@ def save(saver, sess, run, step, loss_value):
 
 
 def training_data(run, folder=data_path):
-    """MNIST as `run` wants it: read from `folder`, drawn in an order of its seed, distorted or not.
+    """MNIST from `folder` for `run`: shuffled by its seed, distorted or not.
 
-    A resumed training continues with the pictures that an unbroken one would see at its step.
+    A resumed training continues with the pictures that an uninterrupted one would see.
     """
     checkpoint = checkpoints.newest(run.model_save_path, model_name) or ''
     mnist = input_data.read_data_sets(folder, one_hot=True, seed=run.seed)
@@ -249,9 +249,9 @@ def main():
                         help='train until the global step is this '
                              f'(default: {steps}, with --augment {augmented_run.steps})')
     parser.add_argument('--augment', action='store_true',
-                        help='distort the training digits, each time in another way')
+                        help='distort the training digits at random')
     parser.add_argument('--seed', type=console.seed_number, default=Run.seed,
-                        help='of the first weights, the order of the pictures and the '
+                        help='of the initial weights, the order of the pictures and the '
                              'distortions (default: %(default)s)')
     args = parser.parse_args()
     run = augmented_run if args.augment else Run()

@@ -17,15 +17,15 @@ import mnist_forward
 from support.common import checkpoints
 from support.digits import input_data
 
-test_interval_secs = 5  # seconds from one look at ./model/ to the next
-patience = 6  # looks without a new checkpoint after which it is said what is waited for
-restore_attempts = 3    # training may delete a checkpoint at the moment we read it
+test_interval_secs = 5  # between two checks of ./model/
+patience = 6  # checks without a new checkpoint before a notice
+restore_attempts = 3    # training may delete a checkpoint while we read it
 
 
 def test(mnist, once=False, model_folder=mnist_backward.model_save_path, sleep=console.pause):
     """Print the test accuracy of each new checkpoint until training has finished.
 
-    Args: once: of the newest only. sleep: called with the seconds from one look to the next.
+    Args: once: test only the newest. sleep: called with the seconds between two checks.
     Returns: the last accuracy, 0 ... 1, or None: no checkpoint.
     """
     with tf.Graph().as_default():
@@ -69,7 +69,7 @@ def test(mnist, once=False, model_folder=mnist_backward.model_save_path, sleep=c
 def restore_newest(saver, sess, model_folder, sleep):
     """Restore the newest checkpoint and return its prefix; raises UserError if it is unusable.
 
-    Training deletes old checkpoints, so one that cannot be read is looked up again.
+    Training deletes old checkpoints, so if one is unreadable, look for the newest again.
     """
     for attempts_left in reversed(range(restore_attempts)):
         checkpoint = checkpoints.newest(model_folder, mnist_backward.model_name)

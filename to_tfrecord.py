@@ -10,8 +10,8 @@ Writes:   captcha/test.tfrecords and captcha/train.tfrecords, 50 kB a picture: `
 Takes:    half a minute for 40,000 pictures on two cores; all cores convert
 
 No text of the test set occurs in the training set: such pictures are left out and counted, so
-what is measured on the test set was never seen, not even with other noise. Where that would cost a
-tenth of the training pictures, because there are few texts, only equal pictures are left out.
+the test texts are unseen even with other noise. Where that would cost a tenth of the training
+pictures, because there are few texts, only identical pictures are left out.
 """
 import os
 import random
@@ -65,14 +65,14 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
       folder: pictures.
       out: folder for the three files.
       num_test: pictures of the test set.
-      wanted: labels.Wanted, what is known of the texts.
-      shards: files of the training set, one after the other gets a picture; None: train.tfrecords.
+      wanted: labels.Wanted, what is known about the texts.
+      shards: number of training files, filled in turn; None: train.tfrecords.
       split_by: one of conversion.SPLITS; None: by text unless that leaves too many pictures out.
     Returns: [(name, why)] of the files that could not be used.
     Raises: UserError if there are too few pictures.
     """
     labelled, bad, facts = conversion.find_pictures(folder, wanted, num_test, shards)
-    random.Random(_RANDOM_SEED).shuffle(labelled)  # of a sorted list: the same split everywhere
+    random.Random(_RANDOM_SEED).shuffle(labelled)  # sorted, so the split is the same everywhere
     cost = conversion.share_left_out(labelled, num_test)
     split_by = split_by or ('text' if cost < conversion.COSTLY else 'picture')
     written = {'test': 0, 'train': 0, 'left out': 0}  # pictures
@@ -156,8 +156,8 @@ def main():
         with files.alone(args.out, 'conversion'):
             bad = convert(args.images, args.out, args.num_test, wanted, args.shards, args.split)
             for path in conversion.other_training_files(args.out, args.shards):
-                os.remove(path)  # two training sets would be too many
-    except tf.errors.OpError as error:  # TFRecordWriter's own way to say: disk full
+                os.remove(path)  # there may be only one training set
+    except tf.errors.OpError as error:  # TFRecordWriter's error for a full disk
         raise console.UserError(f'{args.out}: the records cannot be written: '
                                 f'{checkpoints.reason(error)}; make room there and run the same '
                                 'command again') from error

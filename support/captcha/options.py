@@ -45,8 +45,8 @@ def parse(doc):
                         help='learning rate of iteration 0 (default: '
                              f'{named_values("learning_rate")}); it falls to 0 along a cosine, '
                              f'with --recipe post it is divided by {recipes.DIVIDE_BY} after every '
-                             f'{POST.divide_every} iterations, 0 included; with --init-from it is a '
-                             'third of the default')
+                             f'{POST.divide_every} iterations, 0 included; with --init-from it is '
+                             'a third of the default')
     parser.add_argument('--divide-at', nargs='+', type=console.positive_int, metavar='ITERATION',
                         help='divide the learning rate after these and after 0, instead of a '
                              'cosine')
