@@ -7,8 +7,8 @@ Takes:    five minutes on two cores
 
 MNIST's validation digits are drawn in frames, form fields, on lines, with gaps and dirt, thinly
 and thickly, as whole sheets. `digits` is the share of digits read correctly, none if their number
-is wrong. A picture is right if all of its digits are, in order; `silent` is the share that is read wrongly
-without a doubt. Then, how many are doubted of MNIST's test digits, of those drawn as
+is wrong. A picture is right if all of its digits are, in order; `silent` is the share that is read
+wrongly without a doubt. Then, how many are doubted of MNIST's test digits, of those drawn as
 photographs (ink_on_paper.py), and of what is no digit: letters and signs in the fonts that are
 installed, textures, shapes and faces.
 
