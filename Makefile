@@ -32,7 +32,7 @@ mnist: .venv/.ready
 	$(BIN)/python mnist_test.py --once
 	$(BIN)/python mnist_app.py samples/*.jpg
 
-# One process for each core; files in their order, so that the longest, test_accuracy.py, is first.
+# One process for each core; tests/conftest.py puts the longest files first.
 test: .venv/.ready
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 

@@ -1,4 +1,4 @@
-"""What several tests use: a script run as a user runs it, and small real data sets."""
+"""Fixtures that several tests share: running a script as a user does, and small real data sets."""
 import importlib
 import os
 import signal
@@ -17,10 +17,18 @@ from support.cluster import configuration, launch, member
 from support.common import console
 
 
-def pytest_configure():
-    """Ctrl-C works as in a terminal, also if a shell that started us in the background ignores it.
+LONGEST = 'test_accuracy.py', 'test_session.py', 'test_waiting.py'
 
-    The scripts that the tests start inherit that, and would ignore it, too.
+
+def pytest_collection_modifyitems(items):
+    """Start the longest files first, so that one process is not left with them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_configure():
+    """Make Ctrl-C work even where the shell that started us in the background ignores it.
+
+    The scripts that the tests start would inherit that.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,7 +36,7 @@ def pytest_configure():
 
 @pytest.fixture(scope='session')
 def run_script():
-    """A function that runs `python <script> <arguments>` in a folder, default the project's."""
+    """A function that runs `python <script> <arguments>`, by default in the project's folder."""
     def run(script, *arguments, cwd=ROOT, stdin=None):
         command = [sys.executable, os.path.join(ROOT, script), *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True,
@@ -38,7 +46,7 @@ def run_script():
 
 @pytest.fixture
 def run_here(monkeypatch, capsys):
-    """The same in this process and its folder: TensorFlow is not imported once more."""
+    """The same in this process and its working directory, without importing TensorFlow again."""
     def run(script, *arguments):
         monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
         main = importlib.import_module(script.removesuffix('.py')).main
@@ -56,9 +64,9 @@ def run_here(monkeypatch, capsys):
 
 @pytest.fixture
 def one_line_error(run_here):
-    """A function that runs a script here, which must fail with one line on stderr, and returns it.
+    """A function that runs a script here, checks that it fails with one line, and returns the line.
 
-    That the commands themselves end so is test_console.py's.
+    test_console.py checks that the commands themselves do so.
     """
     def run(script, *arguments):
         ended = run_here(script, *arguments)
@@ -80,7 +88,7 @@ def captchas(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def shards(captchas, tmp_path_factory):
-    """The captchas once more, their training records in two files."""
+    """The same captchas with their training records in two files."""
     folder = tmp_path_factory.mktemp('shards')
     assert to_tfrecord.convert(str(captchas / 'images'), str(folder), 10, shards=2) == []
     return folder
@@ -98,7 +106,7 @@ def members():
 
 @pytest.fixture
 def graph():
-    """A graph of its own, the default one, with a seed."""
+    """A new default graph with a seed."""
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(0)
         yield graph
@@ -106,7 +114,7 @@ def graph():
 
 @pytest.fixture
 def letters(tmp_path):
-    """A folder with records of 0-9 A-Z, all of one text."""
+    """A folder with records of 0-9 A-Z, all with the same text."""
     folder = tmp_path / 'letters'
     folder.mkdir()
     for name in 'train.tfrecords', 'test.tfrecords':
@@ -116,7 +124,7 @@ def letters(tmp_path):
 
 @pytest.fixture
 def thirty(tmp_path):
-    """Thirty pictures, each of another text and another grey."""
+    """Thirty pictures, each with its own text and its own grey."""
     folder = tmp_path / 'images'
     folder.mkdir()
     for k in range(30):
@@ -126,7 +134,7 @@ def thirty(tmp_path):
 
 @pytest.fixture(scope='session')
 def lite(tmp_path_factory):
-    """models/digits for captcha_lite.py."""
+    """models/digits, exported for captcha_lite.py."""
     folder = tmp_path_factory.mktemp('lite') / 'captchas'
     export.export(os.path.join(ROOT, 'models', 'digits'), str(folder))
     return folder
@@ -134,7 +142,7 @@ def lite(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def lite_digits(tmp_path_factory):
-    """An MNIST network of random weights, for captcha_lite.py, and its arrays."""
+    """An MNIST network with random weights, exported for captcha_lite.py, and its arrays."""
     folder = tmp_path_factory.mktemp('lite_digits')
     write_mnist_checkpoint(folder / 'model', mnist_arrays(7), 7)
     export.export(str(folder / 'model'), str(folder / 'digits'))

@@ -1,4 +1,4 @@
-"""Twenty digits as an untrained hand draws them, and the pictures that people make of them.
+"""Twenty digits as an unsteady hand draws them, and the pictures that people take of them.
 
 Command:  python tests/drawn_digits.py FOLDER    saves what the network would see, to look at
 """
@@ -54,11 +54,11 @@ def by_hand(stroke, rng, jitter=.015):
 
 
 def cover(strokes, size, left, top, side, pen, seed=0):
-    """The ink of a digit: float32 [height, width], 0 bare ... 1 covered.
+    """The ink of a digit: float32 [height, width], 0 bare to 1 covered.
 
     Args: size: (width, height). left, top, side: its square, in pixels. pen: width in pixels.
     """
-    rng, fine = np.random.default_rng(seed), 4  # drawn four times as large, for soft edges
+    rng, fine = np.random.default_rng(seed), 4  # drawn at four times the size, for soft edges
     page = Image.new('L', (size[0] * fine, size[1] * fine))
     draw = ImageDraw.Draw(page)
     for stroke in strokes:
@@ -120,7 +120,7 @@ def screenshot(strokes):
 
 
 def thumbnail(strokes):
-    """White on black, 28x28, as MNIST itself."""
+    """White on black, 28x28, like MNIST itself."""
     return grey(255 * cover(strokes, (28, 28), 4, 4, 20, 2.2))
 
 

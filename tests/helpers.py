@@ -1,4 +1,4 @@
-"""What several test modules use: paths, records and checkpoints made of plain arrays."""
+"""Helpers that several test modules share: paths, and records and checkpoints of plain arrays."""
 import dataclasses
 import json
 import os
@@ -34,7 +34,7 @@ def run_code(code, **kwargs):
 # --- pictures
 
 def refused(path):
-    """The line with which a file that is no picture is refused."""
+    """The line that refuses a file that is not a picture."""
     with pytest.raises(UserError) as raised:
         pictures.open_picture(path)
     line = str(raised.value)
@@ -59,7 +59,7 @@ LAYERS = {'conv1': (11, 11, 1, 64), 'conv2': (5, 5, 64, 192), 'conv3': (3, 3, 19
 
 
 def reference_heads(variables, images):
-    """The post's table written out with TensorFlow's own convolutions.
+    """The network of the post's table, with TensorFlow's own convolutions.
 
     Args: variables: {name: array, tensor or variable}; images: float32 [batch, 224, 224, 1].
     Returns: four heads' logits [batch, 10].
@@ -89,7 +89,7 @@ def reference_logits(arrays, x):
 
 
 def reader_logits(about, images):
-    """The logits [4, batch, 10] by which captcha_test.py reads images uint8 [batch, 224, 224]."""
+    """captcha_test.py's logits [4, batch, 10] for images uint8 [batch, 224, 224]."""
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, 224, 224])
         reader.build_reader(x, about)
@@ -125,7 +125,7 @@ def record(image, labels):
 
 
 def tiny_network(inputs, num_classes, is_training=True, num_heads=4):
-    """Linear heads on a coarse picture: training takes no time with it."""
+    """Linear heads on a coarse picture, which train in no time."""
     with tf.variable_scope('tiny'):
         net = tf.reshape(tf.nn.avg_pool2d(inputs, 32, 32, 'VALID'), [-1, 49])
         return *[slim.fully_connected(net, num_classes, activation_fn=None, scope=scope)
@@ -136,7 +136,7 @@ tiny_network.default_image_size = 224
 
 
 def use_network(network):
-    """Register a network under its own name and return a recipe for it, AlexNet's otherwise.
+    """Register a network under its own name and return AlexNet's recipe with that network.
 
     Its batches are of 8 pictures, which are quickly distorted.
     """
@@ -165,7 +165,7 @@ def read_arrays(prefix):
 
 
 def write_arrays(prefix, arrays):
-    """Write arrays as a checkpoint, without any variable, and name it in the state file."""
+    """Write arrays as a checkpoint, without variables, and name it in the state file."""
     prefix = str(prefix)
     os.makedirs(os.path.dirname(prefix), exist_ok=True)
     with tf.Graph().as_default(), tf.Session() as sess:
@@ -177,7 +177,7 @@ def write_arrays(prefix, arrays):
 
 
 def by_saved_model(folder, signature, name, value):
-    """What a SavedModel answers, {name: array}."""
+    """The outputs of a SavedModel, {name: array}."""
     with tf.Graph().as_default(), tf.Session() as sess:
         signatures = tf.saved_model.loader.load(sess, ['serve'], str(folder)).signature_def
         return sess.run({key: info.name for key, info in signatures[signature].outputs.items()},
@@ -200,7 +200,7 @@ MNIST_KEYS = {'Variable': ('float32', [784, 500]), 'Variable_1': ('float32', [50
 
 
 def mnist_arrays(step, seed=0):
-    """A value for each key, the averages unlike the variables."""
+    """A value for each key; the averages differ from the variables."""
     random = np.random.RandomState(seed)
     arrays = {key: (random.randn(*shape) * 0.1).astype(dtype)
               for key, (dtype, shape) in MNIST_KEYS.items() if shape}
@@ -213,7 +213,7 @@ def write_mnist_checkpoint(folder, arrays, step):
 
 
 def mnist_logits(images, arrays, averages=False):
-    """The network's answer by NumPy, float64 [batch, 10]."""
+    """The network's logits, computed with NumPy: float64 [batch, 10]."""
     suffix = '/ExponentialMovingAverage' if averages else ''
     w1, b1, w2, b2 = (arrays[key + suffix].astype(np.float64)
                       for key in ('Variable', 'Variable_1', 'Variable_2', 'Variable_3'))
@@ -221,7 +221,7 @@ def mnist_logits(images, arrays, averages=False):
 
 
 def tiny_mnist(examples=400):
-    """A data set of random pictures, the same at each call."""
+    """A data set of random pictures, the same for each call."""
     random = np.random.RandomState(2)
     images = random.rand(examples, 784).astype(np.float32)
     labels = np.eye(10)[random.randint(0, 10, examples)]
@@ -256,7 +256,7 @@ def kept(model_dir):
 
 
 def initial_values():
-    """{name without alexnet_v2: value} of all variables, newly initialised."""
+    """{name without alexnet_v2: initial value} of all variables."""
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         return {v.op.name.removeprefix('alexnet_v2/'): sess.run(v) for v in tf.global_variables()}

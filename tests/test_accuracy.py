@@ -1,15 +1,14 @@
 """The captcha chain learns: real captchas, the small network, a stated accuracy, as a user runs it.
 
-Two digits instead of four are learnt in a quarter of the time; four: docs/figures.md.
+Two digits instead of four take a quarter of the time; for four see docs/figures.md.
 """
 import os
 import re
 
 import pytest
 
-PICTURES, STEPS = 3000, 201
-# Of 500 held-out captchas; measured: 91.4 % after 161 steps. These pictures differ each time.
-GOAL = 0.70
+PICTURES, HELD_OUT, STEPS = 1500, 250, 201
+GOAL = 0.60  # measured: 0.72 after 161 steps; the pictures differ each time
 
 
 @pytest.fixture(scope='module')
@@ -20,14 +19,16 @@ def chain(tmp_path_factory, run_script):
     commands = [
         ('gen_captcha.py', '--num', PICTURES, '--length', 2, '--seed', 0,
          '--out', folder / 'images'),
-        ('to_tfrecord.py', '--images', folder / 'images', '--out', folder),
+        ('to_tfrecord.py', '--images', folder / 'images', '--out', folder,
+         '--num-test', HELD_OUT),
         ('captcha_train.py', *records, '--model-dir', folder, '--network', 'small_cnn',
-         '--steps', STEPS, '--batch-size', 32, '--no-bfloat16'),  # as exact as the reading
+         '--steps', STEPS, '--batch-size', 16, '--no-bfloat16'),  # as exact as the reader
         ('captcha_test.py', *records[2:], '--model-dir', folder, '--sheet', folder / 's.png')]
     printed = []
     for command in commands:
         ended = run_script(*command)
         assert ended.returncode == 0, ended.stderr
+        assert 'tensorflow' not in ended.stderr.lower()
         printed.append(ended.stdout)
     return folder, printed
 
@@ -35,21 +36,21 @@ def chain(tmp_path_factory, run_script):
 def test_the_small_network_reads_captchas_it_has_never_seen(chain):
     _, (*_, tested) = chain
     share, count = re.search(r'whole captchas: ([\d.]+) \(\d+ of (\d+)\)', tested).groups()
-    assert int(count) == 500
+    assert int(count) == HELD_OUT
     assert float(share) >= GOAL
 
 
 def test_trainer_and_reader_measure_the_same(chain):
-    """Both from the moving averages of batch norm, one with them in memory, one restored."""
+    """Both use batch norm's moving averages: the trainer from memory, the reader restored."""
     _, (_, _, trained, tested) = chain
-    last = re.findall(r'whole captchas ([\d.]+) of 500', trained)[-1]
+    last = re.findall(r'whole captchas ([\d.]+) of 250', trained)[-1]
     assert f'whole captchas: {last} ' in tested
 
 
-def test_it_reads_picture_files_too(chain, run_script):
+def test_it_reads_picture_files_too(chain, run_here):
     folder, _ = chain
     pictures = sorted((folder / 'images').glob('*.jpg'))[:40]
-    ended = run_script('captcha_test.py', '--model-dir', folder, *pictures)
+    ended = run_here('captcha_test.py', '--model-dir', folder, *pictures)
     lines = [line.rsplit(' ', 2) for line in ended.stdout.splitlines()]
     right = sum(os.path.basename(path).startswith(text) for path, text, _ in lines)
-    assert len(lines) == 40 and right >= 30
+    assert len(lines) == 40 and right >= GOAL * 40

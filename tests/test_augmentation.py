@@ -1,4 +1,4 @@
-"""Distorted training digits: still digits, still labelled rightly, each time others."""
+"""Distorted training digits are still digits, labelled correctly, and differ each time."""
 import copy
 import dataclasses
 import types
@@ -22,7 +22,7 @@ def digit():
 
 
 def only(kind=None):
-    """A strength of 0 in all kinds of distortion but one."""
+    """Strength 0 for every kind of distortion except one."""
     return dataclasses.replace(Strength(), **{name: 0 for name in KINDS if name != kind})
 
 

@@ -1,4 +1,4 @@
-"""Each benchmark starts, and its smallest row gives the figures it should."""
+"""Each benchmark starts, and its smallest row has the right figures."""
 import contextlib
 import dataclasses
 import glob
@@ -84,8 +84,7 @@ STARTED = [*([script, '--help'] for script in SCRIPTS),
 
 @pytest.fixture(scope='module')
 def started(tmp_path_factory):
-    """{(script, argument): (exit status, stdout, stderr)}; of one process, for TensorFlow is slow.
-    """
+    """{(script, argument): (exit status, stdout, stderr)}, from one process to save time."""
     folder = tmp_path_factory.mktemp('elsewhere')
     ended = subprocess.run([sys.executable, '-c', START, BENCHMARKS, json.dumps(STARTED)],
                            cwd=folder, capture_output=True, text=True, timeout=300)
@@ -127,7 +126,7 @@ def logits(network, images, is_training=False):
 
 
 def both_logits(network, images):
-    """The logits of small_cnn and of a variant with the same variables, their deviation 1."""
+    """The logits of small_cnn and of a variant with the same variables, scaled to deviation 1."""
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(0)
         images = tf.constant(images, tf.float32)
@@ -299,7 +298,7 @@ def test_only_the_first_step_is_tripled(row, first, then):
 
 
 def initial_values(network, names):
-    """The values that a network's variables start with."""
+    """The number of variables of a network, and the initial values of some."""
     escape.register()
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(0)
@@ -319,7 +318,7 @@ def test_biases_start_at(network, first):
 
 
 @pytest.mark.parametrize('network, deviations', [
-    ('alexnet_v2', [0.0044, 0.0044]),  # 0.005, cut off at twice that
+    ('alexnet_v2', [0.0044, 0.0044]),  # 0.005, truncated at twice that
     ('alexnet_v2_he_in_fc', [(2 / 6400) ** 0.5, (2 / 4096) ** 0.5])])
 def test_fc_weights_start_with_a_deviation_of(network, deviations):
     count, (fc6, fc8, conv1) = initial_values(network, [
@@ -466,7 +465,7 @@ def test_a_condition_is_the_same_again_and_differs_from_a_plain_picture(conditio
 
 @pytest.fixture(scope='module')
 def amounts(captchas, tmp_path_factory):
-    """Small ones, and trained networks for the parts that need them."""
+    """Small amounts, and trained networks for the parts that need them."""
     folder = tmp_path_factory.mktemp('models')
     write_mnist_checkpoint(folder / 'digits', mnist_arrays(5), 5)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -543,7 +542,7 @@ GROWING = ("import time; kept = []\n"
 
 @pytest.mark.parametrize('code, grows', [(GROWING, True), ('import time; time.sleep(1)', False)])
 def test_memory_that_grows_is_seen(tmp_path, code, grows):
-    """In a child of the process that is watched, as gen_captcha.py's workers are."""
+    """Even in a child of the watched process, as gen_captcha.py's workers are."""
     child = f'import subprocess, sys; subprocess.run([sys.executable, "-c", {code!r}])'
     second, last = length.quarters(length.watch([sys.executable, '-c', child], tmp_path, 0.03))
     assert (last > length.GROWTH * second) is grows

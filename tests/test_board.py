@@ -1,10 +1,10 @@
-"""What the processes of a cluster tell one another, their servers in this process."""
+"""What the processes of a cluster tell each other; here their servers run in this process."""
 import dataclasses
 
 from helpers import tf
 from support.cluster import board, member
 
-TOKENS = 'sync_token_q'  # TensorFlow's own name of the queue that a step waits at
+TOKENS = 'sync_token_q'  # TensorFlow's name for the queue that a step waits on
 
 
 def waiting_tokens():

@@ -9,23 +9,20 @@ import pytest
 from PIL import Image
 
 import captcha_test
-from helpers import (LAYERS, ROOT, read_arrays, reader_logits, record, reference_logits, tf,
-                     write_records)
+import captcha_train
+from helpers import (LAYERS, ROOT, read_arrays, reader_logits, record, reference_logits,
+                     run_in, tf, write_records)
 from support.captcha import dataset, models, recipes, records
 from support.common.console import UserError
 
 
-# --- as a user runs it
+# --- as a user runs it (in a process of its own: test_accuracy.py)
 
 @pytest.fixture(scope='module')
-def trained(captchas, tmp_path_factory, run_script):
-    """A folder with a checkpoint of AlexNet after two iterations, by the real trainer."""
+def trained(captchas, tmp_path_factory):
+    """A folder with a checkpoint of AlexNet after two iterations of the real trainer."""
     folder = tmp_path_factory.mktemp('trained')
-    ended = run_script('captcha_train.py', '--train', captchas / 'train.tfrecords',
-                       '--test', captchas / 'test.tfrecords', '--model-dir', folder, '--steps', 2,
-                       '--batch-size', 8)
-    assert ended.returncode == 0, ended.stderr
-    assert 'tensorflow' not in ended.stderr.lower()
+    assert captcha_train.train(recipes.make(steps=2, batch_size=8), run_in(captchas, folder)) == 0
     return folder
 
 
@@ -40,7 +37,7 @@ def test_our_checkpoint_holds_what_the_original_code_restores(trained):
 
 
 def test_train_save_restore_gives_the_same_logits(trained):
-    """What the reader restores, and an AlexNet of TensorFlow's own layers with those weights."""
+    """The reader agrees with an AlexNet of TensorFlow's own layers that has the same weights."""
     checkpoint = models.newest(str(trained))
     about = models.about(checkpoint)
     arrays = read_arrays(checkpoint)
@@ -93,9 +90,9 @@ def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
         opened.read(paths[:1])
 
 
-def test_the_whole_test_set(captchas, trained, tmp_path, run_script):
-    ended = run_script('captcha_test.py', '--model-dir', trained, '--sheet', tmp_path / 's.png',
-                       '--test', captchas / 'test.tfrecords')
+def test_the_whole_test_set(captchas, trained, tmp_path, run_here):
+    ended = run_here('captcha_test.py', '--model-dir', trained, '--sheet', tmp_path / 's.png',
+                     '--test', captchas / 'test.tfrecords')
     assert (ended.returncode, ended.stderr) == (0, '')
     lines = ended.stdout.splitlines()
     one = r'(\[\d\] ){3}\[\d\]'
@@ -196,15 +193,17 @@ def test_a_checkpoint_cut_short(trained, tmp_path):
 
 
 def test_a_network_in_a_folder_below_is_pointed_at(trained, one_line_error):
-    (trained.parent / 'x[1]').mkdir(exist_ok=True)  # that TensorFlow takes for a pattern
+    (trained.parent / 'x[1]').mkdir(exist_ok=True)  # TensorFlow takes that for a pattern
     line = one_line_error('captcha_test.py', '--model-dir', trained.parent, 'one.jpg')
     assert re.search(f'found one in {trained.parent}/\\S+; use that folder, or make it with', line)
 
 
-def test_without_a_training_files_are_read_by_the_general_network(tmp_path, run_script):
+def test_without_a_training_files_are_read_by_the_general_network(tmp_path, run_here,
+                                                                     monkeypatch):
+    monkeypatch.chdir(tmp_path)
     sample = os.path.join(ROOT, 'samples', 'captchas', '9989_000006.jpg')
-    found = run_script('captcha_test.py', '--charset', 'digits', '--length', '4', sample,
-                       '--csv', 'read.csv', cwd=tmp_path)
+    found = run_here('captcha_test.py', '--charset', 'digits', '--length', '4', sample,
+                     '--csv', 'read.csv')
     assert (found.returncode, found.stdout.splitlines()[0]) == (
         0, './captcha has no trained network; reading with models/general, which was trained on '
            'drawn captchas of many styles')

@@ -1,4 +1,4 @@
-"""The post's trainer: its loss, its batches, its rate, its lines."""
+"""The post's trainer: loss, batches, learning rate and printed lines."""
 import dataclasses
 import glob
 import json
@@ -78,7 +78,7 @@ def test_a_batch_keeps_images_and_labels_together_and_is_shuffled(tmp_path):
 
 @pytest.mark.parametrize('distortion', [recipes.Distortion(), None])
 def test_training_sees_distorted_pictures_and_measuring_does_not(captchas, tmp_path, distortion):
-    """By the graph: what the network's inputs are made of, in training and in use."""
+    """Traces the operations that the network's input comes from, in training and at inference."""
     made_of = {}
 
     def probe(inputs, num_classes, is_training=True, num_heads=4):
@@ -99,7 +99,7 @@ def test_training_sees_distorted_pictures_and_measuring_does_not(captchas, tmp_p
 
 @pytest.mark.parametrize('keep_prob, dropped', [(0.5, 0.5), (0.8, 0.2), (1.0, 0.0)])
 def test_the_share_that_dropout_keeps(keep_prob, dropped):
-    """The training network's share of zeros in fc6 after dropout, all of fc6 being above 0."""
+    """The share of zeros after dropout, where every output of fc6 is above 0."""
     recipe = recipes.make(name='post', keep_prob=keep_prob)
     with tf.Graph().as_default() as graph, tf.Session() as sess:
         x, _ = captcha_train.build_placeholders()
@@ -115,7 +115,7 @@ def test_the_share_that_dropout_keeps(keep_prob, dropped):
 def test_alexnet_learns_one_batch():
     """A few steps on one batch take the loss below chance, ln 10."""
     rng = np.random.default_rng(0)
-    pixels, classes = rng.uniform(-1, 1, [4, 224, 224]), rng.integers(0, 10, [4, 4])
+    pixels, classes = rng.uniform(-1, 1, [2, 224, 224]), rng.integers(0, 10, [4, 2])
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(0)
         x, y = captcha_train.build_placeholders()
@@ -125,9 +125,9 @@ def test_alexnet_learns_one_batch():
         _, step = captcha_train.build_train_op(loss, 0.0003)
         sess.run(tf.global_variables_initializer())
         losses = [sess.run([loss, step], {x: pixels, **dict(zip(y, classes))})[0]
-                  for _ in range(12)]
+                  for _ in range(8)]
     assert losses[0] > 0.98 * np.log(10)
-    assert np.mean(losses[-5:]) < 0.8 * np.log(10), losses
+    assert np.mean(losses[-3:]) < 0.8 * np.log(10), losses
 
 
 def test_lines_checkpoints_and_held_out_accuracy(captchas, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The checkpoints of TensorFlow's Saver: which is the newest."""
+"""Which checkpoint of TensorFlow's Saver is the newest."""
 from helpers import tf
 from support.captcha import models
 from support.common import checkpoints
@@ -11,13 +11,13 @@ def test_newest_checkpoint(tmp_path):
         (tmp_path / f'crack_captcha.model-{number}.index').write_bytes(b'')
     prefix = str(tmp_path / 'crack_captcha.model-')
     assert models.newest(str(tmp_path)) == prefix + '6000'
-    # after --restart the newest is not the one of the highest iteration
+    # after --restart the newest does not have the highest iteration
     tf.train.update_checkpoint_state(str(tmp_path), prefix + '900',
                                      [prefix + '900', prefix + '6000'])
     assert models.newest(str(tmp_path)) == prefix + '900'
     (tmp_path / 'checkpoint').write_text('')  # the power failed
     assert models.newest(str(tmp_path)) == prefix + '6000'
-    # another training in the same folder: not ours to resume, nor to remove
+    # of another training in the same folder: neither resumed nor removed
     (tmp_path / 'both').mkdir()
     other = str(tmp_path / 'both' / 'mnist_model-50000')
     open(f'{other}.index', 'wb').close()
@@ -25,7 +25,7 @@ def test_newest_checkpoint(tmp_path):
     assert models.newest(str(tmp_path / 'both')) is None
     assert checkpoints.kept(str(tmp_path / 'both'), models.MODEL_NAME) == []
     assert checkpoints.kept(str(tmp_path / 'both'), 'mnist_model') == [other]
-    # listed and gone: not begun again in silence
+    # listed but gone: no silent restart
     (tmp_path / 'missing').mkdir()
     tf.train.update_checkpoint_state(str(tmp_path / 'missing'), prefix + '900')
     assert models.newest(str(tmp_path / 'missing')) == str(

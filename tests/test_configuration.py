@@ -1,4 +1,4 @@
-"""TF_CONFIG: what it says, and what is refused."""
+"""TF_CONFIG: how it is read, and what is refused."""
 import re
 import socket
 

@@ -1,4 +1,4 @@
-"""The split into two sets; files that are written whole or not at all."""
+"""The split into two sets; files are written whole or not at all."""
 import json
 import os
 import random
@@ -65,7 +65,7 @@ def test_a_stop_while_the_files_take_their_names_leaves_one_set(thirty, tmp_path
 
 
 def test_no_text_of_the_test_set_is_trained_on(thirty, tmp_path):
-    for k in range(30):  # every text once more, with another grey
+    for k in range(30):  # each text again, in another grey
         grey(thirty / f'{k:04d}_{k + 30:06d}.png', 8 * k + 1)
     to_tfrecord.convert(str(thirty), str(tmp_path), num_test=8, split_by='text')
     test, train = read_back(tmp_path / 'test.tfrecords'), read_back(tmp_path / 'train.tfrecords')
@@ -126,7 +126,7 @@ def test_a_kill_leaves_no_half_written_records(tmp_path, run_here):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not [name for name in os.listdir(out) if not name.startswith('.')]
-    again = run_here('to_tfrecord.py', '--images', folder, '--out', out,  # and clears up
+    again = run_here('to_tfrecord.py', '--images', folder, '--out', out,  # and cleans up
                      '--length', 4)
     assert again.returncode == 0, again.stderr
     assert sorted(os.listdir(out)) == ['dataset.json', 'test.tfrecords', 'train.tfrecords']
@@ -136,7 +136,7 @@ def test_a_kill_leaves_no_half_written_records(tmp_path, run_here):
 
 
 def few_texts(tmp_path, texts, number):
-    """A folder of pictures of few texts, each of another grey; the first two are equal."""
+    """A folder of pictures with few texts, each in its own grey; the first two are equal."""
     folder = tmp_path / 'images'
     folder.mkdir()
     for k in range(number):

@@ -10,7 +10,7 @@ from support.captcha import dataset, priors
 
 
 def said(path, blank):
-    """What a path of classes says: equal neighbours joined, blanks left out."""
+    """The text of a path of classes: repeats merged, blanks dropped."""
     return [one for one, _ in itertools.groupby(path) if one != blank]
 
 
@@ -33,7 +33,7 @@ def test_the_loss_sums_over_all_paths_that_say_the_text():
 
 
 def decoded(paths, longest, num_classes, prior=None):
-    """What `ctc_decode` makes of paths: e³ for the path's class to 1 for each other."""
+    """What `ctc_decode` reads from paths; each class of a path has odds of e³ to 1."""
     likely = np.exp(3.0 * np.eye(num_classes + 1, dtype=np.float32)[np.array(paths)])
     facts = dataset.Facts('abcdefghi'[:num_classes], 1, longest)
     with tf.Graph().as_default(), tf.Session() as sess:
@@ -94,7 +94,7 @@ def probability_of(softmax, text):
 
 
 def test_an_unlikely_length_yields_to_a_text_that_is_nearly_as_likely():
-    """One path says ab, the columns' second choices a; lengths of 1 are a thousand times likelier."""
+    """One path says ab, the second choices a; a length of 1 is a thousand times likelier."""
     softmax = np.full([1, 8, 3], [0.01, 0.01, 0.98], np.float32)
     softmax[0, 0] = [0.9, 0.05, 0.05]
     softmax[0, 2] = [0.01, 0.55, 0.44]

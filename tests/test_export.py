@@ -35,7 +35,7 @@ def random_network(folder, network, method, facts):
 
 
 @pytest.mark.parametrize('network, method', [
-    ('alexnet_v2', 'heads'),  # its size is slow; 'vector' is the small network's, too
+    ('alexnet_v2', 'heads'),  # large and slow; small_cnn covers 'vector'
     *(('small_cnn', method) for method in nets_factory.methods_of('small_cnn')),
     ('line_cnn', 'ctc')])
 def test_each_network_and_method_reads_the_same(network, method, tmp_path):
@@ -107,7 +107,7 @@ def test_what_is_no_network_is_refused(model, form, expected, tmp_path, monkeypa
 
 
 def test_weights_go_without_the_rate_but_with_a_variable_that_has_no_name(tmp_path):
-    """Older checkpoints have the rate under the name of a variable without one."""
+    """Older checkpoints hold the learning rate under the name of an unnamed variable."""
     for folder, shape in ('old', []), ('unnamed', [3]):
         with tf.Graph().as_default(), tf.Session() as sess:
             tf.get_variable('net/weights', [2])

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and one training in a folder."""
+"""Files are written whole or not at all; one folder has one training at a time."""
 import errno
 import os
 import subprocess
@@ -60,7 +60,7 @@ def test_a_second_training_in_a_folder_is_refused_and_told_of_the_first(holder, 
             pass
     with files.alone(str(tmp_path / 'other')):  # another folder is free
         assert os.listdir(tmp_path / 'other') == [files.lock_name()]
-    assert sorted(os.listdir(tmp_path)) == ['model']  # what was made for the lock is gone
+    assert sorted(os.listdir(tmp_path)) == ['model']  # the folder made for the lock is gone
 
 
 def test_the_lock_of_a_killed_training_stops_nobody(holder, tmp_path):

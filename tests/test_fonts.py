@@ -1,4 +1,4 @@
-"""Fonts to draw captchas with: which are found, which are left out and why."""
+"""Fonts for captchas: which are found, and which are left out and why."""
 import glob
 import os
 import shutil

@@ -75,7 +75,7 @@ def test_any_length_alphabet_and_size(run_script, tmp_path):
 
 @pytest.mark.parametrize('height', [30, 120])
 def test_characters_are_as_tall_as_the_picture_lets_them(tmp_path, height):
-    """The package's own sizes are for 60 pixels: lower pictures would cut their edges off."""
+    """The package's font sizes are for 60 pixels and would be cut off in lower pictures."""
     drawing = gen_captcha.Drawing(width=100, height=height)
     gen_captcha.draw((str(tmp_path), drawing, [(k, '8888') for k in range(40)]))
     inked = []
@@ -159,7 +159,7 @@ def test_varied_captchas_are_jpegs_of_many_sizes(run_script, tmp_path):
 
 @pytest.mark.skipif(os.name == 'nt', reason='kill -9 is of POSIX systems')
 def test_no_worker_outlives_a_killed_generator(tmp_path):
-    """Each worker holds our end of the pipe open, so reading it ends when the last one has."""
+    """Each worker keeps the pipe open, so reading from it ends with the last worker."""
     process = subprocess.Popen([sys.executable, os.path.join(ROOT, 'gen_captcha.py'),
                                 '--num', '100000', '--out', str(tmp_path / 'images')],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""Pictures prepared by TensorFlow are those that Pillow prepares."""
+"""TensorFlow prepares pictures as Pillow does."""
 import json
 import os
 

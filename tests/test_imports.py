@@ -30,4 +30,5 @@ def test_importing_the_scripts_has_no_effect(tmp_path):
 def test_the_generator_does_not_wait_for_tensorflow():
     code = 'import sys; sys.path.insert(0, sys.argv[1]); import gen_captcha; print(*sys.modules)'
     found = subprocess.run([sys.executable, '-c', code, ROOT], capture_output=True, text=True)
-    assert 'support.captcha.dataset' in found.stdout.split() and 'tensorflow' not in found.stdout.split()
+    modules = found.stdout.split()
+    assert 'support.captcha.dataset' in modules and 'tensorflow' not in modules

@@ -1,4 +1,4 @@
-"""Ink is found, and nothing else is, whatever the paper."""
+"""Ink is found, and nothing else, on any paper."""
 import numpy as np
 import pytest
 

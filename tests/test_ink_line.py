@@ -35,7 +35,7 @@ def test_margins_go_but_for_a_little():
 
 
 def test_letters_keep_their_proportions():
-    """A rectangle of 61 by 40 with its margins is 67 by 46, and 3 times as wide as high fills."""
+    """A rectangle of 61 by 40 is 67 by 46 with margins; three times as wide as high, it fills."""
     ink = ink_line(drawn('white', 'black')) < 128
     rows, columns = ink.any(axis=1).sum(), ink.any(axis=0).sum()
     assert columns / rows == pytest.approx(61 / 40 / 3, rel=0.03)

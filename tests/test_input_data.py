@@ -166,7 +166,7 @@ def test_a_plain_file_is_read_before_the_gzipped_one(small):
         (folder / name).write_bytes(idx(9 - array if 'labels' in name else array))
     train = input_data.read_data_sets(folder, validation_size=0).train
     assert train.labels.tolist() == (9 - arrays['train-labels-idx1-ubyte']).tolist()
-    (folder / 'train-labels-idx1-ubyte').unlink()  # the gzipped one is of the other set
+    (folder / 'train-labels-idx1-ubyte').unlink()  # the gzipped file belongs to the other set
     with pytest.raises(UserError, match='train-labels-idx1-ubyte only gzipped'):
         input_data.read_data_sets(folder, validation_size=0)
 
@@ -261,7 +261,7 @@ def test_a_missing_file_is_fetched_from_the_second_mirror(tmp_path):
 
 def test_reading_fetches_what_is_missing(tmp_path):
     names = sorted(f'{name}.gz' for name in input_data.SHA256)
-    for name in names[:2]:  # of the test set; the larger two are missing
+    for name in names[:2]:  # the test set's; the two larger ones are missing
         shutil.copy(os.path.join(DATA, name), tmp_path)
     mnist = input_data.read_data_sets(str(tmp_path), mirrors=[MIRROR])
     assert sorted(os.listdir(tmp_path)) == names
@@ -288,7 +288,7 @@ def test_without_a_network_one_line_says_which_file_to_put_where(tmp_path):
 
 
 def command(*arguments):
-    """The module, started as data/README.md says, in the project's folder."""
+    """Run the module as data/README.md says, in the project's folder."""
     return subprocess.run([sys.executable, '-m', 'support.digits.input_data', *map(str, arguments)],
                           cwd=ROOT, capture_output=True, text=True, timeout=300)
 

@@ -1,4 +1,4 @@
-"""Texts of pictures: by file names, by a list, and what looks like an accident."""
+"""Labels of pictures: from file names or a list, and what looks like an accident."""
 import os
 import unicodedata
 
@@ -257,7 +257,8 @@ def test_zeros_that_a_spreadsheet_took_are_asked_for(tmp_path):
     lines = 'file,text\n' + ''.join(f'{name},{397 if k < 3 else 1234 + k}\n'
                                     for k, name in enumerate(names))
     folder, path = with_list(tmp_path, lines, names)
-    with pytest.raises(UserError, match='found none, and 397 for 00.png.*--length 4, .*--length 3-4'):
+    with pytest.raises(UserError,
+                       match='found none, and 397 for 00.png.*--length 4, .*--length 3-4'):
         found(folder, labels_file=path)
     texts, _, _ = found(folder, labels_file=path, lengths=(4, 4))
     assert sorted(texts.values())[0] == '0397'

@@ -10,7 +10,7 @@ from support.cluster import configuration
 
 
 def test_the_launcher_ends_what_it_started(tmp_path):
-    """Killed itself, too: its processes end with it."""
+    """Even if it is killed."""
     script = tmp_path / 'script.py'
     script.write_text('import os, time\nprint("process", os.getpid())\ntime.sleep(60)')
     launcher = subprocess.Popen([sys.executable, '-m', 'support.cluster.launch', script], cwd=ROOT,

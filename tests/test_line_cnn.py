@@ -1,4 +1,4 @@
-"""The network that reads lines: shapes, variables, what it makes of a picture in use."""
+"""The network that reads lines: shapes, variables, and the picture at inference."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 

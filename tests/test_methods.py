@@ -1,4 +1,4 @@
-"""The methods: their losses, and what is read off the heads."""
+"""The methods: their losses, and how the heads are read."""
 import numpy as np
 import pytest
 
@@ -8,7 +8,7 @@ from support.captcha import dataset, priors
 
 
 def test_the_vectors_loss_is_a_softmax_over_all_forty():
-    """Against NumPy: each of the four right places is to get a quarter of the probability."""
+    """Against NumPy, where each of the four correct places has a target of a quarter."""
     rng = np.random.default_rng(0)
     logits = rng.normal(size=[4, 6, 10]).astype(np.float32)
     labels = rng.integers(0, 10, [4, 6])

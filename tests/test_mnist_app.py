@@ -32,7 +32,7 @@ def trained(model):
 # --- pre_pic
 
 def the_posts_steps(path):
-    """The post's steps once more, pixel by pixel as it had them."""
+    """The post's steps, pixel by pixel as in the post."""
     small = Image.open(path).resize((28, 28), Image.Resampling.LANCZOS)
     pixels = np.array(small.convert('L'))
     for i in range(28):
@@ -147,7 +147,7 @@ def test_restore_model_gives_probabilities_as_well(model, trained, number):
 
 
 def test_restore_model_reads_the_latest_checkpoint(model, trained):
-    """Built and restored once for each checkpoint, but never with the one before."""
+    """Built and restored once per checkpoint, but never from the previous one."""
     ink = np.random.RandomState(5).rand(40, 784).astype(np.float32)
     for _ in range(2):
         before = mnist_app.restore_model(ink, model)
@@ -224,8 +224,9 @@ def test_a_bad_picture_does_not_keep_the_others_from_being_read(tmp_path, model,
     assert len(err.splitlines()) == 1 and 'text.jpg' in err
 
 
-def test_the_command_without_a_checkpoint(run_script, tmp_path):
-    ended = run_script('mnist_app.py', '--post', SAMPLES[1], cwd=tmp_path)
+def test_the_command_without_a_checkpoint(run_here, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = run_here('mnist_app.py', '--post', SAMPLES[1])
     assert (ended.returncode, ended.stdout) == (2, 'no checkpoint file found\n')
     assert ended.stderr == 'mnist_app.py: train first: python mnist_backward.py\n'
 
@@ -271,9 +272,8 @@ def test_a_table_of_many_files(tmp_path, model, trained, capsys):
         assert row[1:3] == [str(digits[0]), f'{probabilities.max():.4f}']
 
 
-def test_a_table_of_nothing(run_script, tmp_path):
-    ended = run_script('mnist_app.py', '--csv', 'read.csv', cwd=tmp_path)
-    assert ended.returncode == 2 and 'expected picture files' in ended.stderr
+def test_a_table_of_nothing(one_line_error):
+    assert 'expected picture files' in one_line_error('mnist_app.py', '--csv', 'read.csv')
 
 
 def test_many_digits_stand_on_one_line(tmp_path, model, trained, capsys):

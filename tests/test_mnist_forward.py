@@ -36,6 +36,6 @@ def test_the_first_values_are_cut_off_normals_and_zeros():
         sess.run(tf.global_variables_initializer())
         w1, b1, w2, b2 = sess.run(tf.trainable_variables())
     assert abs(w1).max() <= 0.2 and abs(w1).max() > 0.19
-    assert abs(w1.std() - 0.088) < 0.001  # of a normal with 0.1, cut off at twice that
+    assert abs(w1.std() - 0.088) < 0.001  # a normal with 0.1, truncated at twice that
     assert abs(w2).max() <= 0.2 and w2.std() > 0.08
     assert not b1.any() and not b2.any()

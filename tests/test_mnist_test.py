@@ -23,14 +23,14 @@ def model(tmp_path):
 def mnist():
     random = np.random.RandomState(6)
     images = random.rand(1000, 784).astype(np.float32)
-    # Labels that the averages of mnist_arrays(0) read rightly in 700 of 1,000 cases.
+    # The averages of mnist_arrays(0) read 700 of these 1,000 labels correctly.
     digits = mnist_logits(images, mnist_arrays(0), averages=True).argmax(1)
     digits[:300] = (digits[:300] + 1) % 10
     return input_data.Datasets(*[input_data.DataSet(images, np.eye(10)[digits])] * 3)
 
 
 def sleep_by(todo):
-    """What stands in for time.sleep: each nap runs the next function of the list `todo`."""
+    """A stand-in for time.sleep: each call runs the next function of the list `todo`."""
     return lambda seconds: todo.pop(0)()
 
 
@@ -104,31 +104,32 @@ def test_a_checkpoint_that_stays_damaged_is_one_line(model, mnist):
     assert 'python mnist_backward.py' in str(raised.value)
 
 
-def test_the_command_without_a_checkpoint(run_script, tmp_path):
+def test_the_command_without_a_checkpoint(run_here, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     link_data(tmp_path)
-    ended = run_script('mnist_test.py', cwd=tmp_path)
+    ended = run_here('mnist_test.py')
     assert (ended.returncode, ended.stdout) == (2, 'No checkpoint file found\n')
     assert ended.stderr == 'mnist_test.py: train first: python mnist_backward.py\n'
 
 
-def test_2000_real_steps_reach_95_percent_and_read_digits(run_script, tmp_path, capsys):
+def test_1200_real_steps_reach_93_percent_and_read_digits(run_script, tmp_path, capsys):
     link_data(tmp_path)
-    trained = run_script('mnist_backward.py', '--steps', 2000, cwd=tmp_path)
+    trained = run_script('mnist_backward.py', '--steps', 1200, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert re.findall(r'After (\d+) training step\(s\),loss on training batch is [\d.]+\.\n',
-                      trained.stdout) == ['1', '1001', '2000']
-    # Nothing but the progress bar on stderr, and it reached the end.
+                      trained.stdout) == ['1', '1001', '1200']
+    # Only the progress bar is on stderr, and it reached the end.
     assert set(re.findall(r'^\w+', trained.stderr, re.M)) == {'training'}
-    assert 'training 2000/2000' in trained.stderr
-    assert read_arrays(tmp_path / 'model' / 'mnist_model-2000')['Variable_4'] == 2000
+    assert 'training 1200/1200' in trained.stderr
+    assert read_arrays(tmp_path / 'model' / 'mnist_model-1200')['Variable_4'] == 1200
 
-    tested = run_script('mnist_test.py', cwd=tmp_path)  # ends by itself: training has finished
+    tested = run_script('mnist_test.py', cwd=tmp_path)  # ends because training has finished
     assert tested.returncode == 0 and tested.stderr == ''
-    accuracy = float(re.fullmatch(r'After 2000 training step\(s\),test accuracy= (0\.\d+)\.\n',
+    accuracy = float(re.fullmatch(r'After 1200 training step\(s\),test accuracy= (0\.\d+)\.\n',
                                   tested.stdout)[1])
-    assert 0.95 <= accuracy < 0.99
+    assert 0.93 <= accuracy < 0.99
 
     assert mnist_app.application(SAMPLES, model_folder=str(tmp_path / 'model')) == 0
     digits = re.findall(r'the prediction number is \[(\d)\]\n', capsys.readouterr().out)
-    # Not all ten: so short a training takes one or two for another digit.
+    # Not all ten: after so short a training it misreads one or two.
     assert len(digits) == 10 and sum(int(d) == i for i, d in enumerate(digits)) >= 7

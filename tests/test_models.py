@@ -1,4 +1,4 @@
-"""Folders of checkpoints and what each says of itself; the networks of the repository read."""
+"""Folders of checkpoints, what each says about itself, and the repository's own networks."""
 import json
 import os
 import shutil
@@ -41,7 +41,7 @@ def test_what_the_network_for_digits_says_of_itself():
     about = models.about(checkpoint)
     assert about.facts == dataset.Facts()
     own = recipes.to_json(recipes.make('small_cnn', 'own', method='fine_attention'))
-    found = recipes.to_json(recipes.from_json(about.fields))  # without what recipes have no more
+    found = recipes.to_json(recipes.from_json(about.fields))  # without obsolete fields
     assert {key: found[key] for key in own if key not in recipes.CHANGEABLE} == {
         key: value for key, value in own.items() if key not in recipes.CHANGEABLE}
     assert not any('Adam' in key for key in read_arrays(checkpoint))
@@ -91,7 +91,7 @@ def test_a_checkpoint_of_another_alphabet_is_refused(captchas, letters, tmp_path
 
 
 def test_a_checkpoint_of_other_records_is_refused(captchas, tmp_path):
-    """For what is held out now it may have been trained on; copies of the same are no others."""
+    """It may have trained on what is held out now. Copies of the same records are accepted."""
     model_dir, copy = tmp_path / 'm', tmp_path / 'copy'
     copy.mkdir()
     for name in 'train.tfrecords', 'test.tfrecords', 'dataset.json':
@@ -106,7 +106,7 @@ def test_a_checkpoint_of_other_records_is_refused(captchas, tmp_path):
     with pytest.raises(UserError, match='m/crack_captcha.model-1: expected a checkpoint trained on '
                                         'these records, found one of others.*--init-from '):
         train(copy, model_dir, 5)
-    (copy / 'dataset.json').unlink()  # older records have none: nothing is known of them
+    (copy / 'dataset.json').unlink()  # older records have none, so nothing is known about them
     assert train(copy, model_dir, 3) == 0
 
 

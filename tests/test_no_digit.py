@@ -1,4 +1,4 @@
-"""Digits score below the limit, what is no digit above it."""
+"""Digits score below the limit, other ink above it."""
 import numpy as np
 from PIL import Image, ImageDraw
 

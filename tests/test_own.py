@@ -5,19 +5,17 @@ import shutil
 import numpy as np
 import pytest
 
-from helpers import ROOT
+from helpers import DATA, SAMPLES
 from support.common.console import UserError
 from support.digits import input_data, own, photographs
-
-SAMPLES = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
 
 
 def test_own_digits_are_read_back_as_they_are_prepared(tmp_path, capsys):
     data, mine = tmp_path / 'data', tmp_path / 'mine'
     data.mkdir()
     mine.mkdir()
-    few = input_data.read_idx(os.path.join(ROOT, 'data', 't10k-images-idx3-ubyte.gz'), [28, 28])[:20]
-    labels = input_data.read_idx(os.path.join(ROOT, 'data', 't10k-labels-idx1-ubyte.gz'), [])[:20]
+    few = input_data.read_idx(os.path.join(DATA, 't10k-images-idx3-ubyte.gz'), [28, 28])[:20]
+    labels = input_data.read_idx(os.path.join(DATA, 't10k-labels-idx1-ubyte.gz'), [])[:20]
     for part, values in ('images-idx3', few), ('labels-idx1', labels):  # a small MNIST
         own.write_idx(str(data / f'train-{part}-ubyte'), values)
         os.system(f'gzip {data}/train-{part}-ubyte')
@@ -31,7 +29,8 @@ def test_own_digits_are_read_back_as_they_are_prepared(tmp_path, capsys):
     for images, digits in ((found.train.images[20:], found.train.labels[20:]),
                            (found.test.images, found.test.labels)):
         for image, digit in zip(images, digits):
-            np.testing.assert_allclose(image, photographs.pre_digits(SAMPLES[digit])[0], atol=1 / 255)
+            np.testing.assert_allclose(image, photographs.pre_digits(SAMPLES[digit])[0],
+                                       atol=1 / 255)
     unused, said = capsys.readouterr().out.splitlines()
     assert unused == (f'not used: {mine}/3_bad.jpg: expected a picture file, such as JPEG or PNG, '
                       'found something else')

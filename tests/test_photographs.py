@@ -1,4 +1,4 @@
-"""Pictures of handwriting become what MNIST's own digits are."""
+"""Pictures of handwriting become digits like MNIST's."""
 
 import numpy as np
 import pytest

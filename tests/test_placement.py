@@ -1,4 +1,4 @@
-"""Where the variables of a cluster go."""
+"""Where a cluster places its variables."""
 import re
 
 import captcha_train

@@ -1,4 +1,4 @@
-"""The next batch is made while the present one is used, in order and in a thread that ends."""
+"""The next batch is made while the current one is used, in order, by a thread that ends."""
 import contextlib
 import threading
 

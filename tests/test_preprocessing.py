@@ -1,4 +1,4 @@
-"""What happens to pictures in the graph: standardised, distorted."""
+"""Pictures are standardised and distorted in the graph."""
 import numpy as np
 
 from helpers import tf
@@ -17,15 +17,16 @@ def test_network_input():
 
 
 def distorted(images, shift=0, scale=0, shear=0, size=None, **others):
-    """preprocessing.distort with every limit 0 but those given."""
+    """preprocessing.distort with all limits 0 except those given."""
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(0)
-        return sess.run(preprocessing.distort(tf.constant(images[..., np.newaxis]), recipes.Distortion(
-            shift, scale, shear, **others), size))[..., 0]
+        limits = recipes.Distortion(shift, scale, shear, **others)
+        return sess.run(preprocessing.distort(tf.constant(images[..., np.newaxis]), limits,
+                                              size))[..., 0]
 
 
 def test_a_distorted_picture_is_the_picture_moved_stretched_slanted():
-    """Pictures whose pixels hold their own place say where each was taken from."""
+    """Pictures whose pixels hold their own position show where each pixel came from."""
     rows, columns = np.mgrid[:224, :224].astype(np.float32)
     images = np.stack([columns, rows] * 20)  # the column, or the row
     np.testing.assert_allclose(distorted(images), images, atol=1e-3)

@@ -12,7 +12,7 @@ from support.common.console import UserError
 
 
 def test_the_general_network_reads_what_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # no training there
+    monkeypatch.chdir(tmp_path)  # without a training
     with reader.open_reader(alphabet='0123456789', length=(4, 4)) as opened:
         assert os.path.dirname(opened.checkpoint) == models.GENERAL
         found = opened.read(CAPTCHAS)
@@ -127,7 +127,7 @@ def test_views_are_the_picture_and_moved_copies_averaged(original):
     predictions, confidence = captcha_test.open_reader(str(folder), views=3).classify(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
     np.testing.assert_allclose(confidence, expected.max(-1).T, rtol=1e-3)
-    assert not np.allclose(softmax[0], softmax[1], rtol=1e-2)  # the moved ones say something else
+    assert not np.allclose(softmax[0], softmax[1], rtol=1e-2)  # the moved copies give other logits
 
 
 def test_a_damaged_or_foreign_checkpoint(original, tmp_path):

@@ -1,4 +1,4 @@
-"""Recipes: the named ones, what a user changes, the rate at each iteration."""
+"""Recipes: the named ones, a user's changes, and the learning rate of each iteration."""
 import dataclasses
 import json
 import math
@@ -103,7 +103,7 @@ def test_a_warm_up_rises_to_the_cosine():
 
 
 def test_a_run_that_is_made_longer_has_the_rates_of_the_longer_run():
-    """After 6,001 iterations the default's rate is next to 0; of 12,001 half of the first."""
+    """After 6,001 iterations the default's rate is near 0; after half of 12,001 it is half."""
     assert recipes.rate_at(recipes.make(), 6000) < 1e-9
     assert recipes.rate_at(recipes.make(steps=12_001), 6000) == pytest.approx(0.0001, rel=1e-3)
 

@@ -1,4 +1,4 @@
-"""Records: what the graph reads, what the checks read, and what is damaged."""
+"""Records: how the graph and the checks read them, and damaged ones."""
 import dataclasses
 import json
 import os
@@ -62,7 +62,7 @@ def test_damaged_records_name_the_file(tmp_path):
         with pytest.raises(UserError, match=words) as error:
             records.survey(str(tmp_path / name))
         assert name in str(error.value)
-    # looking for a key must not add it to the record that is being looked at
+    # looking up a key must not add it to the record
     assert records.survey(str(tmp_path / 'good')) == (2, dataset.Facts())
 
 
@@ -90,7 +90,7 @@ def test_the_facts_beside_the_records_count(tmp_path):
     write_records(path, [record(image, [0, 4])])
     with pytest.raises(UserError, match=r'expected labels from 0 to 3, found \[0, 4\]'):
         records.survey(path)
-    (tmp_path / 'dataset.json').write_text('{"charset": "0123456789"}')  # older than the lengths
+    (tmp_path / 'dataset.json').write_text('{"charset": "0123456789"}')  # from before lengths
     write_records(path, [record(image, [0, 1, 2, 3])])
     assert records.survey(path) == (1, dataset.Facts())
     for damaged in '', '[]', '{}', '{"charset": 5}', '{"charset": "01", "lengths": [4]}':
@@ -100,7 +100,7 @@ def test_the_facts_beside_the_records_count(tmp_path):
 
 
 def test_facts_that_were_changed_since_are_refused(tmp_path):
-    """One turned bit would make another character of a class, and nothing else would tell."""
+    """One flipped bit would change a character, and nothing else would show it."""
     facts = dataset.to_json(dataset.Facts())
     facts[dataset.FACTS_SUM] = dataset.checksum(facts)
     path = tmp_path / 'dataset.json'
@@ -117,7 +117,7 @@ def test_a_folder_given_as_held_out_means_its_test_set(tmp_path):
 
 
 def test_files_of_different_data_sets_are_refused(tmp_path):
-    """A class of one would be another character of the other."""
+    """The same class would be different characters in the two."""
     image = np.zeros([224, 224], np.uint8)
     for name, facts in ('a', dataset.Facts()), ('b', dataset.Facts('ABCDEFGHIJ')):
         (tmp_path / name).mkdir()
@@ -143,7 +143,7 @@ def test_held_out_records_stand_beside_those_trained_on(tmp_path):
 
 
 def test_the_loss_at_chance_knows_what_is_rare(tmp_path):
-    """Half of the texts have three characters, so 'no character' is half of the fourth's labels."""
+    """Half of the texts have three characters, so half of the fourth labels are 'no character'."""
     facts = dataset.Facts('01', 3, 4)
     (tmp_path / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
     image = np.zeros([224, 224], np.uint8)

@@ -1,4 +1,4 @@
-"""Figures and sheet of the whole test set."""
+"""Figures and contact sheet of the whole test set."""
 import numpy as np
 from PIL import Image
 

@@ -19,7 +19,7 @@ from support.common import checkpoints, files, pictures
 
 SOURCES = sorted(path for pattern in ('*.py', 'nets/*.py', 'support/**/*.py', 'examples/*.py')
                  for path in glob.glob(os.path.join(ROOT, pattern), recursive=True))
-# What runs a stranger's words as code or as a command of the shell.
+# What would run a stranger's input as code or as a shell command.
 DANGEROUS_CALLS = {'eval', 'exec', 'compile', '__import__', 'system', 'popen', 'getoutput'}
 DANGEROUS_MODULES = {'pickle', 'cPickle', 'dill', 'shelve', 'marshal', 'joblib', 'yaml'}
 
@@ -119,7 +119,7 @@ def test_text_that_unpacks_to_a_gigabyte(tmp_path):
 def test_too_many_bytes(tmp_path):
     with open(tmp_path / 'a.bmp', 'wb') as file:
         file.write(b'BM')
-        file.truncate(pictures.MAX_BYTES + 1)  # a hole, which takes no room on the disk
+        file.truncate(pictures.MAX_BYTES + 1)  # a sparse file, which takes no disk space
     assert 'more than 400000000' in refused(tmp_path / 'a.bmp')
 
 

@@ -1,4 +1,4 @@
-"""Several processes train one network: the same weights and checkpoints as one process."""
+"""Several processes train one network, with the weights and checkpoints of a single process."""
 import re
 import subprocess
 import sys

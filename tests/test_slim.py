@@ -1,4 +1,4 @@
-"""slim's layers give the same numbers as TensorFlow's own."""
+"""slim's layers compute the same as TensorFlow's own."""
 import numpy as np
 import pytest
 

@@ -48,7 +48,7 @@ def test_long_texts_are_looked_for_among_the_columns(graph):
     assert [head.shape.as_list() for head in heads] == [[None, 37]] * 8
     assert end_points['small_cnn/conv6'].shape.as_list() == [None, 4, 28, 128]
     shapes = {v.op.name.removeprefix('small_cnn/'): tuple(v.shape) for v in tf.global_variables()}
-    for scope, (shape, _) in SMALL.items():  # the trunk is the other's: weights can be begun with
+    for scope, (shape, _) in SMALL.items():  # the same trunk: its weights transfer
         assert shapes[f'{scope}/weights'] == shape
     assert shapes['fc8/weights'] == (384, 37) and shapes['attention/weights'] == (1, 1, 128, 8)
     looks, = [op.outputs[0] for op in graph.get_operations() if op.type == 'Softmax']
@@ -63,7 +63,7 @@ def test_long_texts_are_looked_for_among_the_columns(graph):
 
 @pytest.mark.parametrize('attention, reach', [('fine_attention', 12), ('wide_attention', 24)])
 def test_where_a_head_looks_is_decided_by_columns_within_reach(graph, attention, reach):
-    """That the last of 28 columns holds the seventh character shows by those far to its left."""
+    """Columns far to the left tell that the last of 28 holds the seventh character."""
     x = tf.placeholder(tf.float32, [None, 224, 224, 1])
     *_, end_points = nets_factory.get_network_fn('small_cnn', 37, method=attention, num_heads=8)(x)
     look = end_points['small_cnn/attention'][0, 0, -1, 0]
@@ -100,7 +100,7 @@ def test_the_small_networks_initial_values(graph, initialization, variance):
     ('heads', 4, (112, 112)), ('attention', 6, (112, 112)), ('attention', 7, (112, 224)),
     ('fine_attention', 4, (112, 224)), ('wide_attention', 4, (112, 224))])
 def test_a_training_picture_may_be_smaller(method, num_heads, size):
-    """The means of 2x2 or of 2x1 pixels give the logits of the whole picture."""
+    """Means over 2x2 or 2x1 pixels give the logits of the whole picture."""
     network = nets_factory.get_network_fn('small_cnn', 10, method=method, num_heads=num_heads)
     assert network.training_size == size
     images = np.random.default_rng(0).normal(size=[2, 224, 224, 1]).astype(np.float32)

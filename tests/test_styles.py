@@ -1,4 +1,4 @@
-"""Captchas in many styles: what a picture is made of, and that pictures differ."""
+"""Captchas in many styles: how a picture is composed, and that pictures differ."""
 import math
 import random
 import re

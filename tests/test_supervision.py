@@ -1,4 +1,4 @@
-"""What stands around the loop: saving, measuring, warnings, signals."""
+"""Around the training loop: saving, evaluation, warnings and signals."""
 import dataclasses
 import os
 import re
@@ -27,7 +27,7 @@ def test_records_that_vanish_while_training(captchas, tmp_path):
 def test_a_loss_that_is_no_number_stops(captchas, tmp_path):
     train(captchas, tmp_path, 2)
 
-    def nan(i, _):  # from now on the weights are no numbers
+    def nan(i, _):  # the weights become NaN
         if i == 2:
             biases, = [v for v in tf.trainable_variables() if v.op.name == 'tiny/fc8_0/biases']
             biases.load(np.full(10, np.nan, np.float32), tf.get_default_session())
@@ -47,16 +47,16 @@ def test_it_warns_once_of_a_loss_that_stays_at_chance(captchas, tmp_path, capsys
         *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
         return *[0 * head for head in heads], {}
     for initial, advice in ('post', 'without --recipe post'), ('he', 'with another --seed'):
-        recipe = dataclasses.replace(use_network(guessing), steps=70, initialization=initial)
-        captcha_train.train(recipe, run_in(captchas, tmp_path / initial, plateau=50))
+        recipe = dataclasses.replace(use_network(guessing), steps=42, initialization=initial)
+        captcha_train.train(recipe, run_in(captchas, tmp_path / initial, plateau=40))
         err = capsys.readouterr().err
-        assert err.count('warning: after 50 iterations') == 1
+        assert err.count('warning: after 40 iterations') == 1
         assert '2.303' in err and advice in err
 
 
 def test_no_warning_once_it_learns(letters, tmp_path, capsys):
-    """All of one text: the biases alone learn it."""
-    train(letters, tmp_path / 'm', 120, {'plateau': 100}, learning_rate=0.5, schedule='constant')
+    """All have the same text, which the biases alone can learn."""
+    train(letters, tmp_path / 'm', 60, {'plateau': 50}, learning_rate=0.5, schedule='constant')
     captured = capsys.readouterr()
     assert 'warning' not in captured.err
     assert 'whole captchas 1.0000 of 30' in captured.out
@@ -64,7 +64,7 @@ def test_no_warning_once_it_learns(letters, tmp_path, capsys):
 
 def test_a_failed_save_keeps_the_last_checkpoint(captchas, tmp_path):
     train(captchas, tmp_path, 3)
-    for step in 8, 1:  # what TensorFlow cannot put a file in the place of
+    for step in 8, 1:  # TensorFlow cannot replace a folder with a file
         (tmp_path / f'crack_captcha.model-{step}.index').mkdir()
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(UserError, match='model-8: cannot be written: .*; last good checkpoint: '
@@ -89,7 +89,7 @@ def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, capsys
 
 @pytest.mark.skipif(os.name == 'nt', reason='no SIGTERM')
 def test_a_signal_saves(captchas, tmp_path):
-    """Ctrl-C does, too: test_no_thread_outlives_a_training in test_console.py."""
+    """For Ctrl-C see test_no_thread_outlives_a_training in test_console.py."""
     command = [sys.executable, os.path.join(ROOT, 'captcha_train.py'), '--model-dir', tmp_path,
                '--train', captchas / 'train.tfrecords', '--test', captchas / 'test.tfrecords',
                '--network', 'small_cnn', '--batch-size', '8']

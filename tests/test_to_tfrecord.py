@@ -1,4 +1,4 @@
-"""The writer of records: their format, and what it does with unusable files."""
+"""to_tfrecord.py: the format of its records, and how it treats unusable files."""
 import sys
 
 import pytest

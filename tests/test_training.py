@@ -1,4 +1,4 @@
-"""How a training begins and resumes, and which checkpoints and records it refuses."""
+"""How training starts and resumes, and which checkpoints and records it refuses."""
 import dataclasses
 import os
 import re
@@ -22,7 +22,7 @@ def test_bfloat16_is_asked_of_tensorflow():
         rewrites = training.session_config(**choice).graph_options.rewrite_options
         return rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON
     assert asked(bfloat16=True) and not asked(bfloat16=False)
-    assert asked() is training.has_bfloat16()  # by itself where the processor has it
+    assert asked() is training.has_bfloat16()  # by default where the processor has it
     assert asked(alone=False) is training.has_bfloat16()
 
 
@@ -36,7 +36,7 @@ def test_the_processors_flags_are_read():
 
 
 def test_bfloat16_trains_and_saves_float32(captchas, tmp_path):
-    """The first step's loss is float32's but for rounding; what is saved has the same types."""
+    """The first loss equals float32's except for rounding, and the saved types are the same."""
     losses = []
     for name, bfloat16 in ('float32', False), ('bfloat16', True):
         train(captchas, tmp_path / name, 1, {
@@ -62,18 +62,18 @@ def test_a_processor_without_bfloat16_is_one_line(captchas, tmp_path):
 
 
 def test_it_is_resumed_exactly_where_it_stopped(captchas, tmp_path, capsys):
-    changes = dict(divide_at=(40,), schedule='divided')
-    train(captchas, tmp_path, 41, **changes)
-    before = saved(tmp_path, 40)
-    assert before['learning_rate'] == pytest.approx(0.0002 / 9)  # divided at 0 and at 40
-    assert before['beta1_power'] == pytest.approx(0.9 ** 42, rel=1e-4)  # 41 steps, TensorFlow's way
+    changes = dict(divide_at=(4,), schedule='divided')
+    train(captchas, tmp_path, 5, **changes)
+    before = saved(tmp_path, 4)
+    assert before['learning_rate'] == pytest.approx(0.0002 / 9)  # divided at 0 and at 4
+    assert before['beta1_power'] == pytest.approx(0.9 ** 6, rel=1e-4)  # 5 steps, TensorFlow's way
     capsys.readouterr()
-    train(captchas, tmp_path, 42, **changes)
+    train(captchas, tmp_path, 6, **changes)
     out = capsys.readouterr().out
-    assert re.search('resuming from .*model-40 at the learning rate 2.22e-05$', out, re.MULTILINE)
-    assert 'Iter:' not in out  # iteration 41 prints no line
-    after = saved(tmp_path, 41)
-    assert after['beta1_power'] == pytest.approx(0.9 ** 43, rel=1e-4)
+    assert re.search('resuming from .*model-4 at the learning rate 2.22e-05$', out, re.MULTILINE)
+    assert 'Iter:' not in out  # iteration 5 prints no line
+    after = saved(tmp_path, 5)
+    assert after['beta1_power'] == pytest.approx(0.9 ** 7, rel=1e-4)
     assert after['learning_rate'] == before['learning_rate']
     moved = np.abs(after['tiny/fc8_0/weights'] - before['tiny/fc8_0/weights']).max()
     assert 0 < moved < 2 * before['learning_rate']  # one step of Adam from the saved weights
@@ -86,7 +86,7 @@ def test_made_longer_it_has_the_rates_of_the_longer_run(captchas, tmp_path, caps
     assert saved(tmp_path, 8)['learning_rate'] == pytest.approx(0, abs=1e-9)
     capsys.readouterr()
     train(captchas, tmp_path, 18)
-    assert 'at the learning rate 0.0001\n' in capsys.readouterr().out  # half of the way
+    assert 'at the learning rate 0.0001\n' in capsys.readouterr().out  # halfway
     assert saved(tmp_path, 17)['learning_rate'] == pytest.approx(0, abs=1e-9)
 
 
@@ -101,13 +101,13 @@ def test_a_finished_training_says_how_to_resume(captchas, tmp_path, capsys):
 
 
 def test_restarted_the_old_checkpoints_go_as_new_ones_come(captchas, tmp_path):
-    train(captchas, tmp_path, 81, {'save_every': 20})
-    train(captchas, tmp_path, 41, {'save_every': 20, 'restart': True})
-    assert kept(tmp_path) == ['crack_captcha.model-20.index', 'crack_captcha.model-40.index']
+    train(captchas, tmp_path, 9, {'save_every': 2})
+    train(captchas, tmp_path, 5, {'save_every': 2, 'restart': True})
+    assert kept(tmp_path) == ['crack_captcha.model-2.index', 'crack_captcha.model-4.index']
 
 
 def test_a_copied_folder_stands_alone(captchas, tmp_path):
-    """Its `checkpoint` file names no other folder: neither read there nor deleted there."""
+    """Its `checkpoint` file names no other folder, so nothing there is read or deleted."""
     first, copy = tmp_path / 'first', tmp_path / 'copy'
     for steps in 1, 2:
         train(captchas, first, steps)
@@ -121,7 +121,7 @@ def test_a_copied_folder_stands_alone(captchas, tmp_path):
 
 
 def test_checkpoints_that_are_gone_are_restarted_from(captchas, tmp_path):
-    """Deleted by hand, and TensorFlow's state file left: the advised --restart works."""
+    """After someone deletes all but TensorFlow's state file, the advised --restart works."""
     train(captchas, tmp_path, 2)
     for path in tmp_path.glob('crack_captcha*'):
         path.unlink()

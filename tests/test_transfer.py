@@ -1,4 +1,4 @@
-"""Transfer learning: a training that begins with another's weights, and networks to begin with."""
+"""Transfer learning: training from the weights of another network, and networks to start from."""
 import dataclasses
 import os
 import re
@@ -16,7 +16,7 @@ from support.common.console import UserError
 
 
 def train(folder, model_dir, init_from=None, steps=1, recipe=None, **run):
-    recipe = recipe or tiny_recipe(steps=steps, learning_rate=1e-9)  # what it begins with, stays
+    recipe = recipe or tiny_recipe(steps=steps, learning_rate=1e-9)  # keeps the first weights
     assert captcha_train.train(recipe, run_in(
         folder, model_dir, init_from=init_from and str(init_from), **run)) == 0
     return read_arrays(models.newest(str(model_dir)))
@@ -43,7 +43,7 @@ def test_all_weights_that_fit_are_begun_with(captchas, tmp_path):
             key = f'tiny/fc8_{k}/weights'
             np.testing.assert_allclose(begun[key], first[key], atol=1e-7)
             assert np.abs(other[key] - first[key]).max() > 0.01
-        assert begun['beta1_power'] == pytest.approx(0.81)  # Adam begins again
+        assert begun['beta1_power'] == pytest.approx(0.81)  # Adam starts afresh
 
 
 def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsys):
@@ -62,7 +62,7 @@ def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsy
     np.testing.assert_allclose(begun['small_cnn/conv3/weights'], first['small_cnn/conv3/weights'],
                                atol=1e-7)
     average = 'small_cnn/conv2/BatchNorm/moving_variance'
-    assert np.abs(first[average] - 1).max() > 0.003  # it has moved since it began at 1
+    assert np.abs(first[average] - 1).max() > 0.003  # it started at 1 and has moved
     # the pictures are blank: their variance is 0
     np.testing.assert_allclose(begun[average], 0.99 * first[average], rtol=1e-4)
 
@@ -113,7 +113,7 @@ def test_a_resumed_training_does_not_begin_again(captchas, tmp_path, capsys):
 
 
 def test_the_original_codes_checkpoint_is_begun_with(captchas, tmp_path):
-    """As TensorFlow 1 wrote it: slim's names, nothing that says what it is, no moments."""
+    """As TensorFlow 1 wrote it: slim's names, no description, no moments."""
     recipe = recipes.make(name='post', steps=1, batch_size=1, learning_rate=1e-9)
     weights = np.random.default_rng(0).normal(0, 0.01, [11, 11, 1, 64]).astype(np.float32)
     write_arrays(tmp_path / 'tf1' / 'crack_captcha.model-6000', {
@@ -194,7 +194,7 @@ def test_the_command_takes_network_and_input_from_what_it_begins_with(captchas, 
 
 
 def test_a_network_of_the_repository_gets_more_context(captchas, tmp_path, monkeypatch, capsys):
-    """models/ was trained by fine_attention; what that lacks for long texts begins anew."""
+    """models/ has fine_attention; what that lacks for long texts is initialised anew."""
     begin_with = os.path.join(ROOT, 'models', 'digits')
     monkeypatch.setattr(sys, 'argv', ['captcha_train.py', '--init-from', begin_with])
     recipe, _ = options.parse('')
@@ -234,7 +234,7 @@ def test_records_of_other_pictures_are_refused():
 
 
 def test_a_network_of_ctc_begins_with_the_classes_that_both_have():
-    """The blank is the last class of both; a small letter begins as its capital."""
+    """The blank is the last class of both; a lowercase letter starts from its capital."""
     old, new = dataset.Facts('01AB+', 1, 8, 'line'), dataset.Facts('1bAx', 4, 4, 'line')
     both = transfer.shared('line_cnn/fc8/weights', [1, 1, 192, 6], [1, 1, 192, 5], old, new)
     assert both == [(0, 1), (1, 3), (2, 2), (4, 5)]

@@ -1,4 +1,4 @@
-"""Processes of a cluster that come late, go, and come back."""
+"""Processes of a cluster that are killed and started again."""
 import os
 import re
 import signal
@@ -14,7 +14,7 @@ from support.cluster import launch
 
 
 class Processes:
-    """A cluster whose processes are started, killed and read one by one."""
+    """A cluster whose processes a test starts, kills and reads one by one."""
 
     def __init__(self, command, folder):
         self.command, self.folder, self.running = command, folder, {}
