@@ -37,7 +37,7 @@ def told(facts, alphabet=None, length=None):
         raise UserError(f'--alphabet, --length: expected some of {facts}, which the network '
                         f'reads, found {within}; leave them out or use another --model-dir')
     lengths = np.arange(facts.longest + 1)
-    fits = (shortest <= lengths) & (lengths <= longest) | (length is None)
+    fits = (shortest <= lengths) & (lengths <= longest) | (alphabet is None and length is None)
     return Prior(np.array(facts.possible(within), np.float32), fits.astype(np.float32))
 
 
