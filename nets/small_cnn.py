@@ -1,15 +1,14 @@
-"""A network for people without a GPU: AlexNet's task for an eleventh of its multiplications.
+"""A network for machines without a GPU: AlexNet's task at an eleventh of its multiplications.
 
-On two cores it learns from seven to nine times as many pictures a second as AlexNet, and reads
-98 % of unseen captchas after two minutes of training (`benchmarks/captcha_accuracy.py networks`;
-docs/figures.md has the table). What each choice buys; the figures are by
+On two cores its training throughput is seven to nine times AlexNet's, and it reads 98 % of unseen
+captchas after two minutes of training (`benchmarks/captcha_accuracy.py networks`;
+docs/figures.md has the table). The reasons for each choice follow, with figures from
 `benchmarks/captcha_accuracy.py choices`, which changes one thing and trains 1,001 iterations, here
-all with `--method heads`. With nothing changed that gave 96.6 to 98.4 %, so two points may be
-chance:
+all with `--method heads`. Unchanged, that gave 96.6 to 98.4 %, so two points may be chance:
 
 - The mean over 4x2 pixels comes first. A record holds a captcha of 60x160 stretched to 224x224;
-  56x112 is about what was drawn, and every later layer costs an eighth of what it would. Every
-  eighth pixel would do as well: 97.6 %. `--method wide_attention` takes the mean over 4x1, for
+  56x112 is about what was drawn, and every later layer costs an eighth. Taking every eighth pixel
+  instead does as well: 97.6 %. `--method wide_attention` takes the mean over 4x1, for
   pictures that are wider, or whose thin strokes stand among lines and dots.
 - Strides of 2 halve the map where the channels grow, so that no layer costs more than 14 million
   multiplications. A maximum over 2x2 in their place computes four values for each that it keeps:
@@ -22,7 +21,7 @@ chance:
   this network has 0.5 million with `--method heads` and 1.3 million (`wide_attention`: 1.7) with
   heads that look for their character, the default: `heads_that_look` says why, docs/captcha.md
   what that brings.
-- No dropout: before the heads it brought nothing, 97.0 and 96.0 %.
+- No dropout: before the heads it did not help, 97.0 and 96.0 %.
 """
 import tensorflow.compat.v1 as tf
 
