@@ -25,6 +25,11 @@ def test_fonts_are_found_and_checked(tmp_path, capsys):
     (tmp_path / 'bad.ttf').write_bytes(b'no font')
     assert len(fonts.find_fonts(str(tmp_path), '0123')) == 2
     assert f'not used: {tmp_path}/bad.ttf: ' in capsys.readouterr().out
+    for k in range(fonts.SHOWN + 1):
+        (tmp_path / f'bad{k}.ttf').write_bytes(b'no font')
+    assert len(fonts.find_fonts(str(tmp_path), '0123')) == 2
+    *shown, last = capsys.readouterr().out.splitlines()
+    assert len(shown) == fonts.SHOWN and last == 'not used: 2 other fonts'
 
 
 def test_fonts_of_symbols_are_left_out():

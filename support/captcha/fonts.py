@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from support.common import pictures
 from support.common.console import UserError, progress
 
+SHOWN = 5  # fonts that cannot be used, of which the reason is printed
 SIDE = 24  # pixels of a glyph when fonts are compared
 LEGIBLE = 0.85  # share of a font's characters that resemble the other fonts'
 
@@ -25,17 +26,21 @@ def find_fonts(folder, alphabet):
     if folder is not None and not found:
         raise UserError(f'{folder}: expected fonts (.ttf, .otf, .ttc), found none; name '
                         'a folder that has some with --fonts')
-    usable = []
+    usable, unused = [], []
     for path in [*DEFAULT_FONTS, *found]:
         try:
             lacking = pictures.lacking_characters(ImageFont.truetype(path, 32), alphabet)
         except OSError as error:
-            print(f'not used: {path}: {error}')
+            unused.append(f'{path}: {error}')
             continue
         if lacking:
-            print(f'not used: {path}: lacks {"".join(lacking[:10])}')
+            unused.append(f'{path}: lacks {"".join(lacking[:10])}')
         else:
             usable.append(path)
+    for line in unused[:SHOWN]:
+        print(f'not used: {line}')
+    if unused[SHOWN:]:
+        print(f'not used: {len(unused[SHOWN:])} other fonts')
     if not usable:
         raise UserError(f'expected a font with all of {alphabet}, found none; name a '
                         'folder that has one with --fonts')

@@ -34,16 +34,15 @@ class Reading(NamedTuple):
 class Reader:
     """A restored network. Close it, or use it in a `with` statement: it holds a session."""
 
-    def __init__(self, about, views=1, told=None):
+    def __init__(self, about, views, told):
         """Restore a network.
 
         Args: about: models.About of the checkpoint. views: as for `build_softmax`.
-          told: priors.Prior of what is known of the texts; None: nothing is.
+          told: priors.Prior of what is known of the texts.
         Raises: UserError if the checkpoint does not fit its network.
         """
         check_process()
-        self.facts, self.checkpoint = about.facts, about.checkpoint
-        self._told = told or priors.told(about.facts)
+        self.facts, self.checkpoint, self._told = about.facts, about.checkpoint, told
         with tf.Graph().as_default() as graph:
             self._x = tf.placeholder(tf.float32, [None, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
             self._softmax = build_softmax(self._x, about, views)
@@ -75,8 +74,11 @@ class Reader:
 
     def _decode(self, feed, prior):
         """Pictures or their probabilities -> classes int32 and confidence float32, [n, heads]."""
+        return self._run(self._outputs, feed | dict(zip(self._prior, prior)))
+
+    def _run(self, outputs, feed):
         check_process()
-        return self._session.run(self._outputs, feed | dict(zip(self._prior, prior)))
+        return self._session.run(outputs, feed)
 
     def read(self, sources):
         """Read pictures, which help one another: see `priors.usual`.
@@ -122,9 +124,8 @@ class Reader:
                     problems.append(None)
                 except UserError as problem:
                     problems.append(problem)
-            check_process()
-            found = iter(self._session.run(self._softmax, {
-                self._x: records.scale(np.stack(images))}) if images else [])
+            found = iter(self._run(self._softmax, {self._x: records.scale(np.stack(images))})
+                         if images else [])
             yield from ((None, problem) if problem else (next(found), None)
                         for problem in problems)
 
