@@ -3,14 +3,14 @@
 Command:  python mnist_app.py                     asks for the number of pictures and their paths
           python mnist_app.py a.jpg b.jpg         reads these
           --post    prepares the picture as the post does: one black digit filling white paper
-          --show    saves what the network saw, where, and thought beside the picture: a.read.png
-          --csv F   writes a table of the files, the digits, how sure that is and doubts instead
+          --show    saves the network's inputs and outputs beside the picture: a.read.png
+          --csv F   writes a table of files, digits, confidences and doubts instead
 Reads:    the pictures and the newest checkpoint in ./model/ (python mnist_backward.py makes one)
-Writes:   nothing, or with --show one PNG a picture, with --csv the table
-Takes:    3 s to start, then 20 ms for a small picture, a second for a telephone's photograph
+Writes:   nothing; with --show one PNG per picture, with --csv the table
+Takes:    3 s to start, then 20 ms for a small picture, a second for a phone photo
 
-Several digits are read line by line, from left to right: [2 0 2 6]; a blank picture gives []. Then
-a line says how sure the network is, and another when not to trust it.
+Several digits are read line by line, from left to right: [2 0 2 6]; a blank picture gives []. The
+next line gives the network's confidence, further ones reasons not to trust it.
 """
 import argparse
 import functools
@@ -40,7 +40,7 @@ def pre_pic(picName):
     img = pictures.open_picture(picName, turn=False)
     # shrink
     reIm = img.resize((SIDE, SIDE), Image.LANCZOS)
-    # grey, and invert: the network wants white on black
+    # grey, and invert: the network expects white on black
     im_arr = 255 - np.array(reIm.convert('L'))         # uint8 [28, 28], 0 paper ... 255 ink
     # threshold
     im_arr = np.where(im_arr < threshold, 0, 255)      # int [28, 28], 0 or 255
@@ -51,7 +51,7 @@ def pre_pic(picName):
 
 def restore_model(testPicArr, model_folder=mnist_backward.model_save_path,
                   with_probabilities=False):
-    """Read prepared pictures with the latest checkpoint; says so and returns -1 if there is none.
+    """Read prepared pictures with the latest checkpoint; without one, say so and return -1.
 
     Args: testPicArr: float32 [n, 784], 0 ... 1.
     Returns: the digits, int64 [n]; with_probabilities also float32 [n, 10], or None.
@@ -81,7 +81,7 @@ def predictor(checkpoint):
         ema = tf.train.ExponentialMovingAverage(mnist_backward.moving_average_decay)
         saver = tf.train.Saver(ema.variables_to_restore())
 
-        sess = tf.Session(graph=graph)  # lives as long as the function that is returned
+        sess = tf.Session(graph=graph)  # lives as long as the returned function
         checkpoints.restore(saver, sess, checkpoint, mnist_backward.retrain)
         return lambda testPicArr: sess.run([preValue, probabilities], feed_dict={x: testPicArr})
 
@@ -91,10 +91,10 @@ def application(testPics=(), post=False, show=False,
     """Read the digits in the files `testPics`, or ask for files if there are none.
 
     Args: post: prepare the pictures with pre_pic. show: save a drawing beside each picture.
-      csv_file: write what was read of testPics there instead of printing it.
+      csv_file: write the readings of testPics there instead of printing them.
     Returns: the exit status. Raises: UserError if there is no usable checkpoint.
     """
-    # Restores the network, or finds none, before anything is asked.
+    # Restore the network, or fail, before asking anything.
     read_digits(np.zeros([0, mnist_forward.INPUT_NODE], np.float32), model_folder)
 
     def read(testPic, say=console.say):
@@ -110,7 +110,7 @@ def application(testPics=(), post=False, show=False,
 
 
 def ask(read):
-    """Ask for a number of pictures and for each path, and read them; a bad answer is asked again.
+    """Ask for a number of pictures and for each path, and read them; ask again after a bad answer.
 
     Args: read: a function of a path. Raises: EOFError at the end of the input.
     """
@@ -130,13 +130,13 @@ def ask(read):
 
 
 def answer(prompt):
-    """`input`, which a Ctrl-C ends at once."""
+    """`input`, which Ctrl-C ends at once."""
     with console.hearing():
         return input(prompt)
 
 
 def read_picture(testPic, post, show, model_folder, say):
-    """Say the digits read from the picture file `testPic`, how sure that is, and doubts.
+    """Say the digits read from the picture file `testPic`, their confidences, and doubts.
 
     Returns: the digits, int64 [n], their probabilities, float32 [n, 10], and the doubts, lines.
     """
@@ -168,8 +168,8 @@ def main():
     parser = console.parser(__doc__)
     parser.add_argument('pictures', nargs='*', help='picture files; none: ask for them')
     parser.add_argument('--post', action='store_true', help="prepare pictures as the post does")
-    parser.add_argument('--show', action='store_true', help='save what the network saw and thought')
-    parser.add_argument('--csv', metavar='FILE', help='write what was read there, as a table')
+    parser.add_argument('--show', action='store_true', help="save the network's inputs and outputs")
+    parser.add_argument('--csv', metavar='FILE', help='write the readings there, as a table')
     args = parser.parse_args()
     if args.csv and not args.pictures:
         parser.error('--csv: expected picture files to read, found none; name them as well')

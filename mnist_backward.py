@@ -1,14 +1,14 @@
 """Train the network of mnist_forward.py on MNIST and save checkpoints.
 
 Command:  python mnist_backward.py [--steps 50000]
-          python mnist_backward.py --augment      distorts the training digits for accuracy; move
+          python mnist_backward.py --augment      augments the training digits for accuracy; move
                                                   ./model/ away first, or it resumes from there
 Reads:    ./data/ (MNIST), and the newest checkpoint in ./model/ if there is one, to resume
 Writes:   ./model/mnist_model-<step>.*, the newest five, and ./model/log/ for TensorBoard
 Takes:    two and a half to four minutes on two cores without a GPU, with --augment ten
           to twelve
 
-Ctrl-C saves and ends; the same command resumes. In a second shell, mnist_test.py shows the
+Ctrl-C saves and exits; the same command resumes. In a second shell, mnist_test.py shows the
 accuracy while this runs, and `tensorboard --logdir model/log` the loss.
 """
 import contextlib
@@ -27,12 +27,12 @@ from support.digits import augmentation, input_data
 from support.common.prefetch import prefetched
 
 # --- the post's constants
-batch_size = 200             # pictures in a step
+batch_size = 200             # pictures per step
 learning_rate_base = 0.1     # learning rate of the first epoch
-learning_rate_decay = 0.99   # the next epoch's rate is this times the last one's
-regularizer = 0.0001         # factor of the weight penalty
-steps = 50000                # train until the global step is this
-moving_average_decay = 0.99  # share of the old value when a moving average follows its variable
+learning_rate_decay = 0.99   # factor on the learning rate after each epoch
+regularizer = 0.0001         # coefficient of the L2 penalty
+steps = 50000                # global step at which training ends
+moving_average_decay = 0.99  # weight of the old value in each update of a moving average
 model_save_path = "./model/"
 model_name = "mnist_model"
 data_path = "./data/"
@@ -44,33 +44,33 @@ retrain = 'move its folder away and run: python mnist_backward.py'  # if a check
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A training's hyperparameters and folder. Run() is the post's."""
+    """A training's hyperparameters and folder. Run() has the post's."""
     steps: int = steps
     batch_size: int = batch_size
     learning_rate_base: float = learning_rate_base
     falls_to_zero: bool = False  # the learning rate falls linearly to 0 at the last step
-    momentum: float = 0          # share of the last step that the next one repeats
+    momentum: float = 0          # share of the last update that the next one repeats
     regularizer: float = regularizer
-    seed: int = 0                # of the initial weights, picture order and distortions
-    augmented: bool = False      # the training digits are distorted
+    seed: int = 0                # for the initial weights, picture order and distortions
+    augmented: bool = False      # distort the training digits
     model_save_path: str = model_save_path
-    report_interval: int = 1000  # steps from one line and checkpoint to the next
-    summary_interval: int = 100  # steps from one point in TensorBoard to the next
+    report_interval: int = 1000  # steps between printed lines, and between checkpoints
+    summary_interval: int = 100  # steps between points in TensorBoard
 
     def command(self, until):
-        """The command that resumes this training until the global step is `until`."""
+        """The command that resumes this training until global step `until`."""
         seed = '' if self.seed == Run.seed else f' --seed {self.seed}'
         return f'python mnist_backward.py{" --augment" * self.augmented}{seed} --steps {until}'
 
 
 # Augmented digits take longer to learn and cannot be memorised: larger steps and almost no penalty
-# do no harm, and a learning rate that ends at 0 lets the weights settle.
+# do no harm, and a learning rate that decays to 0 lets the weights settle.
 augmented_run = Run(steps=150000, learning_rate_base=0.1, falls_to_zero=True, momentum=0.9,
                     regularizer=0.00001, augmented=True)
 
 
 def backward(mnist, run=Run()):
-    """Train on `mnist` from the newest checkpoint until the global step is `run.steps`.
+    """Train on `mnist` from the newest checkpoint until global step `run.steps`.
 
     Args: mnist: from input_data.read_data_sets with one_hot, see `training_data`.
     Returns: the exit status: 0, or 128 + the signal that stopped it.
@@ -135,12 +135,12 @@ def backward(mnist, run=Run()):
                   console.progress(run.steps, 'training', 'step', initial=step) as bar,
                   console.stop_signals() as stop):
                 while step < run.steps and stop.signal is None:
-                    # the post's mnist.train.next_batch, gathered while the last step ran
+                    # the post's mnist.train.next_batch, prefetched during the last step
                     xs, ys = next(batches)  # float32 [200, 784], 0 ... 1; float64 [200, 10]
                     feed = {x: xs, y_: ys}
                     step += 1
-                    # every 1,000 steps the post's line and a checkpoint; only then the loss, which
-                    # costs time, and again after the step, so that NaN weights are never saved
+                    # every 1,000 steps the post's line and a checkpoint; only then fetch the loss,
+                    # which costs time, and again after the step: never save NaN weights
                     if (step - 1) % run.report_interval == 0 or step == run.steps:
                         _, loss_value = sess.run([train_op, loss], feed_dict=feed)
                         console.say(f'After {step} training step(s),'
@@ -206,8 +206,8 @@ def is_momentum(key):
 def session_config():
     """Session settings under which a small graph runs fastest.
 
-    The operations run in the caller's thread, in order; each may still use all cores inside.
-    The default executor hands them to other threads, and waking one costs more than most of them.
+    The operations run in the caller's thread, in order; each may still use all cores.
+    The default executor hands them to other threads; waking one takes longer than most operations.
     This one lacks tf.cond and tf.while_loop: return tf.ConfigProto() if you add one.
     """
     config = tf.ConfigProto()
@@ -230,7 +230,7 @@ def save(saver, sess, run, step, loss_value):
 
 
 def training_data(run, folder=data_path):
-    """MNIST from `folder` for `run`: shuffled by its seed, distorted or not.
+    """MNIST from `folder` for `run`: shuffled with its seed, distorted or not.
 
     A resumed training continues with the pictures that an uninterrupted one would see.
     """
@@ -246,12 +246,12 @@ def training_data(run, folder=data_path):
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('--steps', type=console.positive_int,
-                        help='train until the global step is this '
+                        help='train until this global step '
                              f'(default: {steps}, with --augment {augmented_run.steps})')
     parser.add_argument('--augment', action='store_true',
                         help='distort the training digits at random')
     parser.add_argument('--seed', type=console.seed_number, default=Run.seed,
-                        help='of the initial weights, the order of the pictures and the '
+                        help='for the initial weights, the order of the pictures and the '
                              'distortions (default: %(default)s)')
     args = parser.parse_args()
     run = augmented_run if args.augment else Run()

@@ -1,4 +1,4 @@
-"""The network of the MNIST post: 784 pixels -> 500 hidden neurons -> 10 digits.
+"""The network of the MNIST post: 784 pixels -> 500 hidden units -> 10 digits.
 
 Use:      import mnist_forward
           y = mnist_forward.forward(x, regularizer)
@@ -16,11 +16,11 @@ with console.quiet_start(__name__):
 # --- layers
 INPUT_NODE = 784   # 28 x 28 pixels
 OUTPUT_NODE = 10   # digits 0 ... 9
-LAYER1_NODE = 500  # hidden neurons
+LAYER1_NODE = 500  # hidden units
 
 
 def get_weight(shape, regularizer):
-    """A weight variable of `shape`, drawn from a normal distribution cut off at 2 x 0.1.
+    """A weight variable of `shape`, drawn from a truncated normal of stddev 0.1.
 
     With a `regularizer`, the penalty regularizer * sum(w ** 2) / 2 joins the collection 'losses'.
     """
@@ -39,7 +39,7 @@ def get_bias(shape):
 def forward(x, regularizer):
     """Pictures x, float32 [batch, 784], 0 ... 1 -> logits, float32 [batch, 10], any range.
 
-    `regularizer` is the factor of the weight penalty, or None for none (when not training).
+    `regularizer` is the coefficient of the L2 penalty, or None for none (inference).
     """
     w1 = get_weight([INPUT_NODE, LAYER1_NODE], regularizer)
     b1 = get_bias([LAYER1_NODE])

@@ -17,7 +17,7 @@ import mnist_forward
 from support.common import checkpoints
 from support.digits import input_data
 
-test_interval_secs = 5  # between two checks of ./model/
+test_interval_secs = 5  # between checks of ./model/
 patience = 6  # checks without a new checkpoint before a notice
 restore_attempts = 3    # training may delete a checkpoint while we read it
 
@@ -25,8 +25,8 @@ restore_attempts = 3    # training may delete a checkpoint while we read it
 def test(mnist, once=False, model_folder=mnist_backward.model_save_path, sleep=console.pause):
     """Print the test accuracy of each new checkpoint until training has finished.
 
-    Args: once: test only the newest. sleep: called with the seconds between two checks.
-    Returns: the last accuracy, 0 ... 1, or None: no checkpoint.
+    Args: once: test only the newest. sleep: called with the seconds between checks.
+    Returns: the last accuracy, 0 ... 1; None without a checkpoint.
     """
     with tf.Graph().as_default():
         # placeholders and forward pass
@@ -84,7 +84,7 @@ def restore_newest(saver, sess, model_folder, sleep):
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('--once', action='store_true', help='test the newest checkpoint and end')
+    parser.add_argument('--once', action='store_true', help='test the newest checkpoint and exit')
     args = parser.parse_args()
     mnist = input_data.read_data_sets(mnist_backward.data_path, one_hot=True)
     if test(mnist, args.once) is None:

@@ -1,1 +1,1 @@
-"""slim's `nets` folder, as the post lays it next to the scripts: networks and their factory."""
+"""slim's `nets` folder, which the post puts next to its scripts: networks and their factory."""

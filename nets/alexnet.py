@@ -1,11 +1,11 @@
 """AlexNet v2 with four heads: the post's multi-task network for captchas of four characters.
 
 The structure is that of slim's `alexnet_v2` (The TensorFlow Authors, 2016, Apache License 2.0) up
-to fc7, which all four tasks share; then, instead of one fc8, four: each reads one character. Layer
+to fc7, which all four tasks share; four heads replace slim's fc8, each reading one character. Layer
 scopes are the checkpoint's keys: `alexnet_v2/conv1/weights` and so on.
 
 AlexNet: Krizhevsky, Sutskever, Hinton, "ImageNet Classification with Deep Convolutional Neural
-Networks", 2012. Its second version: Krizhevsky, "One weird trick for parallelizing convolutional
+Networks", 2012. Version 2: Krizhevsky, "One weird trick for parallelizing convolutional
 neural networks", 2014.
 """
 import tensorflow.compat.v1 as tf
@@ -14,10 +14,10 @@ from nets import methods, slim
 
 
 def alexnet_v2_arg_scope(weight_decay=0.0005, initialization='post'):
-    """The layers' shared arguments: ReLU, biases 0.1, L2 on the weights, SAME convolutions.
+    """Default arguments of the layers: ReLU, biases 0.1, L2 penalty, SAME convolutions.
 
     Args: initialization: a key of slim.INITIALIZERS, for conv1 to conv5. 'post': slim's own, Glorot
-      uniform. fc6 to fc8 have the post's initial values either way.
+      uniform. fc6 to fc8 keep the post's initialization either way.
     """
     with slim.arg_scope([slim.conv2d, slim.fully_connected],
                         activation_fn=tf.nn.relu,
@@ -36,15 +36,15 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
     Args:
       inputs: float32 [batch, height, width, channels]; 224x224, or larger with `global_pool`.
       num_classes: classes of each head: 10 for digits, 36 for digits and letters.
-      is_training: whether dropout6 and dropout7 drop anything.
+      is_training: whether to apply dropout6 and dropout7.
       dropout_keep_prob: the share of values that dropout keeps.
-      spatial_squeeze: drop the heads' two axes of size 1.
+      spatial_squeeze: remove the heads' two axes of size 1.
       scope: the variable scope.
       global_pool: average fc7's map before the heads, for inputs larger than 224x224.
-      num_heads: 4 in the post; 1 makes a single head `fc8`, as slim's own network has.
+      num_heads: 4 in the post; 1 gives a single head `fc8`, as in slim's own network.
     Returns:
       net0, net1, net2, net3: each head's logits, float32 [batch, num_classes], or
-        [batch, 1, 1, num_classes] without `spatial_squeeze`; as many as num_heads.
+        [batch, 1, 1, num_classes] without `spatial_squeeze`; num_heads of them.
       end_points: {scope name: output} of every layer.
     """
     with tf.variable_scope(scope) as variable_scope:
@@ -60,7 +60,7 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
             net = slim.conv2d(net, 256, 3, scope='conv5')
             net = slim.max_pool2d(net, 3, stride=2, scope='pool5')  # [batch, 5, 5, 256]
 
-            # Convolutions instead of fully connected layers: slide over inputs above 224x224.
+            # Convolutions in place of fully connected layers slide over inputs above 224x224.
             with slim.arg_scope([slim.conv2d],
                                 weights_initializer=tf.truncated_normal_initializer(stddev=0.005)):
                 net = slim.conv2d(net, 4096, 5, padding='VALID', scope='fc6')

@@ -1,18 +1,18 @@
-"""Connectionist temporal classification: a line of characters without saying where each stands.
+"""Connectionist temporal classification (CTC): reads text without character positions.
 
-The network gives each column of the picture a distribution over the classes and a blank, the last
-class. A text is read off the columns by taking each one's likeliest class, joining equal
-neighbours and leaving the blanks out; the loss sums over all ways in which the columns can say the
-text. Graves et al. 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf
+For each column of the picture the network outputs a distribution over the classes and a blank, the
+last class. Decoding takes the likeliest class of each column, merges equal neighbours and drops the
+blanks; the loss sums over all alignments of the columns with the text.
+Graves et al. 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf
 """
 import tensorflow.compat.v1 as tf
 
-BEAM = 20  # texts that a search for one of a given length keeps
+BEAM = 20  # candidate texts that `search` keeps
 
 
 def ctc_build(network, images, num_classes, num_heads, **kwargs):
-    """As methods.build_heads; the logits are of columns, not of characters."""
-    del num_heads  # it reads any number
+    """As methods.build_heads, but with logits per column, not per character."""
+    del num_heads  # CTC reads any number
     logits, end_points = network(images, num_classes, **kwargs)
     return *tf.unstack(logits, axis=1), end_points
 
@@ -21,13 +21,13 @@ def ctc_loss(logits, labels, num_classes):
     """The mean over the batch of -ln p(text).
 
     Args:
-      logits: a tensor float32 [batch, num_classes + 1] for each column, the blank last.
-      labels: a tensor of classes [batch] for each character; num_classes: no character here.
+      logits: a float32 tensor [batch, num_classes + 1] per column, the blank last.
+      labels: a tensor of classes [batch] per character; num_classes means no character.
     Returns: float32 scalar.
     """
     logits = tf.stack(logits, axis=1)  # [batch, columns, num_classes + 1]
     labels = tf.stack([tf.cast(label, tf.int32) for label in labels], axis=1)
-    there = tf.where(labels < num_classes)  # int64 [characters in all, 2]
+    there = tf.where(labels < num_classes)  # int64 [total characters, 2]
     texts = tf.SparseTensor(there, tf.gather_nd(labels, there), tf.shape(labels, out_type=tf.int64))
     columns = tf.fill(tf.shape(logits)[:1], tf.shape(logits)[1])
     return tf.reduce_mean(tf.nn.ctc_loss(texts, tf.cast(logits, tf.float32), columns,
@@ -35,20 +35,19 @@ def ctc_loss(logits, labels, num_classes):
 
 
 def ctc_decode(softmax, facts, prior=None):
-    """The likeliest class of each column, equal neighbours joined and blanks left out.
+    """The likeliest class of each column, equal neighbours merged and blanks dropped.
 
-    Without a prior it is made of operations that every runtime has, so that it can be exported.
+    Without a prior it uses only operations that every runtime has, so that it can be exported.
 
     Args:
-      softmax: float32 [batch, columns, num_classes + 1], the blank last; or a mean of several.
+      softmax: float32 [batch, columns, num_classes + 1], the blank last; or the mean of several.
       facts: the network's dataset.Facts.
-      prior: priors.Prior. Where the text has a length that is not usual, the likeliest text is
-        searched, see `search`. None: no prior.
+      prior: priors.Prior; texts of unusual length are then decoded by `search`. None: no prior.
     Returns:
       classes: int32 [batch, longest]; num_classes where there is no character.
-      confidence: float32 [batch, longest], of each character: the product of its columns'
-        softmax values up to the next character, the columns before the first character in the
-        first one's. So their product is the probability of the path.
+      confidence: float32 [batch, longest], per character: the product of the softmax values from
+        its first column up to the next character; columns before the first character count
+        towards that one. The product of them all is the probability of the path.
     """
     num_classes = len(facts.alphabet)
     if prior is not None:
@@ -79,10 +78,10 @@ def ctc_decode(softmax, facts, prior=None):
 
 
 def search(softmax, facts, prior):
-    """`ctc_decode` by a beam search: the text of the largest probability times its length's prior.
+    """`ctc_decode` by beam search: maximizes the text's probability times its length's prior.
 
-    Returns: as `ctc_decode`; each character's confidence is the root of the text's probability
-      that multiplies to it. Without a possible length in the beam: no character, confidence 0.
+    Returns: as `ctc_decode`, but the confidence of each of n characters is the n-th root of the
+      text's probability. If the beam has no text of a possible length: no text, confidence 0.
     """
     columns = tf.fill(tf.shape(softmax)[:1], tf.shape(softmax)[1])
     paths, log_probability = tf.nn.ctc_beam_search_decoder(

@@ -1,25 +1,25 @@
-"""A network that reads a line of characters of any number, wherever they stand, by CTC.
+"""A CTC network that reads a line of any number of characters at any position.
 
-Usage:  python captcha_train.py --network line_cnn ...; models/general is one of it.
+Usage:  python captcha_train.py --network line_cnn ...; models/general uses it.
 Paper:  Shi et al. 2015, https://arxiv.org/abs/1507.05717 (CRNN); here convolutions along the line
-        take the place of its recurrent layers, as they cost a third and train without a rate of
-        their own. Shortcuts: He et al. 2015, https://arxiv.org/abs/1512.03385
+        replace its recurrent layers: they cost a third and need no learning rate of their own.
+        Residual connections: He et al. 2015, https://arxiv.org/abs/1512.03385
 
-A picture of 56x224 becomes 28 columns, each of which says two things in turn, so that 56 steps
-hold up to 8 characters even where two equal ones need a blank between them.
+A 56x224 picture becomes 28 columns of two time steps each; these 56 steps hold up to 8 characters,
+even where two equal ones need a blank between them.
 """
 import tensorflow.compat.v1 as tf
 
 from nets import slim
 
-ROWS, COLUMNS = 56, 224  # of the picture as the first convolution sees it
-CONTEXT = 5  # columns that a layer of context sees
+ROWS, COLUMNS = 56, 224  # size of the input of the first convolution
+CONTEXT = 5  # columns, kernel width of a context layer
 CONTEXT_LAYERS = 3
-STEPS = 2  # of a column
+STEPS = 2  # per column
 
 
 def line_cnn_arg_scope(weight_decay=0.0005, initialization='he'):
-    """The layers' shared arguments: ReLU, SAME convolutions with batch norm, L2 on the weights.
+    """Default arguments of the layers: ReLU, SAME convolutions with batch norm, L2 penalty.
 
     Args: initialization: a key of slim.INITIALIZERS, for the convolutions.
     """
@@ -35,7 +35,7 @@ def line_cnn(inputs, num_classes, is_training=True, scope='line_cnn'):
 
     Args:
       inputs: float32 [batch, height, width, channels], multiples of 56 and 224.
-      num_classes: classes of a character; the blank comes on top.
+      num_classes: classes of a character, without the blank.
       is_training: whether batch norm uses the batch's own mean and variance.
       scope: the variable scope.
     Returns:
@@ -70,13 +70,13 @@ def line_cnn(inputs, num_classes, is_training=True, scope='line_cnn'):
 
 
 def shortcut(net, scope, kernel_size=3):
-    """A convolution of as many channels, whose result is added to what comes in."""
+    """A residual connection: a convolution whose output is added to its input."""
     change = slim.conv2d(net, net.shape[3], kernel_size, activation_fn=None, scope=scope)
     return tf.nn.relu(net + change)
 
 
 def training_size(num_heads):
-    """(height, width) in pixels of a picture that has all the network needs of it."""
+    """(height, width) in pixels that training pictures need."""
     del num_heads
     return 2 * ROWS, COLUMNS
 

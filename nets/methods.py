@@ -1,9 +1,9 @@
-"""The methods by which a network ends: its heads, their loss, and how a text is read off them.
+"""Output methods of a network: its heads, their loss, and how their output is decoded to text.
 
-A method is a row of METHODS. It builds a network whose end is a list of logits, float32
-[batch, classes] each: one for each character of the text. The class after the alphabet's last,
-where there is one, means 'no character here'. Only plain operations of the graph stand here, so
-that what is built can be exported.
+A method is a row of METHODS. It builds a network whose output is a list of logits, float32
+[batch, classes] each, one per character of the text. The class after the alphabet's last,
+where there is one, means 'no character here'. Only plain graph operations are used, so that
+the result can be exported.
 """
 import dataclasses
 import math
@@ -17,24 +17,24 @@ from nets import ctc
 
 @dataclasses.dataclass(frozen=True)
 class Attention:
-    """Heads that share their weights and look for their character: see small_cnn."""
-    columns: int  # width in pixels to which the picture is shrunk first: the map has an eighth
-    context_layers: int  # how many times each column looks at its neighbours
+    """Attention heads, which share their weights: see small_cnn.heads_that_look."""
+    columns: int  # width in pixels of the shrunken input; the feature map has an eighth
+    context_layers: int  # convolutions over neighbouring columns
 
 
 def head_scopes(num_heads):
-    """The scopes of a network's heads: fc8_0, fc8_1, ...; a single one is slim's fc8."""
+    """The scopes of a network's heads: fc8_0, fc8_1, ...; a single head is slim's fc8."""
     return ['fc8'] if num_heads == 1 else [f'fc8_{k}' for k in range(num_heads)]
 
 
 # --- build: images float32 [batch, height, width, channels] -> *logits, end_points
 def build_heads(network, images, num_classes, num_heads, **kwargs):
-    """A head for each character."""
+    """One head per character."""
     return network(images, num_classes, num_heads=num_heads, **kwargs)
 
 
 def build_vector(network, images, num_classes, num_heads, **kwargs):
-    """One head of num_heads * num_classes, whose equal parts are the characters' logits."""
+    """One head of num_heads * num_classes logits, split evenly among the characters."""
     vector, end_points = network(images, num_heads * num_classes, num_heads=1, **kwargs)
     return *tf.split(vector, num_heads, axis=1), end_points
 
@@ -44,11 +44,11 @@ def vector_loss(logits, labels, num_classes):
     """Method 1's loss: the four characters as one vector, trained like MNIST.
 
     Args:
-      logits: a tensor float32 [batch, num_classes] for each character.
-      labels: a tensor of classes [batch] for each character.
-    Returns: float32 scalar, the mean softmax cross-entropy of the vector of 4 * num_classes with
-      the label vector, whose four ones count a quarter each, so that they are a distribution.
-      It is ln(4 * num_classes) for a network that guesses and ln 4 = 1.386 for a perfect one.
+      logits: a float32 tensor [batch, num_classes] per character.
+      labels: a tensor of classes [batch] per character.
+    Returns: float32 scalar, the mean softmax cross-entropy of the 4 * num_classes logits with
+      the label vector, whose four ones count a quarter each, so that they sum to 1.
+      It is ln(4 * num_classes) when guessing and ln 4 = 1.386 for a perfect network.
     """
     vector = tf.concat([tf.one_hot(tf.cast(label, tf.int32), num_classes) for label in labels],
                        axis=1)  # [batch, 4 * num_classes], four ones in each row
@@ -56,7 +56,7 @@ def vector_loss(logits, labels, num_classes):
         labels=vector / len(labels), logits=tf.concat(logits, axis=1)))
 
 
-# --- decode: probabilities -> classes and how sure each of them is
+# --- decode: probabilities -> classes and their confidence
 def probabilities(logits):
     """Logits as `build` returns them -> their softmax, float32 [batch, heads, classes]."""
     return tf.nn.softmax(tf.stack(logits, axis=1))
@@ -66,9 +66,9 @@ def decode_heads(softmax, facts, prior=None):
     """Each head's likeliest class.
 
     Args:
-      softmax: float32 [batch, heads, classes], see `probabilities`; or a mean of several.
+      softmax: float32 [batch, heads, classes], see `probabilities`; or the mean of several.
       facts: the network's dataset.Facts.
-      prior: priors.Prior, by which the probabilities are multiplied; None: no prior.
+      prior: priors.Prior that multiplies the probabilities; None: no prior.
     Returns: classes int32 [batch, heads]; the probability of each, float32 [batch, heads].
     """
     if prior is not None:
@@ -80,12 +80,12 @@ def decode_heads(softmax, facts, prior=None):
 def prior_of_heads(facts, prior):
     """The prior of each head's classes, float32 [heads, classes].
 
-    A head has a character in the texts that are long enough, 'no character' in the others.
+    A head reads a character in texts that are long enough, 'no character' in the others.
     """
     long_enough = np.arange(facts.heads)[:, None] < np.arange(facts.heads + 1)
     character = tf.reduce_max(prior.lengths * long_enough.astype(np.float32), axis=1)  # [heads]
     none = tf.reduce_max(prior.lengths * (~long_enough).astype(np.float32), axis=1)
-    blanks = facts.num_classes - len(facts.alphabet)  # 1, or 0 where all lengths are one
+    blanks = facts.num_classes - len(facts.alphabet)  # 1, or 0 if all texts have one length
     return tf.concat([character[:, None] * prior.characters, tf.tile(none[:, None], [1, blanks])],
                      axis=1)
 
@@ -93,18 +93,18 @@ def prior_of_heads(facts, prior):
 # --- the table
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """How a network ends.
+    """An output method.
 
     build: a function of network, images, num_classes, num_heads and the network's keywords that
       returns *logits, end_points.
     loss: a function of logits, labels and num_classes that returns a float32 scalar; None: the
       mean of the heads' cross-entropies, captcha_train.build_loss.
     decode: a function as `decode_heads`.
-    attention: what the network gets as the keyword `attention`, if anything.
-    chance: the loss of a network that guesses, as a function of a character's and num_heads.
+    attention: the network's keyword `attention`, if any.
+    chance: the loss of guessing, as a function of one character's loss and num_heads.
     num_classes: a function of dataset.Facts, for `build` and `loss`.
     of_columns: whether an output belongs to a column of the picture, not to a character.
-    offered: whether a new training may be asked for it on the command line.
+    offered: whether the command line offers it for new trainings.
     """
     build: Callable = build_heads
     loss: Callable | None = None

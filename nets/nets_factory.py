@@ -1,4 +1,4 @@
-"""The registry of networks: a name gives a function from images to the heads' logits."""
+"""The registry of networks: maps a name to a function from images to the heads' logits."""
 import functools
 
 from nets import alexnet, line_cnn, slim, small_cnn
@@ -13,12 +13,12 @@ def register(name, network, network_arg_scope, methods=('heads', 'vector')):
     Args:
       network: a function of images float32 [batch, height, width, channels], num_classes and the
         keywords is_training and num_heads that returns the heads' logits, [batch, num_classes]
-        each, and end_points last; its `default_image_size` is the height and width. For a method
-        that has an attention it takes that keyword as well. A network that shrinks its input
-        first may have a function `training_size` of num_heads and attention: the smallest
+        each, and end_points last; its `default_image_size` is the height and width. If a method
+        has an `attention`, the network takes that keyword as well. A network that shrinks its
+        input first may have a function `training_size` of num_heads and attention: the smallest
         (height, width) that loses nothing.
-      network_arg_scope: a function of weight_decay and initialization that makes the scope.
-      methods: keys of METHODS by which the network can be built.
+      network_arg_scope: a function of weight_decay and initialization that returns the scope.
+      methods: the keys of METHODS that the network supports.
     """
     _NETWORKS[name] = network, network_arg_scope, tuple(methods)
 
@@ -35,7 +35,7 @@ def names():
 
 
 def methods_of(name):
-    """The methods by which the network `name` can be built."""
+    """The methods that the network `name` supports."""
     return _NETWORKS[name][-1]
 
 
@@ -47,10 +47,10 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
       name: one of `names()`.
       num_classes: classes of each character.
       weight_decay: the L2 coefficient; the losses go into GraphKeys.REGULARIZATION_LOSSES.
-      is_training: build it for training (dropout, batch norm by the batch) or for inference.
-      initialization: how the convolutions' weights start, see slim.INITIALIZERS.
+      is_training: build it for training (dropout, batch statistics) or for inference.
+      initialization: of the convolutions' weights, see slim.INITIALIZERS.
       method: one of `methods_of(name)`, see methods.METHODS.
-      num_heads: characters.
+      num_heads: number of characters.
     Returns: a function of float32 [batch, height, width, channels] that returns
       net0, net1, net2, net3, end_points; its `default_image_size` is the height and width, its
       `training_size` the (height, width) that training pictures need.

@@ -7,8 +7,8 @@ them and collects its output as an end point. `arg_scope` gives many layers the 
         net = conv2d(net, 64, 11, stride=4, padding='VALID', scope='conv1')  # overrides padding
         net = conv2d(net, 192, 5, scope='conv2')
 
-Names, defaults and variable shapes are tf.contrib.slim's, so checkpoints go both ways. What is
-ours is how a convolution is computed when it is a matrix product in disguise: see `conv2d`.
+Names, defaults and variable shapes are tf.contrib.slim's, so checkpoints are interchangeable. Only
+the way in which some convolutions are computed is ours: see `conv2d`.
 """
 import contextlib
 import functools
@@ -29,13 +29,13 @@ def add_arg_scope(layer):
 
 @contextlib.contextmanager
 def arg_scope(layers_or_scope, **defaults):
-    """Give `layers` default arguments inside the block, or bring back a scope made earlier.
+    """Give `layers` default arguments inside the block, or re-enter an earlier scope.
 
     Args:
       layers_or_scope: a list of decorated functions, or what an earlier `with arg_scope(...) as
         scope` yielded (then without `defaults`).
       **defaults: arguments for each of the functions; an inner scope and the call itself win.
-    Yields: the scope, to be entered again.
+    Yields: the scope, which can be re-entered.
     """
     if isinstance(layers_or_scope, dict):
         if defaults:
@@ -53,15 +53,15 @@ def arg_scope(layers_or_scope, **defaults):
 
 
 def l2_regularizer(scale):
-    """A function of the weights: scale · Σw²/2, a scalar. With scale 0 there is none: None."""
+    """A function of the weights that returns the scalar scale · Σw²/2; None if scale is 0."""
     if not scale:
         return None
     return lambda weights: scale * tf.nn.l2_loss(weights)
 
 
-# How the weights of convolutions start. 'post': Glorot uniform, slim's default. 'he': a truncated
-# normal of variance 2/fan-in (He et al. 2015), made for ReLU: keeps the signal's size from layer
-# to layer.
+# Initializers of the convolutions. 'post': Glorot uniform, slim's default. 'he': a truncated
+# normal of variance 2/fan-in (He et al. 2015), designed for ReLU: preserves the signal's variance
+# across layers.
 INITIALIZERS = {
     'post': tf.glorot_uniform_initializer,
     'he': functools.partial(tf.variance_scaling_initializer, scale=2.0, mode='fan_in'),
@@ -81,7 +81,7 @@ def convert_collection_to_dict(collection):
 
 
 def _collect(collection, name, output):
-    """Note `output` as the end point `name`; `collection` None: nobody wants it."""
+    """Register `output` as the end point `name`, unless `collection` is None."""
     if collection is not None:
         tf.add_to_collection(collection, (name, output))
     return output
@@ -90,8 +90,8 @@ def _collect(collection, name, output):
 def _weights_and_biases(shape, weights_initializer, weights_regularizer, biases_initializer):
     """The variables `weights` [..., in, out] and `biases` [out] of the current scope.
 
-    A regularizer's loss goes into GraphKeys.REGULARIZATION_LOSSES, once for each variable however
-    often it is reused. `biases_initializer` None: no biases.
+    A regularizer's loss goes into GraphKeys.REGULARIZATION_LOSSES, once per variable however often
+    it is reused. `biases_initializer` None: no biases.
     """
     weights = tf.get_variable('weights', shape, initializer=weights_initializer,
                               regularizer=weights_regularizer)
@@ -110,9 +110,9 @@ def _finish(net, biases, activation_fn):
 def _same_conv2d(inputs, weights):
     """A SAME convolution of stride 1 and odd kernel whose input gradient is a forward convolution.
 
-    Each input value reaches the outputs around it through the kernel turned by half a circle, so
-    its gradient is the output gradient convolved with that kernel, its channels exchanged. The
-    forward kernel computes this faster than the one that TensorFlow's own gradient takes.
+    Each input value reaches the outputs around it through the kernel rotated by 180 degrees, so
+    its gradient is the output gradient convolved with that kernel, channels swapped. TensorFlow's
+    forward convolution computes this faster than its own input gradient.
     """
     @tf.custom_gradient
     def conv2d(inputs, weights):
@@ -141,13 +141,13 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
     """A 2-D convolution: variables `<scope>/weights` [kh, kw, in, out], `<scope>/biases` [out].
 
     Args:
-      inputs: float32 [batch, height, width, in], static but for the batch.
+      inputs: float32 [batch, height, width, in], static except the batch.
       num_outputs: channels of the output.
       kernel_size, stride: one number or [height, width].
       padding: 'SAME' or 'VALID'.
       activation_fn: a function of the output, or None.
-      normalizer_fn: a function that takes the place of the biases, such as `batch_norm`, or None.
-      outputs_collections: the collection that gathers end points, or None.
+      normalizer_fn: a function that replaces the biases, such as `batch_norm`, or None.
+      outputs_collections: the collection of end points, or None.
     Returns: float32 [batch, height', width', num_outputs].
     """
     with tf.variable_scope(scope) as variable_scope:
@@ -157,11 +157,11 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
         weights, biases = _weights_and_biases(
             shape, weights_initializer, weights_regularizer,
             None if normalizer_fn else biases_initializer)
-        # A kernel that covers its whole VALID input meets it in one place only, and a 1x1 kernel
-        # on a 1x1 map in any padding: the convolution is a matrix product. TensorFlow's CPU
-        # kernels do not notice, and their backward passes over such shapes are what a training
-        # step of AlexNet waits for (fc6, fc7); as a product they run at the matrix unit's rate.
-        # The variable keeps its four axes, so the checkpoint stays slim's.
+        # A kernel that covers its whole VALID input has a single position, as has a 1x1 kernel on
+        # a 1x1 map with any padding: the convolution is a matrix product. TensorFlow's CPU kernels
+        # do not exploit this, and their backward passes over such shapes dominate a training step
+        # of AlexNet (fc6, fc7); as matrix products they run at full speed. The variable keeps its
+        # four axes, so the checkpoint stays slim's.
         if size == kernel and (padding == 'VALID' or kernel == (1, 1)):
             inputs_per_output = shape[0] * shape[1] * shape[2]
             net = tf.matmul(tf.reshape(inputs, [-1, inputs_per_output]),
@@ -180,18 +180,18 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
 @add_arg_scope
 def batch_norm(inputs, decay=0.999, scale=False, epsilon=0.001, is_training=True,
                scope='BatchNorm'):
-    """Bring each channel to mean 0 and deviation 1, then add what is learned (Ioffe, Szegedy 2015).
+    """Normalize each channel to mean 0, variance 1, then add a learned beta (Ioffe, Szegedy 2015).
 
-    In training the mean and variance are the batch's, and operations in
-    tf.GraphKeys.UPDATE_OPS, to be run with each step, keep their moving averages; otherwise they
-    are these averages, so that a picture's result does not depend on its neighbours in the batch.
+    Training uses the mean and variance of the batch; operations in tf.GraphKeys.UPDATE_OPS, to
+    be run with each step, update their moving averages. Inference uses these averages, so that a
+    picture's result does not depend on the rest of its batch.
     Variables: `<scope>/beta`, `<scope>/moving_mean`, `<scope>/moving_variance`, all [channels],
     and `<scope>/gamma` with `scale`.
 
     Args:
       inputs: float32 [batch, height, width, channels].
-      decay: of the moving averages; they know the past of about 1 / (1 - decay) steps.
-      scale: multiply by a learned gamma; a ReLU and a convolution after it can do without.
+      decay: of the moving averages, which span about 1 / (1 - decay) steps.
+      scale: multiply by a learned gamma; unnecessary before a ReLU and a convolution.
       epsilon: added to the variance.
     """
     with tf.variable_scope(scope):
@@ -233,7 +233,7 @@ def fully_connected(inputs, num_outputs,
 @add_arg_scope
 def max_pool2d(inputs, kernel_size, stride=2, padding='VALID',
                outputs_collections=None, scope='MaxPool2D'):
-    """Maximum over windows; [batch, height, width, channels] in and out."""
+    """Max pooling; [batch, height, width, channels] in and out."""
     with tf.variable_scope(scope) as variable_scope:
         net = tf.nn.max_pool2d(inputs, _pair(kernel_size), _pair(stride), padding)
         return _collect(outputs_collections, variable_scope.name, net)
@@ -242,7 +242,7 @@ def max_pool2d(inputs, kernel_size, stride=2, padding='VALID',
 @add_arg_scope
 def avg_pool2d(inputs, kernel_size, stride=2, padding='VALID',
                outputs_collections=None, scope='AvgPool2D'):
-    """Mean over windows; [batch, height, width, channels] in and out."""
+    """Average pooling; [batch, height, width, channels] in and out."""
     with tf.variable_scope(scope) as variable_scope:
         net = tf.nn.avg_pool2d(inputs, _pair(kernel_size), _pair(stride), padding)
         return _collect(outputs_collections, variable_scope.name, net)

@@ -9,33 +9,32 @@ all with `--method heads`. Unchanged, that gave 96.6 to 98.4 %, so two points ma
 - The mean over 4x2 pixels comes first. A record holds a captcha of 60x160 stretched to 224x224;
   56x112 is about what was drawn, and every later layer costs an eighth. Taking every eighth pixel
   instead does as well: 97.6 %. `--method wide_attention` takes the mean over 4x1, for
-  pictures that are wider, or whose thin strokes stand among lines and dots.
+  wider pictures, or thin strokes among lines and dots.
 - Strides of 2 halve the map where the channels grow, so that no layer costs more than 14 million
-  multiplications. A maximum over 2x2 in their place computes four values for each that it keeps:
+  multiplications. 2x2 max pooling in their place computes four values for each that it keeps:
   250 pictures a second instead of 485, for 96.4 %.
 - Channels come in multiples of 32, because a processor multiplies 8 or 16 of them at a time.
 - Batch norm keeps each layer's output in the range where ReLU works, whatever the layers below
-  do. With biases in its place one seed read 94.6 %; another never left chance at this rate.
-- The rate falls to 0 along a cosine (support/captcha/recipes.py): at a constant one 91.6 %.
-- The heads read the last map directly. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
+  do. With biases instead, one seed read 94.6 %; another never left chance level.
+- The learning rate decays to 0 along a cosine (support/captcha/recipes.py): constant, 91.6 %.
+- The heads read the last feature map. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
   this network has 0.5 million with `--method heads` and 1.3 million (`wide_attention`: 1.7) with
-  heads that look for their character, the default: `heads_that_look` says why, docs/captcha.md
-  what that brings.
+  attention heads, the default: `heads_that_look` says why, docs/captcha.md what they gain.
 - No dropout: before the heads it did not help, 97.0 and 96.0 %.
 """
 import tensorflow.compat.v1 as tf
 
 from nets import methods, slim
 
-ROWS = 56  # the height to which a picture is shrunk first
-MOST_HEADS = 6  # characters that may have 14 columns and connected heads; more have 28 columns
-CONTEXT = 9  # columns that a layer of context sees
-# Three layers of context see 12 columns to either side, nearly all of 14; six nearly all of 28.
-LONG = methods.METHODS['fine_attention'].attention  # heads of more than MOST_HEADS characters
+ROWS = 56  # height in pixels of the shrunken input
+MOST_HEADS = 6  # more characters need attention heads on 28 columns
+CONTEXT = 9  # columns, kernel width of a context layer
+# Three context layers see 12 columns to either side, nearly all of 14; six nearly all of 28.
+LONG = methods.METHODS['fine_attention'].attention  # for more than MOST_HEADS characters
 
 
 def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
-    """The layers' shared arguments: ReLU, SAME convolutions with batch norm, L2 on the weights.
+    """Default arguments of the layers: ReLU, SAME convolutions with batch norm, L2 penalty.
 
     Args: initialization: a key of slim.INITIALIZERS, for the convolutions.
     """
@@ -54,16 +53,14 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
     Args:
       inputs: float32 [batch, 224, 224, channels]; `training_size` is enough for training.
       num_classes: classes of each head: 10 for digits, 36 for digits and letters.
-      is_training: whether batch norm uses the batch's own mean and variance (and collects the
-        operations that average them, in tf.GraphKeys.UPDATE_OPS).
+      is_training: whether batch norm uses the batch's own mean and variance (and adds the
+        updates of their averages to tf.GraphKeys.UPDATE_OPS).
       scope: the variable scope.
       num_heads: 4, or 1 for a single head `fc8`.
-      attention: a methods.Attention for heads that look, see `heads_that_look`, which takes
-        every column of the picture for more than 6 characters; None: heads with weights of their
-        own, for more than 6 characters LONG.
+      attention: a methods.Attention, see `heads_that_look`; for more than 6 characters the input
+        keeps its full width. None: heads with separate weights, or LONG for more than 6.
     Returns:
-      net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; as many as
-        num_heads.
+      net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; num_heads of them.
       end_points: {scope name: output} of every layer.
     """
     with tf.variable_scope(scope) as variable_scope:
@@ -95,33 +92,33 @@ def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_head
 
 
 def columns(num_heads, attention):
-    """The width to which the network shrinks a picture first, in pixels."""
+    """The width of the shrunken input, in pixels."""
     if num_heads > MOST_HEADS:
         return LONG.columns
     return attention.columns if attention else 112
 
 
 def training_size(num_heads, attention=None):
-    """(height, width) in pixels of a picture that has all the network needs of it."""
+    """(height, width) in pixels that training pictures need."""
     return 2 * ROWS, columns(num_heads, attention)
 
 
 def heads_that_look(net, num_classes, num_heads, context_layers):
-    """The heads of `--method attention`: each looks for its character among the map's columns.
+    """The heads of `--method attention`: each finds its character among the map's columns.
 
-    Where the fifth of six characters stands depends on all others, and the same character looks
-    alike wherever it stands. So each head weighs the columns (attention: a softmax over them, from
-    layers of context that know where they are), takes the weighted mean, and all heads read it with
-    the same weights: `fc8`. A head with weights of its own for each place, as the other networks
-    have, would need pictures of every character in every place.
+    The position of the fifth of six characters depends on all the others, but a character looks
+    the same at any position. So each head computes attention weights (a softmax over the columns,
+    from context layers that know their position) and averages the columns with them; all heads
+    classify the result with the same weights, `fc8`. Heads with separate weights, as in the other
+    networks, would have to see every character at every position.
 
-    That a character is the seventh shows only by the six to its left, so each column has to see as
-    far as the text's beginning. With three layers of context on 28 columns it does not, and heads
-    of long texts read their neighbour's character.
+    Only the six characters to its left show that a character is the seventh, so each column has to
+    see the beginning of the text. With three context layers on 28 columns it does not, and heads of
+    long texts read a neighbouring character.
 
     Args:
-      net: float32 [batch, 4, width, 128]; the width is 14, or 28 of a fine map.
-      context_layers: how many times each column looks at 4 others on either side.
+      net: float32 [batch, 4, width, 128]; the width is 14 or 28.
+      context_layers: how many convolutions, over 4 columns on either side.
     Returns: each head's logits, float32 [batch, num_classes].
     """
     height, width, channels = net.shape[1:].as_list()
@@ -134,7 +131,7 @@ def heads_that_look(net, num_classes, num_heads, context_layers):
         context = slim.conv2d(context, 128, [1, CONTEXT], scope=f'context{layer}')
     looks = slim.conv2d(context, num_heads, 1, activation_fn=None, normalizer_fn=None,
                         scope='attention')  # [batch, 1, width, heads]
-    looks = tf.nn.softmax(tf.reshape(looks, [-1, width, num_heads]), axis=1)  # sum over width is 1
+    looks = tf.nn.softmax(tf.reshape(looks, [-1, width, num_heads]), axis=1)  # sums to 1 over width
     seen = tf.concat([tf.reshape(strokes, [-1, width, 256]),
                       tf.reshape(context, [-1, width, 128])], axis=-1)  # [batch, width, 384]
     seen = tf.reshape(tf.matmul(looks, seen, transpose_a=True), [-1, 384])  # [batch * heads, 384]

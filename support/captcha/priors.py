@@ -1,8 +1,8 @@
-"""How likely each character and each length is, before a picture is looked at.
+"""How likely each character and each length is before the picture is seen.
 
-Captchas of one system have one alphabet, and mostly one length. `told` says them where the user
-knows them. `usual` learns them from the readings of many pictures: what hardly ever occurs among
-these is probably a mistake. The network's probabilities are multiplied by either.
+Captchas of one system share an alphabet, and mostly a length. `told` takes them from the user.
+`usual` estimates them from the readings of many pictures: whatever hardly ever occurs is probably
+a mistake. The network's probabilities are multiplied by both.
 """
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from support.captcha import dataset
 from support.common.console import UserError
 
-RARE = 0.3  # of the typical share: whatever is rarer is less likely in proportion
+RARE = 0.3  # of the typical share; anything rarer is scaled down in proportion
 
 
 class Prior(NamedTuple):
@@ -20,15 +20,15 @@ class Prior(NamedTuple):
     lengths: np.ndarray  # float32 [longest + 1]
 
     def times(self, other):
-        """The Prior that two give together."""
+        """The product of two priors."""
         return Prior(self.characters * other.characters, self.lengths * other.lengths)
 
 
 def told(facts, alphabet=None, length=None):
-    """A Prior of 1 for the characters and lengths that a text may have, 0 for the others.
+    """A Prior of 1 for the possible characters and lengths, 0 for the others.
 
     Args: facts: the network's dataset.Facts. alphabet: characters. length: (shortest, longest).
-      None: nothing is known, all are 1.
+      None: unknown, all are 1.
     Raises: UserError if the network cannot read such texts.
     """
     shortest, longest = length or (facts.shortest, facts.longest)
@@ -42,9 +42,9 @@ def told(facts, alphabet=None, length=None):
 
 
 def usual(facts, classes):
-    """A Prior from readings: 1 for what is usual among them, less for what is rare.
+    """A Prior from readings: 1 for what is common among them, less for what is rare.
 
-    One picture says next to nothing, a hundred say which characters do not occur.
+    One picture says next to nothing; a hundred show which characters do not occur.
     Args: facts: the network's dataset.Facts. classes: int32 [n, longest], as `decode` returns them.
     """
     blank = len(facts.alphabet)
@@ -53,7 +53,7 @@ def usual(facts, classes):
 
 
 def usual_share(counts):
-    """How usual each of several things is, float32 0 ... 1, by how often it was counted."""
-    share = (counts + 0.5) / (counts + 0.5).sum()  # half of one more: nothing is impossible
-    typical = (share ** 2).sum()  # the mean share of what one comes across
+    """How common each item is, float32 0 ... 1, from its count."""
+    share = (counts + 0.5) / (counts + 0.5).sum()  # half a count more: nothing is impossible
+    typical = (share ** 2).sum()  # the expected share of a random occurrence
     return np.minimum(1, share / (RARE * typical)).astype(np.float32)

@@ -65,7 +65,7 @@ class Reader:
         self.close()
 
     def classify(self, images):
-        """Read pictures in the form of records, each by itself.
+        """Read pictures in the form of records, each on its own.
 
         Args: images: uint8 [n, 224, 224].
         Returns: classes int32 [n, heads] and the confidence of each, float32 [n, heads].
