@@ -3,7 +3,7 @@
 Command:  python captcha_test.py                     the test set: accuracies and a sheet
           python captcha_test.py my.jpg other.png    each file's text and confidence; captchas of
                                                      one system help one another: docs/captcha.md
-          python captcha_test.py my/*.png --csv read.csv    the same as a table
+          python captcha_test.py my/pictures --csv read.csv    a whole folder, as a table
           python captcha_test.py --charset digits --length 4 my.jpg    what you know about the text
           python captcha_test.py --views 5           each captcha read five times, slightly shifted
 Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the named files;
@@ -116,7 +116,7 @@ def read_files(reader, paths, csv_file=None):
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('files', nargs='*', metavar='FILE', help='pictures to read instead')
+    parser.add_argument('files', nargs='*', metavar='FILE', help='pictures to read instead, or folders of them')
     parser.add_argument('--test', type=records.held_out, metavar='FILE',
                         help='held-out records, or their folder (default: '
                              f'{os.path.basename(dataset.TEST_FILE)} in the folder of the '

@@ -352,7 +352,12 @@ def pasted_path(answer):
 
 
 def file_names(names):
-    """File names from the command line; on Windows, whose shells do not, expand my/*.png."""
-    if os.name != 'nt':
-        return names
-    return [path for name in names for path in sorted(glob.glob(name)) or [name]]
+    """File names from the command line; a folder stands for what is in it, in order of name.
+
+    Windows' shells do not expand my/*.png, so it is done here.
+    """
+    def inside(name):
+        if os.path.isdir(name):
+            return glob.glob(os.path.join(glob.escape(name), '*'))
+        return glob.glob(name) if os.name == 'nt' else []
+    return [path for name in names for path in sorted(inside(name)) or [name]]
