@@ -123,8 +123,7 @@ PREPARE: dict[str, Callable] = {'captchas': captcha_pixels, 'digits': digit_pixe
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('files', nargs='+', metavar='FILE',
-                        help='pictures to read, or folders of them')
+    parser.add_argument('files', nargs='+', metavar='FILE', help='pictures or folders to read')
     parser.add_argument('--model-dir', default=MODEL_DIR, metavar='FOLDER',
                         help='folder of the exported network (default: %(default)s)')
     args = parser.parse_args()

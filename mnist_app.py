@@ -166,7 +166,7 @@ def read_digits(testPicArr, model_folder):
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('pictures', nargs='*', help='picture files, or folders of them; none: ask for them')
+    parser.add_argument('pictures', nargs='*', help='picture files or folders; none: ask for them')
     parser.add_argument('--post', action='store_true', help="prepare pictures as the post does")
     parser.add_argument('--show', action='store_true', help="save the network's inputs and outputs")
     parser.add_argument('--csv', metavar='FILE', help='write the readings there, as a table')
