@@ -116,7 +116,8 @@ def read_files(reader, paths, csv_file=None):
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('files', nargs='*', metavar='FILE', help='pictures or folders to read instead')
+    parser.add_argument('files', nargs='*', metavar='FILE',
+                        help='pictures or folders to read instead')
     parser.add_argument('--test', type=records.held_out, metavar='FILE',
                         help='held-out records, or their folder (default: '
                              f'{os.path.basename(dataset.TEST_FILE)} in the folder of the '

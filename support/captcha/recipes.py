@@ -93,7 +93,7 @@ RECIPES = {  # (network, name)
     ('small_cnn', 'own'): _own(_SMALL_DEFAULT),
     ('small_cnn', 'fine_tune'): _fine_tune(_SMALL_DEFAULT),
     ('line_cnn', 'default'): _LINE_DEFAULT,
-    ('line_cnn', 'fine_tune'): dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=401,
+    ('line_cnn', 'fine_tune'): dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=251,
                                                    learning_rate=0.001, warm_up=0),
 }
 NAMES = tuple(dict.fromkeys(name for _, name in RECIPES))
