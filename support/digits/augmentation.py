@@ -1,13 +1,13 @@
-"""Distort training digits, so that the network sees more writing than MNIST holds.
+"""Augment the training digits, so that the network sees more handwriting than MNIST holds.
 
     mnist = augmentation.distorted(mnist)   # now mnist.train.next_batch gives distorted digits
 
-Small turns, sizes, slants and shifts, elastic distortion as an unsteady hand makes it (Simard,
+Small rotations, scalings, slants and shifts, elastic distortion as by an unsteady hand (Simard,
 Steinkraus and Platt, Best Practices for Convolutional Neural Networks, 2003), and other pens.
 
-Each output pixel lies between four input pixels, so a distortion is a matrix [784, 784] with four
-numbers in a row, and distorting is multiplying by it. A stock of such matrices is made once, which
-takes 2 s; distorting a batch of 200 then takes 1.5 ms.
+Each output pixel interpolates four input pixels, so a distortion is a matrix [784, 784] with four
+values per row, and applying it is a matrix product. A stock of such matrices is built once, in 2 s;
+distorting a batch of 200 then takes 1.5 ms.
 """
 import collections.abc
 import copy
@@ -21,42 +21,42 @@ from support.digits.input_data import SIDE
 
 @dataclasses.dataclass(frozen=True)
 class Strength:
-    """How far and in how many ways digits are distorted."""
-    # drawn evenly between minus this and this
+    """How strongly and in how many ways digits are distorted."""
+    # drawn uniformly from -value ... value
     turn: float = 10      # degrees
-    grow: float = 0.12    # share of the size, for height and width apart
-    slant: float = 0.15   # pixels sideways for each pixel up
+    grow: float = 0.12    # share of the size, height and width independently
+    slant: float = 0.15   # pixels sideways per pixel up
     shift: float = 0.75   # pixels, down and sideways
-    pen: float = 0.3      # 1 would widen every stroke by a pixel on either side; below 0 narrows
+    pen: float = 0.3      # 1 would widen every stroke by a pixel on either side; negative narrows
     # elastic distortion
-    wave: float = 4       # pixels; standard deviation of the blur that makes a random field smooth
+    wave: float = 4       # pixels; standard deviation of the blur that smooths the random field
     elastic: float = 1.1  # pixels; standard deviation of the displacement
     # how many
     stock: int = 2000     # distortions to draw from
-    alike: int = 10       # digits of a batch that are distorted alike
+    alike: int = 10       # digits of a batch that share a distortion
 
 
 @dataclasses.dataclass(frozen=True)
 class DistortedSet:
-    """What a DataSet is to its users; the batches are distorted, `images` are not."""
+    """Stands in for a DataSet; the batches are distorted, `images` are not."""
     images: np.ndarray    # float32 [n, 784], 0 ... 1
     labels: np.ndarray    # float64 [n, 10] one-hot, or uint8 [n]
     num_examples: int
     next_batch: collections.abc.Callable
-    skip_batches: collections.abc.Callable  # as of input_data.DataSet
+    skip_batches: collections.abc.Callable  # as in input_data.DataSet
 
 
 def distorted(mnist, seed=None, strength=Strength()):
-    """Datasets as of input_data -> others, whose `train.next_batch` distorts what it gives.
+    """input_data.Datasets -> a copy whose `train.next_batch` returns distorted digits.
 
-    It gives the pictures that `mnist.train.next_batch` would give; `mnist` itself stays as it is.
+    They are the digits that `mnist.train.next_batch` would return; `mnist` itself is unchanged.
     """
     rng = np.random.default_rng(seed)
     stock = [distortion(rng, strength) for _ in range(strength.stock)]
     undistorted = copy.copy(mnist.train)
 
     def draw(batch_size):
-        """A batch's distortions, as places in the stock, and its pens: float64 [batch, 1, 1]."""
+        """A batch's distortions, as indices into the stock, and its pens: float64 [batch, 1, 1]."""
         chosen = [rng.integers(strength.stock) for _ in range(0, batch_size, strength.alike)]
         return chosen, rng.uniform(-strength.pen, strength.pen, [batch_size, 1, 1])
 
@@ -77,7 +77,7 @@ def distorted(mnist, seed=None, strength=Strength()):
 
 
 def distortion(rng, strength):
-    """A random distortion: a sparse matrix float32 [784, 784]; matrix @ digit is distorted."""
+    """A random distortion: a sparse matrix float32 [784, 784]; matrix @ digit applies it."""
     turn = np.radians(rng.uniform(-strength.turn, strength.turn))
     slant = rng.uniform(-strength.slant, strength.slant)
     tall, wide = 1 + rng.uniform(-strength.grow, strength.grow, 2)
@@ -91,7 +91,7 @@ def distortion(rng, strength):
                                         mode='constant')
         axis += field.ravel() * (strength.elastic / field.std())
 
-    # Each output pixel takes from the four input pixels around its source, the nearer the more.
+    # Each output pixel interpolates the four input pixels around its source bilinearly.
     matrix = sparse.csr_matrix((SIDE * SIDE, SIDE * SIDE), dtype=np.float32)
     low = np.floor(source).astype(int)
     for down in 0, 1:
@@ -106,10 +106,10 @@ def distortion(rng, strength):
 
 
 def other_pens(images, pens):
-    """Widen or narrow the strokes of digits, each by another amount: float32 [batch, 784].
+    """Widen or narrow the strokes of each digit by its own amount: float32 [batch, 784].
 
-    A mixture of the digit and of the lightest of each pixel's neighbours, or where a pen is
-    negative the darkest. Args: pens: the shares of the latter, float [batch, 1, 1], -1 ... 1.
+    Blends the digit with the lightest of each pixel's neighbours, or the darkest if its pen is
+    negative. Args: pens: the shares of the latter, float [batch, 1, 1], -1 ... 1.
     """
     amount = pens.astype(np.float32)
     digits = images.reshape(-1, SIDE, SIDE)

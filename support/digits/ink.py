@@ -1,10 +1,10 @@
 """From a picture's grey values to ink: pure black and white, whatever paper, light and pen.
 
-`find_ink` does it all. In the order of its steps:
+`find_ink` does it all. Its steps, in order:
 
 grey_of        grey values, as a viewer shows the picture
 darkness_of    the share of the paper's light that is missing, whatever the paper, light and pen
-threshold_of   Otsu's threshold between paper and ink, not shrunk further: that loses thin lines
+threshold_of   Otsu's threshold between paper and ink, at full size: shrinking loses thin lines
 without_frames drops frames, the boxes of forms and underlines
 without_lines  drops the lines of ruled and squared paper
 without_specks drops specks, and shadows at the picture's border
@@ -14,16 +14,16 @@ from PIL import Image
 from scipy import ndimage
 
 # --- paper and light; shares of the picture's longer side
-MAX_SIDE = 2000    # pixels; a larger picture is reduced to this, or a photograph takes minutes
-PAPER_SIDE = 128   # pixels; light changes slowly, so the paper is estimated on a small picture
+MAX_SIDE = 2000    # pixels; larger pictures are reduced, or a photograph would take minutes
+PAPER_SIDE = 128   # pixels; light changes slowly, so the paper is estimated on a small copy
 BLURS = 1 / 8, 1 / 16, 1 / 32  # standard deviations of the blurs that estimate the paper
-BARE = 0.85        # what has at least this share of its surroundings' light is bare paper
-SMOOTH = 20        # pixels of smoothing for a noise of 1; sensors have 0.01 to 0.1
-MAX_SMOOTH = 3, 1 / 60   # never more than so many pixels, nor than this share
+BARE = 0.85        # a pixel with at least this share of the light around it is bare paper
+SMOOTH = 20        # pixels of smoothing per unit of noise; sensors have 0.01 to 0.1
+MAX_SMOOTH = 3, 1 / 60   # its limits, in pixels and as a share
 
 # --- what is ink
 BORDER = 0.06      # width of the picture's border, as a share of its shorter side
-CLEAR_BORDER = 0.4     # of 0.5: the border is as light, or as dark, as anything in the picture
+CLEAR_BORDER = 0.4     # of 0.5: the border is as light, or as dark, as any of the picture
 CLEAR_SKEWNESS = 2     # a thin stroke's is about 5
 SOME_SKEWNESS = 0.7    # noise and shadows stay below this
 NOISE_MARGIN = 5   # ink is darker than the paper by this many standard deviations of the noise
@@ -33,28 +33,28 @@ MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture
 # --- printed lines
 MAX_TILT = 10      # degrees
 TILT_STEP = 0.25   # degrees
-TILT_SIDE = 300    # pixels; the tilt is sought on a picture of about this size
-LINE_SIDE = 56     # pixels; smaller pictures show no printed lines, but strokes as thin as lines
-LINE_COVER = 0.45  # a line is ink on at least this share of its way across the picture
+TILT_SIDE = 300    # pixels; the tilt is estimated on a picture of about this size
+LINE_SIDE = 56     # pixels; smaller pictures have no printed lines, but strokes as thin as lines
+LINE_COVER = 0.45  # a line has ink on at least this share of its way across the picture
 LINE_WIDTH = 0.03  # the widest line, as a share of the picture's longer side
-LINE_ENDS = 0.08   # it begins and ends within this share of the picture's sides
-PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is told apart by darkness alone
+LINE_ENDS = 0.08   # it starts and ends within this share of the picture's edges
+PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is separated by darkness alone
 LINE_THICKNESS = 0.1   # a frame's sides and underlines are thinner than this share of their length
 SPAN = 0.75        # a frame's sides are straight over this share of the frame, ...
 EDGE = 0.25        # ... and lie within this share of its edges
-UNDERLINE = 1.3    # a line with what touches it is wider than tall by this factor, and ...
-UNDERLINE_ENDS = 0.05  # ... longer at both ends by this share, unless it is wider than tall by ...
+UNDERLINE = 1.3    # a line and what touches it are wider than tall by this factor, and ...
+UNDERLINE_ENDS = 0.05  # ... it is longer at both ends by this share, unless wider than tall by ...
 LONG = 2           # ... this one
 
 # --- specks; bulk = darkness x distance from the edge, summed over all pixels of a part
 NEAR = 0.25        # distance from the main part, as a share of its longer side
-NEAR_BULK = 0.04   # parts nearer than that are kept from this share of the main part's bulk on
-FAR_BULK = 0.2     # and all others from this share on: they may be digits
-TALL_BULK = 0.015  # or from this one, if at least HALF as tall as the main part
+NEAR_BULK = 0.04   # nearer parts are kept if they have this share of the main part's bulk,
+FAR_BULK = 0.2     # all others if they have this share: they may be digits
+TALL_BULK = 0.015  # or this one, if at least HALF as tall as the main part
 HALF = 0.5
 LOW = 0.3          # of the main part's height; a digit that is wider than tall has at least this
-MIN_THICKNESS = 0.15   # of the main part's; what is thinner is a line or noise
-INNER = 0.08       # the main part, unless it touches the border, has this share of the picture
+MIN_THICKNESS = 0.15   # of the main part's; anything thinner is a line or noise
+INNER = 0.08       # the main part's least size, as a share of the picture, unless at the border
 
 
 def find_ink(grey):
@@ -62,8 +62,8 @@ def find_ink(grey):
 
     Returns:
       darkness: float32 [height, width], 0 paper ... 1 black.
-      ink: bool [height, width]; nowhere True if the picture is blank.
-      threshold: the darkness from which on it is ink.
+      ink: bool [height, width]; all False if the picture is blank.
+      threshold: the darkness above which a pixel is ink.
     """
     darkness = darkness_of(grey)
     threshold = threshold_of(darkness)
@@ -87,23 +87,22 @@ def grey_of(picture):
 def darkness_of(grey):
     """Grey [height, width], 0 ... 255 -> float32 of that shape, 0 paper ... 1 black.
 
-    Light ink on dark paper becomes dark on light. Dividing by the paper undoes paper colour and
-    uneven light at once: a pen takes away the same share of the light everywhere.
+    Light ink on dark paper becomes dark on light. Dividing by the paper removes paper colour and
+    uneven light at once: ink absorbs the same share of the light everywhere.
     """
     if is_light_on_dark(grey):
         grey = 255 - grey
-    darkness = 1 - (grey + 1) / (paper_of(grey) + 1)  # + 1, or black paper would be divided by 0
+    darkness = 1 - (grey + 1) / (paper_of(grey) + 1)  # + 1: no division by 0 on black paper
     smooth = min(SMOOTH * noise_of(darkness), MAX_SMOOTH[0], MAX_SMOOTH[1] * max(grey.shape))
-    return blur(darkness, smooth).clip(0, 1)  # in this order: clipped noise has another mean
+    return blur(darkness, smooth).clip(0, 1)  # blur first: clipping shifts the noise's mean
 
 
 def is_light_on_dark(grey):
     """Tell whether the ink is lighter than the paper.
 
-    Thin ink lies far from the paper, and little of it: once slow changes of the light are taken
-    away, the values are skewed towards the ink. Where they are not, because the stroke is thick
-    or shadows are strong, the picture's border decides: it is paper, if it is clearly light or
-    dark.
+    Ink is far from the paper in value, and rare: once slow changes of the light are removed, the
+    values are skewed towards the ink. If they are not, because the stroke is thick or shadows
+    are strong, the picture's border, taken for paper, decides if it is clearly light or dark.
     """
     small = small_copy(grey)
     detail = small - blur(small, max(small.shape) * BLURS[0])
@@ -116,14 +115,14 @@ def is_light_on_dark(grey):
     lightness = (np.median(small[border]) - (small.min() + small.max()) / 2) / (np.ptp(small) + 1)
     if abs(skewness) < CLEAR_SKEWNESS and abs(lightness) > CLEAR_BORDER:
         return lightness < 0
-    return skewness > SOME_SKEWNESS  # in doubt dark ink, which is far more usual
+    return skewness > SOME_SKEWNESS  # in doubt dark ink, which is far more common
 
 
 def paper_of(grey):
-    """The paper below dark ink: float32 [height, width], 0 ... 255.
+    """The paper under dark ink: float32 [height, width], 0 ... 255.
 
-    A blur that leaves the ink out. What is ink shows only once the paper is known, so the blur
-    starts large and is repeated: each time the shadows are followed more closely.
+    A blur that ignores the ink. Telling ink from paper requires an estimate of the paper, so the
+    blur starts large and is repeated, each time following the shadows more closely.
     """
     small = small_copy(grey) + 1  # 1 ... 256
     side = max(small.shape)
@@ -131,7 +130,7 @@ def paper_of(grey):
     for share in BLURS:
         bare = (small > BARE * paper).astype(np.float32)
         bare = ndimage.minimum_filter(bare, 3)  # not the soft edges of the ink
-        # Where nothing bare is in reach, the last estimate stays.
+        # Where no bare paper is in reach, keep the last estimate.
         paper = ((blur(small * bare, side * share) + 0.01 * paper)
                  / (blur(bare, side * share) + 0.01))
     height, width = grey.shape
@@ -146,12 +145,12 @@ def small_copy(grey):
 
 
 def blur(values, deviation):
-    """Gaussian blur by `deviation` pixels; the border's values continue outside."""
+    """Gaussian blur by `deviation` pixels; the border's values extend outwards."""
     return ndimage.gaussian_filter(values, deviation, mode='nearest', truncate=3)
 
 
 def noise_of(darkness):
-    """The standard deviation of the noise, where most of the picture is smooth.
+    """The standard deviation of the noise, if most of the picture is smooth.
 
     From the differences of four neighbours, which cancel any slope; the median ignores the ink.
     """
@@ -164,7 +163,7 @@ def noise_of(darkness):
 # --- from darkness to ink
 
 def threshold_of(darkness):
-    """Otsu's threshold between paper and ink, but not within the paper's noise.
+    """Otsu's threshold between paper and ink, but above the paper's noise.
 
     It maximises the variance between the two classes (Otsu 1979). Where there is hardly any ink,
     that would split the noise.
@@ -184,7 +183,7 @@ def threshold_of(darkness):
 def without_lines(darkness, threshold):
     """The ink without the lines of ruled or squared paper: bool [height, width].
 
-    Returns also the threshold, which rises where the pen is darker than the print.
+    Also returns the threshold, which rises if the pen is darker than the print.
     """
     ink = without_frames(darkness > threshold)
     lines = level_lines(ink) | level_lines(ink.T).T
@@ -199,11 +198,11 @@ def without_lines(darkness, threshold):
 
 
 def level_lines(ink):
-    """The pixels of printed lines that run from left to right, tilted a little: bool as `ink`.
+    """The pixels of printed lines that run from left to right, slightly tilted: bool as `ink`.
 
-    All lines have one tilt: the one at which the ink, projected along it, piles up highest. A
-    line is a pile that reaches across the picture. Where the digit crosses it, the ink is taller
-    than the line, and is left.
+    All lines share one tilt: the one at which the projection of the ink has the highest peaks. A
+    line is a peak that reaches across the picture. Where a digit crosses it, the ink is taller
+    than the line, and is kept.
     """
     height, width = ink.shape
     lines = np.zeros_like(ink)
@@ -213,7 +212,7 @@ def level_lines(ink):
     y, x = thin_pixels(ink, tall)
     if len(y) < LINE_COVER * width:
         return lines
-    step = max(1, max(ink.shape) / TILT_SIDE)                     # pixels in a bin
+    step = max(1, max(ink.shape) / TILT_SIDE)                     # pixels per bin
     slope = slope_of(y, x, step)
 
     row = bins_along(slope, y, x, step)
@@ -236,7 +235,7 @@ def thin_pixels(ink, tall):
 
 
 def slope_of(y, x, step):
-    """The slope at which pixels, projected along it, pile up highest, in bins of `step` pixels."""
+    """The slope along which projected pixels have the highest peaks, in bins of `step` pixels."""
     slopes = np.tan(np.radians(np.arange(-MAX_TILT, MAX_TILT + TILT_STEP, TILT_STEP)))
     few = slice(None, None, int(step))
     return max(slopes, key=lambda slope: (
@@ -244,7 +243,7 @@ def slope_of(y, x, step):
 
 
 def bins_along(slope, y, x, step):
-    """The bin of each pixel, when looking along `slope`; the slope is at most 45 degrees."""
+    """The bin of each pixel, projected along `slope`, which is at most 45 degrees."""
     return ((y - x * slope + x.max(initial=0)) / step).astype(int)
 
 
@@ -252,8 +251,8 @@ def without_frames(ink):
     """The ink without frames, the boxes of forms and underlines: bool as `ink`.
 
     A frame is a connected part that straight lines span on the left, on the right, and above or
-    below, whatever else touches it; an underline is level and spans what is wider than tall. Both
-    are larger than the digits. A picture of nothing else stays as it is.
+    below, whatever else touches it; an underline is level and spans a part wider than tall. Both
+    are larger than the digits. A picture with nothing else is unchanged.
     """
     labels, number = ndimage.label(ink, np.ones([3, 3]))
     if not number or min(ink.shape) < LINE_SIDE:
@@ -267,7 +266,7 @@ def without_frames(ink):
     upright, (left, right) = straight(ink.T, labels.T, size[:, ::-1])
     frame = ((top < EDGE) | (bottom > 1 - EDGE)) & (left < EDGE) & (right > 1 - EDGE)
     under = (bottom >= 0) & (size[:, 1] > UNDERLINE * size[:, 0])
-    for part in np.flatnonzero(frame):  # an open 4 in a frame is none
+    for part in np.flatnonzero(frame):  # an open 4 in a frame is not one
         frame &= ~((low > low[part]) & (high < high[part])).all(1)
     larger = size.max(1) > size[~frame & ~under, 0].max(initial=0)
     frame, under = frame & larger, under & larger
@@ -284,7 +283,7 @@ def without_frames(ink):
 
 
 def straight(ink, labels, size):
-    """Straight lines, level or tilted a little, that span the part of the ink they are in.
+    """Straight lines, level or slightly tilted, that span the part of the ink they are in.
 
     Args: labels: int as `ink`, the parts. size: int [n, 2], height and width of each part.
     Returns: the lines' pixels, bool as `ink`, and the places of each part's first and last line,
@@ -302,7 +301,7 @@ def straight(ink, labels, size):
     columns = np.broadcast_to(np.arange(ink.shape[1]), ink.shape)
     levelled = np.zeros([len(ink) + shift.max(), ink.shape[1]], labels.dtype)
     levelled[rows, columns] = labels
-    # A pixel more above and below: a thin line is ragged, and its slope is known to a step only.
+    # A pixel more above and below: thin lines are ragged, and the slope is quantized.
     thicker = ndimage.binary_dilation(levelled > 0, np.ones([3, 1]))
     runs = column_runs(thicker.T).T[rows, columns]                # as `ink`, along the slope
     length = size[:, 1] - abs(slope) * size[:, 0]                 # of a tilted frame's side
@@ -313,21 +312,21 @@ def straight(ink, labels, size):
     thickness, boxes = np.zeros(len(size)), boxes_of(levelled)
     for part in np.unique(labels[core]):
         own = core & (labels == part)
-        # Each line counts by its length: a thick 1 in a frame is not one of them.
+        # Each line counts by its length, so that a thick 1 in a frame hardly does.
         across = np.sort(tall[own])
         thickness[part] = across[np.searchsorted(np.cumsum(1 / across), (1 / across).sum() / 2)]
         place = rows[own & (tall <= 1.5 * thickness[part] + 2)]
         extent = boxes[part - 1][0]
         places[:, part] = (np.array([place.min(), place.max()]) - extent.start) / (
             extent.stop - extent.start)
-    # Beside the core a line is ragged; where a stroke crosses it, the ink is taller.
+    # Around its core a line is ragged; where a stroke crosses it, the ink is taller.
     around = ndimage.binary_dilation(core, np.ones([3, 1]), iterations=3)
     lines = ink & around & (tall <= 1.5 * thickness[labels] + 2)
     return lines, places
 
 
 def column_runs(ink):
-    """For each inked pixel the length of the unbroken vertical run it lies in, for others 0."""
+    """The length of the vertical run of ink through each pixel, 0 where there is none."""
     labels, _ = ndimage.label(ink, [[0, 1, 0], [0, 1, 0], [0, 1, 0]])  # only up and down
     return np.bincount(labels.ravel())[labels] * ink
 
@@ -350,10 +349,10 @@ def without_specks(darkness, ink):
     height, width = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     extent = np.maximum(height, width)
     inner = ~at_border & (extent >= INNER * max(ink.shape))
-    # What touches the border is a shadow or the table, if anything else may be the digit.
+    # Ink at the border is a shadow or the table, if anything else may be the digit.
     main = np.argmax(np.where(inner if inner.any() else extent > 0, bulk, 0))
-    # Of many digits the main part is the thickest, by far. Parts of at least the usual one's bulk
-    # make up half of what is tall; it is the main part itself, where the others are but specks.
+    # The main part of many digits may be by far the thickest, so compare with the usual one: the
+    # median of the tall parts, weighted by bulk. It is the main part if the others are specks.
     possible = (extent > 0) & (at_border <= at_border[main])
     tall = np.flatnonzero(possible & (extent >= HALF * height[main])
                           & (height >= LOW * height[main]))
@@ -370,7 +369,7 @@ def without_specks(darkness, ink):
 
 
 def distance(box, other):
-    """The gap between two boxes in pixels, along the axis where it is wider; below 0: overlap.
+    """The gap between two boxes in pixels, along the axis where it is wider; negative: overlap.
 
     A box is its top, bottom, left and right, which may be arrays.
     """

@@ -1,6 +1,6 @@
 """MNIST reader with the behaviour of TensorFlow 1's `input_data`, which TensorFlow 2 dropped.
 
-Use:      from support import input_data
+Use:      from support.digits import input_data
           mnist = input_data.read_data_sets("./data/", one_hot=True)
 Command:  python -m support.digits.input_data [folder]    checks and describes the four files
 Reads:    four IDX files, plain or gzipped (names in data/README.md); any set of 28x28 pictures
@@ -36,9 +36,9 @@ SHA256 = {  # of the plain, not gzipped, files of MNIST
 }
 MIRRORS = ['https://storage.googleapis.com/cvdf-datasets/mnist/',
            'https://ossci-datasets.s3.amazonaws.com/mnist/']
-TIMEOUT = 20  # seconds without an answer until the next mirror is tried
+TIMEOUT = 20  # seconds without an answer before trying the next mirror
 
-# --- what is in them
+# --- their contents
 SIDE = 28     # pixels, height and width of a picture
 CLASSES = 10  # labels are 0 ... 9
 
@@ -46,7 +46,7 @@ Datasets = collections.namedtuple('Datasets', ['train', 'validation', 'test'])
 
 
 class DataSet:
-    """Pictures with their labels, given out in batches as TensorFlow 1 did.
+    """Pictures with their labels, served in batches as TensorFlow 1 did.
 
     images: float32 [n, 784], 0 ... 1, in the order of the file
     labels: float64 [n, 10] one-hot, or uint8 [n]
@@ -72,9 +72,9 @@ class DataSet:
         return self.images[rows], self.labels[rows]
 
     def skip_batches(self, count, batch_size):
-        """Go on as if `next_batch` had been called `count` times: 50,000 take a tenth of a second.
+        """Advance as if `next_batch` had been called `count` times: 50,000 take 0.1 s.
 
-        So what a training sees at a step depends on the seed and the step alone, resumed or not.
+        So what training sees at a step depends only on the seed and the step, resumed or not.
         """
         for _ in range(count):
             self._next_rows(batch_size, True)
@@ -87,7 +87,7 @@ class DataSet:
         start = self._index_in_epoch
         if start == 0 and self.epochs_completed == 0 and shuffle:
             self._shuffle()
-        rows = self._order[start:start + batch_size]  # less at an epoch's end
+        rows = self._order[start:start + batch_size]  # fewer at an epoch's end
         self._index_in_epoch = start + batch_size
         if self._index_in_epoch > self.num_examples:
             self.epochs_completed += 1
@@ -98,7 +98,7 @@ class DataSet:
         return rows
 
     def __copy__(self):
-        """Another set with the same pictures; from here on each draws its batches by itself."""
+        """Another set with the same pictures; from here on each draws its own batches."""
         copied = object.__new__(type(self))
         vars(copied).update(vars(self), _random=copy.deepcopy(self._random))
         return copied
@@ -140,10 +140,10 @@ def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=50
 
 
 def check_one_set(folder):
-    """Raise UserError if what is read would come from two sets of files.
+    """Raise UserError if the files would come from two data sets.
 
-    Plain files may hide some of a gzipped set's, and MNIST's files are fetched in place of missing
-    ones, where the others may be Fashion-MNIST's.
+    Plain files may hide only some of a gzipped set, and missing files are fetched from MNIST,
+    although the others may be Fashion-MNIST's.
     """
     plain = [name for name in SHA256 if found_as(folder, name, '')]
     zipped = [name for name in SHA256 if found_as(folder, name, '.gz')]
@@ -151,7 +151,7 @@ def check_one_set(folder):
     if only_zipped and set(plain) & set(zipped):
         raise UserError(f'{folder}: expected one set of four files, found both plain and '
                         f'gzipped ones, but {only_zipped[0]} only gzipped; put the plain one '
-                        'there too, or delete the set that is not meant')
+                        'there too, or delete the set you do not want')
     missing = [name for name in SHA256 if name not in plain + zipped]
     for name in plain + zipped if missing else []:
         path = find(folder, name)
@@ -164,9 +164,9 @@ def check_one_set(folder):
 
 
 def warn_of_mixture(paths):
-    """Say on stderr which plain files are not MNIST's among others that are; `paths` are by name.
+    """Warn on stderr of plain files that are not MNIST's if others are; `paths` are by name.
 
-    A gzip file has a checksum, a plain one has none: a changed pixel or label would pass unseen.
+    Gzip files have a checksum, plain ones do not: a changed pixel or label would go unnoticed.
     """
     plain = [name for name, path in paths.items() if not path.endswith('.gz')]
     others = []
@@ -178,7 +178,7 @@ def warn_of_mixture(paths):
     for name, error in others if len(others) < len(paths) else []:
         if name in plain:
             print(f'warning: {paths[name]}: {error}, while other files here are MNIST\'s; it is '
-                  'damaged or of another set; delete it and run again to have MNIST\'s fetched',
+                  'damaged or of another set; delete it and run again to fetch MNIST\'s',
                   file=sys.stderr)
 
 
@@ -202,7 +202,7 @@ def read_pair(paths, part):
         position = int(np.argmax(labels >= CLASSES))
         raise UserError(f'{label_path}: expected labels from 0 to {CLASSES - 1}, '
                         f'found {labels[position]} at position {position}')
-    if os.path.basename(image_path).startswith('emnist-'):  # it has columns where MNIST has rows
+    if os.path.basename(image_path).startswith('emnist-'):  # its rows are MNIST's columns
         images = images.transpose(0, 2, 1)
     images = images.reshape(-1, SIDE * SIDE).astype(np.float32)
     images *= np.float32(1 / 255)  # 0 ... 255 -> 0 ... 1; in place, a copy would be 172 MB
@@ -211,7 +211,7 @@ def read_pair(paths, part):
 
 def read_idx(path, shape):
     """The array in the IDX file `path`, plain or gzipped: uint8 [n, *shape]."""
-    fix = 'put a whole copy in its place, or delete it and run again to have MNIST\'s fetched'
+    fix = 'put an intact copy in its place, or delete it and run again to fetch MNIST\'s'
     try:
         with opener(path)(path, 'rb') as opened:
             content = opened.read()
@@ -242,14 +242,14 @@ def opener(path):
 def find(folder, name):
     """Return the path of `name` or `name`.gz in `folder`, or None.
 
-    The plain one first: somebody put it beside the repository's gzipped MNIST to be read.
+    The plain one first: it was put beside the repository's gzipped MNIST for a reason.
     """
     return found_as(folder, name, '') or found_as(folder, name, '.gz')
 
 
 def found_as(folder, name, ending):
     """The path of a file under MNIST's name, as 7-Zip unpacks it (train-images.idx3-ubyte) or as
-    EMNIST has it (emnist-digits-train-images-idx3-ubyte), with `ending` after it; or None.
+    in EMNIST (emnist-digits-train-images-idx3-ubyte), followed by `ending`; or None.
 
     Raises: UserError if there are several sets of EMNIST.
     """
@@ -258,7 +258,7 @@ def found_as(folder, name, ending):
         found = sorted(glob.glob(os.path.join(glob.escape(folder), pattern + ending)))
         if len(found) > 1:
             raise UserError(f'{found[0]}: expected one set of EMNIST, found {found[1]} too; '
-                            'leave those of one set there')
+                            'keep only one set there')
         if found:
             return found[0]
     return None
@@ -284,7 +284,7 @@ def fetch(folder, name, mirrors):
 
 
 def download(url, path):
-    """Write what `url` sends to the file `path`, with a progress bar."""
+    """Download `url` to the file `path`, with a progress bar."""
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(path, 'wb') as out:
         size = int(answer.headers.get('Content-Length') or 0)
         with console.progress(size or None, os.path.basename(url), 'B') as bar:

@@ -1,7 +1,7 @@
-"""Tell what is no digit: a network of ten classes has no answer for it.
+"""Detect non-digits, for which a network of ten classes has no answer.
 
-A network 784-100-1 beside the one that reads, trained by benchmarks/no_digits.py on digits against
-letters, signs, shapes and textures.
+A second network, 784-100-1, which benchmarks/no_digits.py trains to tell digits from letters,
+symbols, shapes and textures.
 """
 import functools
 import os
@@ -9,11 +9,11 @@ import os
 import numpy as np
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'no_digit.npz')
-LIMIT = 0.3  # what scores more is doubted; by the curve that benchmarks/no_digits.py prints
+LIMIT = 0.3  # higher scores are doubted; from the curve that benchmarks/no_digits.py prints
 
 
 def score(pictures):
-    """How little prepared pictures, float32 [n, 784], look like digits: float32 [n], log odds."""
+    """The log odds, float32 [n], that prepared pictures, float32 [n, 784], are not digits."""
     w1, b1, w2, b2 = weights()
     return (np.maximum(pictures @ w1 + b1, 0) @ w2 + b2)[:, 0]
 

@@ -1,12 +1,12 @@
-"""Your own digits in MNIST's form, so that `mnist_backward.py` trains on your hand.
+"""Your own digits as MNIST files, so that `mnist_backward.py` trains on your hand.
 
 Command:  python -m support.digits.own my/digits
 Reads:    pictures of single digits, photographs, scans or drawings, prepared as mnist_app.py does;
-          the digit is the file name up to the first _ - . or blank (7_001.jpg), or --labels has it,
-          as of to_tfrecord.py; and MNIST's training pictures in data/
-Writes:   four IDX files into data/, which are read before the gzipped ones there: MNIST's training
-          pictures and four of five of yours, to be trained on, and the fifth, to be tested on.
-          Delete them to have MNIST back
+          the digit is the file name up to the first _ - . or space (7_001.jpg), or --labels has it,
+          as in to_tfrecord.py; and MNIST's training pictures in data/
+Writes:   four IDX files into data/, which take precedence over the gzipped ones there: MNIST's
+          training pictures and four fifths of yours for training, the rest of yours for testing.
+          Delete them to get MNIST back
 Takes:    a second for 50 pictures
 
 Then move model/ away and train: python mnist_backward.py
@@ -22,14 +22,13 @@ from support.common.console import UserError
 from support.digits import input_data, photographs
 from support.digits.input_data import SIDE
 
-HELD_OUT = 5  # every fifth picture is for the test
+HELD_OUT = 5  # every fifth picture is held out
 
 
 def own_digits(folder, labels_file=None):
-    """The digits of a folder of pictures, in a random order that is always the same.
+    """The digits of a folder of pictures, in a fixed random order.
 
-    Prints a line for each file that is not used. Returns: images uint8 [n, 28, 28], labels uint8
-    [n].
+    Prints a line per unused file. Returns: images uint8 [n, 28, 28], labels uint8 [n].
     Raises: UserError if fewer than HELD_OUT are usable.
     """
     wanted = labels.Wanted(labels_file, dataset.CHARSETS['digits'], (1, 1))
@@ -65,7 +64,7 @@ def write_idx(path, values):
 
 
 def write_sets(folder, labels_file=None, data='./data/'):
-    """Write the four files."""
+    """Write the four IDX files."""
     images, digits = own_digits(folder, labels_file)
     mnist = {name: os.path.join(data, f'{name}.gz') for name in input_data.SHA256}
     train_images = input_data.read_idx(mnist['train-images-idx3-ubyte'], [SIDE, SIDE])
@@ -78,7 +77,7 @@ def write_sets(folder, labels_file=None, data='./data/'):
             't10k-labels-idx1-ubyte': digits[held_out]}.items():
         write_idx(os.path.join(data, name), values)
     print(f'{data}: {len(train_images)} pictures of MNIST and {np.sum(~held_out)} of {folder} to '
-          f'be trained on, {np.sum(held_out)} to be tested on; move model/ away and train: '
+          f'train on, {np.sum(held_out)} to test on; move model/ away and train: '
           'python mnist_backward.py')
 
 
@@ -86,7 +85,7 @@ def main():
     parser = console.parser(__doc__)
     parser.add_argument('folder', metavar='FOLDER', help='pictures of single digits')
     parser.add_argument('--labels', metavar='FILE', help='a CSV or TSV with a file name and its '
-                        'digit a line; folders: the digit is the name of the folder')
+                        'digit per line; folders: the folder is named after the digit')
     args = parser.parse_args()
     write_sets(args.folder, args.labels)
 

@@ -2,19 +2,19 @@
 
     testPicArr = photographs.pre_photo('my.jpg')   # float32 [1, 784], for the network
 
-MNIST was made from scans in pure black and white: each digit was scaled into a box of 20x20 with
-its aspect kept, which gave the grey edges, and its centre of mass was put into the centre of
-28x28 (http://yann.lecun.com/exdb/mnist/). The network has seen nothing else. So
-support/digits/ink.py turns any picture into pure black and white, and `as_mnist` does the rest. In
-the order of the steps:
+MNIST was made from scans in pure black and white: each digit was scaled to fit a 20x20 box,
+keeping its aspect ratio, which gave grey edges, and its centre of mass was moved to the centre of
+28x28 (http://yann.lecun.com/exdb/mnist/). The network has seen nothing else, so
+support/digits/ink.py turns any picture into pure black and white, and `as_mnist` does the rest.
+The steps, in order:
 
-find_ink       of support/digits/ink.py: which pixels were written on
-digits_apart, in_lines  several digits, told apart by the gaps between them; not in pre_photo
-upright        takes half of the slant away
-even_stroke    brings the width of the stroke near MNIST's
-boxed, centred the box of 20x20, the centre of mass
+find_ink       of support/digits/ink.py: which pixels are ink
+digits_apart, in_lines  several digits, separated by the gaps between them; not in pre_photo
+upright        removes half of the slant
+even_stroke    brings the width of the stroke close to MNIST's
+boxed, centred the 20x20 box, the centre of mass
 
-Takes 20 ms for a picture of 280x280, about a second for a telephone's photograph.
+Takes 20 ms for a 280x280 picture, about a second for a phone photo.
 """
 import numpy as np
 from PIL import Image
@@ -29,24 +29,24 @@ SIDE = input_data.SIDE  # pixels, height and width of the network's input
 BOX = 20           # pixels, the longer side of a digit
 CENTRE = 14        # pixel, row and column of the centre of mass
 STROKE = 0.15, 0.165  # width of its usual stroke, as a share of the digit's longer side
-SLANT = 0.5        # this share of a digit's slant is taken away, ...
-MAX_SHEAR = 0.25   # ... at most so many pixels sideways for each pixel up: a 7 is aslant by itself
+SLANT = 0.5        # this share of a digit's slant is removed, ...
+MAX_SHEAR = 0.25   # ... at most so many pixels sideways per pixel up: a 7 is naturally slanted
 FINE_SIDE = 200    # pixels; a smaller digit is enlarged to this before its stroke is changed
 
-# --- several digits; shares of the height of a usual digit of the picture
-DIGIT_GAP = 0.12   # what is nearer than this side by side is one digit, unless both are tall ...
-PIECE_GAP = 0.25   # ... and this one above the other, or what is no digit by itself
-DIGIT_HEIGHT = 0.5     # a digit is at least so tall; less belongs to its neighbour, or is dirt
-TALL = 0.7         # two parts as tall as this are two digits, ...
+# --- several digits; shares of the median height of the picture's digits
+DIGIT_GAP = 0.12   # parts side by side nearer than this are one digit, unless both are tall ...
+PIECE_GAP = 0.25   # ... and this for one above the other, or a part too small to be a digit
+DIGIT_HEIGHT = 0.5     # a digit is at least this tall; less belongs to its neighbour, or is dirt
+TALL = 0.7         # two parts at least this tall are two digits, ...
 BROKEN = 0.5       # ... unless the gap is less than this share of the stroke's width
-LINE_STEP = 0.6    # a digit that lies lower than the line's others by this begins a new line
+LINE_STEP = 0.6    # a digit that lies lower than the rest of its line by this starts a new line
 
 
 def pre_photo(picName):
-    """Picture file with one digit -> float32 [1, 784], 0 paper ... 1 ink, as MNIST's pictures.
+    """Picture file with one digit -> float32 [1, 784], 0 paper ... 1 ink, as in MNIST.
 
     Any paper, light, pen, size and place; dark on light or light on dark. All zeros if the
-    picture is blank. Raises UserError if the file is no usable picture.
+    picture is blank. Raises UserError if the file is not a usable picture.
     """
     darkness, ink, threshold = find_ink(grey_of(pictures.open_picture(picName)))
     if not ink.any():
@@ -55,18 +55,18 @@ def pre_photo(picName):
 
 
 def pre_digits(picName):
-    """Picture file with any number of digits -> float32 [n, 784], as one reads them.
+    """Picture file with any number of digits -> float32 [n, 784], in reading order.
 
-    Line by line, each from left to right; both are told apart by the gaps between them. One digit:
-    as pre_photo. Blank: n is 0.
+    Line by line, each from left to right; gaps separate both lines and digits. One digit: as
+    pre_photo. Blank: n is 0.
     """
     return find_digits(picName)[0]
 
 
 def find_digits(picName):
-    """As pre_digits, where each digit lies, and how many marks are too small to be digits, int.
+    """As pre_digits, the box of each digit, and how many marks are too small to be digits, int.
 
-    Where: float64 [n, 4], left, top, right, bottom, 0 ... 1, shares of the picture's sides.
+    Boxes: float64 [n, 4], left, top, right, bottom, 0 ... 1, shares of the picture's sides.
     """
     darkness, ink, threshold = find_ink(grey_of(pictures.open_picture(picName)))
     labels, digits, left_out = digits_apart(ink)
@@ -82,9 +82,9 @@ def find_digits(picName):
 
 
 def digits_apart(ink):
-    """Tell digits apart: labels of the ink's parts, int [height, width], and a list of digits.
+    """Separate digits: labels of the ink's parts, int [height, width], and a list of digits.
 
-    A digit is (top, bottom, left, right, the numbers of its parts), in pixels. Returns also how
+    A digit is (top, bottom, left, right, the numbers of its parts), in pixels. Also returns how
     many marks are too small to be one.
     """
     labels, _ = ndimage.label(ink, np.ones([3, 3]))
@@ -105,7 +105,7 @@ def digits_apart(ink):
         return away[np.isin(area, other[4])].min() - 1
 
     def belong(one, other):
-        """Whether two parts are of one digit."""
+        """Whether two parts belong to one digit."""
         down = max(one[0], other[0]) - min(one[1], other[1])      # below 0: overlap
         across = max(one[2], other[2]) - min(one[3], other[3])
         if max(down, across) > PIECE_GAP * usual:
@@ -133,9 +133,9 @@ def digits_apart(ink):
 
 
 def in_lines(digits):
-    """Digits, as digits_apart returns them, in the order one reads them; lines may be tilted.
+    """Digits, as digits_apart returns them, in reading order; lines may be tilted.
 
-    Returns also the lines' tilt, in degrees, above 0 if they fall to the right.
+    Also returns the lines' tilt, in degrees, positive if they descend to the right.
     """
     if len(digits) < 2:
         return digits, 0
@@ -159,7 +159,7 @@ def in_lines(digits):
 # --- from ink to MNIST
 
 def as_mnist(darkness, ink, threshold, tilt=0):
-    """One digit's ink, bool [height, width], on a line that falls by `tilt` degrees to the right.
+    """One digit's ink, bool [height, width], on a line that descends `tilt` degrees to the right.
 
     Returns: float32 [1, 784], 0 ... 1.
     """
@@ -173,7 +173,7 @@ def as_mnist(darkness, ink, threshold, tilt=0):
 def fine_mark(darkness, ink, threshold):
     """The digit cropped, and enlarged if it is small: bool, the longer side at least 200.
 
-    Enlarging the greys and not the pixels makes use of the soft edges that a small picture has.
+    Enlarging grey values, not black-and-white pixels, makes use of a small picture's soft edges.
     """
     box = boxes_of(ink)[0]
     scale = FINE_SIDE / max(ink[box].shape)
@@ -181,14 +181,14 @@ def fine_mark(darkness, ink, threshold):
         return ink[box]
     ink = np.pad(ink, 2)
     box = tuple(slice(extent.start, extent.stop + 4) for extent in box)
-    around = ndimage.binary_dilation(ink[box], iterations=2)  # but nothing of what was dropped
+    around = ndimage.binary_dilation(ink[box], iterations=2)  # but none of what was dropped
     soft = Image.fromarray(np.where(around, np.pad(darkness, 2)[box], 0))
     size = round(soft.width * scale), round(soft.height * scale)
     return np.asarray(soft.resize(size, Image.Resampling.BICUBIC)) > threshold
 
 
 def upright(mark):
-    """Take away half of a digit's slant, as its second moments tell it: bool, of another width."""
+    """Remove half of a digit's slant, taken from its second moments: bool, of another width."""
     y, x = (place - place.mean() for place in np.nonzero(mark))
     shear = np.clip(SLANT * (x * y).sum() / max(1, (y * y).sum()), -MAX_SHEAR, MAX_SHEAR)
     middle = mark.shape[0] / 2
@@ -197,7 +197,7 @@ def upright(mark):
 
 
 def even_stroke(mark):
-    """Widen or narrow a digit's stroke to what is usual in MNIST: bool, of another size."""
+    """Widen or narrow a digit's stroke to MNIST's usual width: bool, of another size."""
     inside = ndimage.distance_transform_edt(np.pad(mark, 1))[1:-1, 1:-1]  # pixels to the edge
     width = 4 * inside[mark].mean()  # a stripe's mean distance is a quarter of its width
     usual = np.clip(width, *np.multiply(STROKE, max(mark.shape)))
@@ -206,7 +206,7 @@ def even_stroke(mark):
         around = np.pad(mark, int(np.ceil(grow)) + 1)
         return ndimage.distance_transform_edt(~around) <= grow
     if grow < 0:
-        # The middle line stays, so that the stroke does not break where it is thin.
+        # Keep the centre line, so that the stroke does not break where it is thin.
         middle = mark & (inside >= ndimage.maximum_filter(inside, 3) - 0.5)
         return mark & ((inside > -grow) | ndimage.binary_dilation(middle, iterations=2))
     return mark

@@ -1,4 +1,4 @@
-"""What is said and drawn about a reading of digits, beside the digits themselves.
+"""What is reported and drawn about a reading besides the digits themselves.
 
 `pictures` and `probabilities` are the same everywhere: float32 [n, 784], 0 paper ... 1 ink, the n
 digits as the network saw them, and float32 [n, 10], the probability of each digit from 0 to 9.
@@ -17,14 +17,14 @@ from support.digits import no_digit
 from support.digits.input_data import SIDE
 
 # --- when not to trust a reading
-CLOSE = 0.5     # the best digit's probability is ahead of the second's by less than this
-INK = 0.25      # what belongs together, for the next two; more of it would break thin strokes
-STACKED = 0.35  # two parts one above the other, each at least so much of the height: two lines
-BESIDE = 0.85   # two parts side by side, likewise: two digits; the 4 in two strokes has less
-WIDE = 1.3      # the ink is wider than tall by this factor: perhaps digits that touch
+CLOSE = 0.5     # the best digit's probability exceeds the second's by less than this
+INK = 0.25      # threshold of the ink for the next two; a higher one would break thin strokes
+STACKED = 0.35  # two parts, one above the other, each at least this share of the height: two lines
+BESIDE = 0.85   # two parts side by side, likewise: two digits; a 4 in two strokes has less
+WIDE = 1.3      # the ink is wider than tall by this factor: perhaps touching digits
 
 # --- the drawing
-DRAWN = '.read.png'  # how its file's name ends
+DRAWN = '.read.png'  # suffix of its file's name
 PANEL = 280     # pixels, height and width of each of the panels
 GAP = 10        # pixels
 BAR = 180       # pixels, length of a bar at a probability of 1
@@ -32,7 +32,7 @@ TEXT, BEST_BAR, OTHER_BAR = (0, 0, 0), (0, 120, 0), (150, 150, 150)  # colours, 
 
 
 def doubts(pictures, probabilities, left_out=0):
-    """The reasons not to trust a reading, a line each.
+    """The reasons not to trust a reading, one line each.
 
     Args: left_out: how many marks were too small to be read.
     """
@@ -64,7 +64,7 @@ def doubts(pictures, probabilities, left_out=0):
 def in_two(picture):
     """Whether the ink looks like two digits, one above or beside the other.
 
-    Of MNIST's 10,000 test digits 5 do, which are broken in the middle.
+    Of MNIST's 10,000 test digits 5 do: they are broken in the middle.
     Args: picture: float32 [28, 28], 0 paper ... 1 ink.
     """
     ink = picture > INK
@@ -79,15 +79,15 @@ def in_two(picture):
 
 
 def shared(one, other):
-    """How many rows or columns two slices have in common, below 0 if there are some between."""
+    """How many rows or columns two slices share; negative: the gap between them."""
     return min(one.stop, other.stop) - max(one.start, other.start)
 
 
 def read_files(paths, read, csv_file=None):
     """Read each picture file; a bad one does not stop the others.
 
-    Args: read: a function of a path and of what says a line, as mnist_app.read_picture.
-      csv_file: write it there as a table, with a progress bar, and say nothing.
+    Args: read: a function of a path and a `say`, such as mnist_app.read_picture.
+      csv_file: write a table there, with a progress bar, and say nothing.
     Returns: exit status, 2 if any file could not be read.
     """
     say = (lambda line: None) if csv_file else console.say
@@ -95,7 +95,7 @@ def read_files(paths, read, csv_file=None):
     columns = 'file', 'digits', 'confidence', 'doubts'
     with files.whole_table(csv_file, columns, len(paths)) as add:
         for path in paths:
-            if path.endswith(DRAWN):  # my/*.png names those of --show, too
+            if path.endswith(DRAWN):  # my/*.png matches those of --show, too
                 console.say(f'{path}: not read: a drawing of --show')
                 continue
             try:
@@ -114,9 +114,9 @@ def read_files(paths, read, csv_file=None):
 
 
 def drawing(original, pictures, probabilities, places=()):
-    """The original, a box around each digit, then for each a row: its 28x28 pixels and ten bars.
+    """The original with a box around each digit, then a row per digit: 28x28 pixels and ten bars.
 
-    Args: original: a Pillow picture, L or RGB. places: float [n, 4], of each digit left, top,
+    Args: original: a Pillow picture, L or RGB. places: float [n, 4], each digit's left, top,
       right and bottom, as shares of the original's sides. Returns: a Pillow picture, RGB.
     """
     cell = PANEL + GAP
@@ -151,7 +151,7 @@ def drawing(original, pictures, probabilities, places=()):
 def save_drawing(page, picName):
     """Save a drawing beside the picture file `picName`, and return its path.
 
-    That is a.read.png for a.jpg, or where there is an a.png as well a.jpg.read.png.
+    That is a.read.png for a.jpg, or a.jpg.read.png if there is an a.png as well.
     """
     name = os.path.splitext(picName)[0]
     path = name + DRAWN
