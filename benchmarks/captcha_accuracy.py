@@ -1,19 +1,19 @@
-"""Accuracy on held-out captchas: by network, way to label, pictures, distortion, design choice.
+"""Accuracy on held-out captchas: by network, method, pictures, distortion, design choice.
 
-Command:  python benchmarks/captcha_accuracy.py networks    both networks against the clock
-          python benchmarks/captcha_accuracy.py methods     every way to label
+Command:  python benchmarks/captcha_accuracy.py networks    both networks, accuracy over time
+          python benchmarks/captcha_accuracy.py methods     every method
           python benchmarks/captcha_accuracy.py pictures    from 1,000 pictures to all
           python benchmarks/captcha_accuracy.py distortion  from none to strong
           python benchmarks/captcha_accuracy.py choices     small_cnn with one thing changed
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
 Takes:    networks: the default training of each network, on two cores 35 to 75 minutes and 5 to
-          10; the others two or three for each training of the small network
+          10; the others two or three minutes per training of the small network
 
-Each training is `captcha_train.train` in a process of its own, with the default recipe but that it
-is measured on the held-out captchas more often and that `methods`, `pictures` and `choices` train
-on pictures as they are, unless --distort is given. The minutes are the training's own: from its
-first iteration, with reading, measuring and saving.
+Each training is `captcha_train.train` in a process of its own, with the default recipe, except that
+it is evaluated on the held-out captchas more often and that `methods`, `pictures` and `choices`
+train without distortion, unless --distort is given. Minutes count from the first iteration and
+include reading, evaluation and saving.
 """
 import concurrent.futures
 import contextlib
@@ -45,33 +45,33 @@ from nets import nets_factory  # noqa: E402
 from nets.methods import METHODS  # noqa: E402
 from support.captcha import dataset, models, recipes, records, training  # noqa: E402
 
-# --- how long the small network is trained for all tables but `networks`
+# --- training length of the small network in all tables but `networks`
 SHORT = 1001  # iterations
 
 # --- `pictures`
 PICTURES = [1000, 3000, 10_000, 20_000]  # and all there are
-MEASURED = 500  # training pictures read again without dropout
+MEASURED = 500  # training pictures evaluated without dropout
 
 # --- `distortion`
-DISTORTED = 10_000  # pictures: so few that it shows
+DISTORTED = 10_000  # pictures: few enough to show a difference
 STRENGTHS = {'none': None,
              'weaker': recipes.Distortion(shift=6, scale=0.05, shear=0.05),
-             'as it is': recipes.Distortion(),
+             'default': recipes.Distortion(),
              'stronger': recipes.Distortion(shift=16, scale=0.12, shear=0.2)}
 
-# --- `choices`: what is changed in the recipe of small_cnn
-HEADS = dict(method='heads')  # what all rows but the first have
-CHOICES = {'as it is': {},
-           'heads with weights of their own': HEADS,
-           'these, biases instead of batch norm': HEADS | dict(network='small_cnn_biases'),
-           'these, dropout before the heads': HEADS | dict(network='small_cnn_dropout'),
-           'these, maximum over 2x2 instead of strides': HEADS | dict(network='small_cnn_maximum'),
-           'these, every eighth pixel instead of their mean':
+# --- `choices`: changes of small_cnn's recipe
+HEADS = dict(method='heads')  # in all rows but the first
+CHOICES = {'default': {},
+           'heads with separate weights': HEADS,
+           'biases instead of batch norm': HEADS | dict(network='small_cnn_biases'),
+           'dropout before the heads': HEADS | dict(network='small_cnn_dropout'),
+           '2x2 max pooling instead of strides': HEADS | dict(network='small_cnn_maximum'),
+           'every eighth pixel instead of their mean':
                HEADS | dict(network='small_cnn_eighth_pixel'),
-           "these, Glorot's initial values instead of He's": HEADS | dict(initialization='post'),
-           'these, a constant rate of 0.003': HEADS | dict(schedule='constant')}
+           'Glorot initialization instead of He': HEADS | dict(initialization='post'),
+           'a constant learning rate of 0.003': HEADS | dict(schedule='constant')}
 
-# --- how often a network is measured on the held-out captchas, in iterations
+# --- iterations between evaluations on the held-out captchas
 MEASURE_EVERY = {'small_cnn': 200, 'alexnet_v2': 500}
 
 HELD_OUT = re.compile(r'Held-out after iteration (\d+): characters ([\d.]+), '
@@ -80,20 +80,20 @@ HELD_OUT = re.compile(r'Held-out after iteration (\d+): characters ([\d.]+), '
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of a training."""
-    points: list  # [(minutes, iteration, share of characters, share of whole captchas), ...]
+    """The result of a training."""
+    points: list  # [(minutes, iteration, character accuracy, whole-captcha accuracy), ...]
     pictures_per_second: float
     megabytes: float  # a checkpoint's size
-    known: float  # share of the first training pictures that the network reads
+    known: float  # whole-captcha accuracy on the first training pictures
 
     @property
     def whole(self):
-        """The share of whole captchas that the network reads at its end."""
+        """The final whole-captcha accuracy."""
         return self.points[-1][3]
 
 
 class Clocked(io.TextIOBase):
-    """A stdout that passes lines on to stderr and notes when each came."""
+    """A stdout that forwards lines to stderr and records when each came."""
 
     def __init__(self):
         self.lines = []  # (time.perf_counter(), line)
@@ -137,15 +137,15 @@ def in_new_process(recipe, run):
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The captchas to train on and to be measured on."""
-    run: training.Run  # of which each training takes the files
+    """The captchas to train and to evaluate on."""
+    run: training.Run  # whose files each training uses
     pictures: int  # to train on
     facts: dataset.Facts
-    train: Callable = in_new_process  # what trains on them
+    train: Callable = in_new_process  # trains on them
 
 
 def train_small(args, data, **changes):
-    """Train small_cnn by its default recipe with `changes`, once for each seed.
+    """Train small_cnn with its default recipe and `changes`, once per seed.
 
     Returns: [Result, ...].
     """
@@ -159,7 +159,7 @@ def train_small(args, data, **changes):
 
 
 def distortion_of(args):
-    """How pictures are distorted where that is not what a table shows."""
+    """The distortion in the tables that do not compare distortions."""
     return recipes.Distortion() if args.distort else None
 
 
@@ -174,23 +174,23 @@ def cost(network, facts, method='heads'):
         for op in graph.get_operations():
             if op.type in ('Conv2D', 'MatMul'):
                 weights, output = op.inputs[1].shape, op.outputs[0].shape
-                # each output value is a sum over all of the kernel but its output channels
+                # each output value is a sum over the kernel's axes except the output channels
                 multiplications += output.num_elements() * weights.num_elements() // weights[-1]
     return parameters, multiplications
 
 
 def minutes_to(points, share):
-    """The minutes at which a training was first measured at `share` or better."""
+    """The minutes until a training first reached an accuracy of `share`."""
     return next((f'{minutes:.1f}' for minutes, _, _, whole in points if whole >= share), 'never')
 
 
 def seed_names(args):
-    """The heads of the columns that have a training each."""
+    """The headings of the columns that have a training each."""
     return ' | '.join(f'seed {seed}' for seed in args.seeds)
 
 
 def percents(shares):
-    """Cells of a table."""
+    """Table cells."""
     return ' | '.join(f'{100 * share:.1f} %' for share in shares)
 
 
@@ -213,8 +213,8 @@ def first_records(data, count):
 
 def networks(args, data):
     """Print the table of networks."""
-    print('| network | parameters | multiplications a picture | pictures/s | minutes to 90 % '
-          '| to 97 % | to 98 % | to 98.5 % | at the end | minutes | a checkpoint |')
+    print('| network | parameters | multiplications/picture | pictures/s | minutes to 90 % '
+          '| to 97 % | to 98 % | to 98.5 % | at the end | minutes | checkpoint |')
     print('|---|' + '---:|' * 10, flush=True)
     for name, seed in itertools.product(args.networks, args.seeds):
         recipe = recipes.make(name, steps=args.steps)
@@ -239,8 +239,8 @@ def methods(args, data):
 
 
 def pictures(args, data):
-    """Print what the small network reads of its training pictures and of new ones, by number."""
-    print('| training pictures | passes over them | training pictures read | new ones read |')
+    """Print the small network's training and held-out accuracy by number of pictures."""
+    print('| training pictures | epochs | training accuracy | held-out accuracy |')
     print('|---:|---:|---:|---:|', flush=True)
     for count in [*(count for count in PICTURES if count < data.pictures), data.pictures]:
         with first_records(data, count) as part:
@@ -251,7 +251,7 @@ def pictures(args, data):
 
 
 def distortion(args, data):
-    """Print what the small network reads after training on pictures more or less distorted."""
+    """Print the small network's accuracy by strength of the distortion in training."""
     print(f'| distortion | {seed_names(args)} |')
     print('|---|' + '---:|' * len(args.seeds), flush=True)
     with first_records(data, DISTORTED) as part:
@@ -276,7 +276,7 @@ TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'disto
 
 
 def parse(arguments=None):
-    """The command line, or a list of arguments, as a namespace."""
+    """Parse the command line, or a list of arguments."""
     parser = console.parser(__doc__)
     parser.add_argument('table', choices=TABLES)
     parser.add_argument('--networks', nargs='+', choices=MEASURE_EVERY,

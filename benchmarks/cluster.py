@@ -1,4 +1,4 @@
-"""What a cluster costs and keeps: exactness, speed, faults, and what to expect of more machines.
+"""Training on a cluster: exactness, speed, faults, and what to expect from more machines.
 
 Command:  python benchmarks/cluster.py exact --network alexnet_v2    weights after five steps
           python benchmarks/cluster.py speed --network small_cnn     pictures a second
@@ -47,7 +47,7 @@ GIGABIT = 1e9 / 8  # bytes a second
 
 # --- exactness
 def tiny(inputs, num_classes, is_training=True, scope='tiny', num_heads=4):
-    """A network that a test can afford: one layer and the heads, nothing random, no batch norm."""
+    """A network small enough for tests: one layer and the heads, nothing random, no batch norm."""
     del is_training
     with tf.variable_scope(scope):
         net = slim.avg_pool2d(inputs, [8, 8], stride=8)
@@ -102,7 +102,7 @@ def train_exactly(network, out, backwards=False):
 
 
 def exact(args):
-    """Print how far apart the weights of one process and of two are.
+    """Print the difference between the weights of one process and of two.
 
     Adam divides a gradient by its own magnitude, so rounding alone decides the direction of
     near-zero ones. The second row shows how much: no cluster, each batch in reverse order.
@@ -119,7 +119,7 @@ def exact(args):
               '| differ by more than 1e-5 |')
         print('|---|---:|---:|---:|')
         with np.load(paths['one']) as one:
-            for row, name in ('two processes', 'two'), ('one, other order', 'other'):
+            for row, name in ('two processes', 'two'), ('one, reverse order', 'other'):
                 with np.load(paths[name]) as found:
                     apart = np.concatenate([np.abs(one[key] - found[key]).ravel() for key in one])
                 print(f'| {args.network}, {row} | {apart.size:,} | {apart.max():.1e} | '
@@ -134,7 +134,7 @@ def train_command(args, batch_size, model_dir, steps):
 
 
 def pictures_a_second(log_dir, batch_size, first, last):
-    """The rate between two iterations, from TensorBoard's file."""
+    """Throughput between two iterations, from TensorBoard's file."""
     times = {}
     for name in os.listdir(log_dir):
         for event in tf.train.summary_iterator(os.path.join(log_dir, name)):
@@ -185,7 +185,7 @@ def train_noting(args):
 
 
 def faults(args):
-    """Print what kill -9 of each process at random moments costs, and whether all end well."""
+    """Print what kill -9 of each process at random moments costs, and how often all end well."""
     chance = random.Random(args.seed)
     print('| killed | times | all ended with status 0 and the last checkpoint | '
           'repeated steps, mean | max | seconds until the next step, mean | max |')
@@ -267,11 +267,11 @@ def last_step(notes):
 
 # --- calculated
 def expect(args):
-    """Print how many times as fast as one N trainers are, from bytes moved and a step's time.
+    """Print the speedup of N trainers over one, from bytes moved and a step's time.
 
     Each receives all parameters and sends all gradients, 4 bytes each. A single parameter server
-    carries all of them; of N, one on each machine, the busiest carries its share, but at least
-    the largest variable.
+    carries all of them; of N servers, one per machine, the busiest carries its share, but at
+    least the largest variable.
     """
     print(f'| {args.network}, {args.seconds} s a step | '
           + ' | '.join(f'{n} machines' for n in (2, 4, 8, 16)) + ' |')

@@ -1,4 +1,4 @@
-"""Small data sets and the ways in which benchmarks/faults.py damages their files. Has no main."""
+"""Small data sets, and the ways benchmarks/faults.py damages their files. Has no main."""
 import csv
 import json
 import os
@@ -15,12 +15,12 @@ ARRAYS = {'weights': np.linspace(-1, 1, 6000, dtype=np.float32).reshape(60, 100)
 
 
 def cut(content, random):
-    """The first part of some bytes, as after a broken download."""
+    """Truncated, as after a broken download."""
     return content[:random.randrange(len(content))]
 
 
 def turn_bits(content, random):
-    """One to eight bits are another."""
+    """One to eight bits flipped."""
     changed = bytearray(content)
     for _ in range(random.randint(1, 8)):
         changed[random.randrange(len(changed))] ^= 1 << random.randrange(8)
@@ -28,19 +28,19 @@ def turn_bits(content, random):
 
 
 def put_in(content, random):
-    """One to a hundred more bytes in the middle."""
+    """One to a hundred random bytes inserted."""
     place = random.randrange(len(content))
     return content[:place] + random.randbytes(random.randint(1, 100)) + content[place:]
 
 
 def zero(content, random):
-    """A block of zeros, as of a disk that was never written."""
+    """A block of zeros, as if never written to disk."""
     place, size = random.randrange(len(content)), random.randint(1, 4096)
     return content[:place] + bytes(len(content[place:place + size])) + content[place + size:]
 
 
 def change_header(content, random):
-    """One to four of the first 64 bytes are any."""
+    """One to four of the first 64 bytes random."""
     changed = bytearray(content)
     for _ in range(random.randint(1, 4)):
         changed[random.randrange(min(64, len(changed)))] = random.randrange(256)

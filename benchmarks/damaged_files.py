@@ -1,4 +1,4 @@
-"""Damaged copies of every kind of file, and what the project makes of them: `faults.py inputs`.
+"""Damaged copies of every kind of file, and how the project handles them: `faults.py inputs`.
 
 Has no main. damage.py has the ways in which the files are damaged.
 """
@@ -28,15 +28,15 @@ from support.common import checkpoints, console, pictures
 from support.digits import input_data
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-HANGS = 300  # seconds after which the reading process is taken for stuck
+HANGS = 300  # seconds after which the reading process counts as stuck
 SLOW = 10  # seconds that one damaged file may take
 LARGE = 2 << 30  # bytes that reading it may take
 KINDS = {'picture': 4, 'records': 2, 'dataset.json': 1, 'list of labels': 1, 'IDX, plain': 1,
-         'IDX, gzipped': 1, 'checkpoint': 3, 'state file': 1}  # how often, relative to each other
+         'IDX, gzipped': 1, 'checkpoint': 3, 'state file': 1}  # relative frequency
 
 
 def make_inputs(folder):
-    """One undamaged file of each kind or some. Returns: {kind: [path, ...]}."""
+    """One or more undamaged files of each kind. Returns: {kind: [path, ...]}."""
     paths = {'picture': list(damage.write_pictures(folder).values())}
     place = {name: os.path.join(folder, name) for name in ('records', 'labels', 'idx', 'model')}
     for path in place.values():
@@ -74,7 +74,7 @@ def make_inputs(folder):
 
 
 def value_of(kind, path):
-    """What the project reads from a file of a kind, in a form that can be compared."""
+    """What the project reads from a file of a kind, in a comparable form."""
     folder = os.path.dirname(path)
     if kind == 'picture':
         return pictures.load_captcha(path).tobytes()
@@ -96,7 +96,7 @@ def value_of(kind, path):
     return newest, {key: np.asarray(value(key)).tobytes() for key in shapes}
 
 
-# A picture or a list of texts has no checksum: what it holds after the damage is its value.
+# Pictures and lists of texts have no checksum: damage may change what they hold.
 ANY_VALUE = 'picture', 'list of labels'
 
 
@@ -122,7 +122,7 @@ def judge(kind, path, right):
 
 
 def judge_all(cases, folder, connection):
-    """In a process of its own: damage a file, judge it, put it back, for each of the cases."""
+    """Worker: for each case, damage a file, judge how it is read, and restore it."""
     paths = make_inputs(folder)
     right = {}
     for number, (kind, which, way, seed) in cases:
@@ -191,8 +191,8 @@ def inputs(number, seed, only):
         if outcome == 'failed':
             print(f'{kind} {which}, {way}, seed {case_seed}: {verdicts[k]}', file=sys.stderr)
     print(f'peak memory of the reading process: {peak >> 20} MiB', file=sys.stderr)
-    yield ('file', 'damaged copies', 'one line', 'warning', 'right value', 'other picture, text',
-           'failed')
+    yield ('file', 'damaged copies', 'one-line error', 'warning', 'correct value',
+           'other picture, text', 'failed')
     outcomes = 'refused', 'warned', 'right', 'another value', 'failed'
     for kind in kinds:
         yield kind, sum(table[kind, o] for o in outcomes), *(table[kind, o] for o in outcomes)

@@ -1,4 +1,4 @@
-"""A trained network in a program: start, first picture, a hundred, memory, disk; beside ddddocr.
+"""A trained network in a program: startup, latency, memory and disk, compared with ddddocr.
 
 Command:  python benchmarks/deploy.py captchas FOLDER --ddddocr PYTHON --lite PYTHON
           python benchmarks/deploy.py agreement FOLDER
@@ -9,10 +9,10 @@ Writes:   the tables on stdout; exports in a temporary folder
 Takes:    a minute each
 
 captchas   each reader in a process of its own, --rounds times in turn: the median of each figure.
-           Seconds are of a processor, all threads together, so that other work does not count.
+           Seconds are processor time of all threads, so that other load does not count.
            PYTHON: an interpreter that has ddddocr, and one that has requirements-lite.txt
-agreement  the texts and confidences of the exports beside the checkpoint's
-service    examples/serve.py on this machine, asked by eight clients at a time
+agreement  the texts and confidences of the exports compared with the checkpoint's
+service    examples/serve.py on this machine, with eight concurrent clients
 """
 import argparse
 import concurrent.futures
@@ -64,7 +64,7 @@ while waiting:  # the packages and what they need
     try:
         package = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
-        continue  # of another system, or of an option
+        continue  # for another system, or optional
     found.add(name)
     size += sum(file.size or 0 for file in package.files or [])
     waiting += [re.match('[A-Za-z0-9._-]+', need)[0] for need in package.requires or []
@@ -142,7 +142,7 @@ def agreement(folder, model_dir):
                 read = sess.run(outputs, {signature.inputs['pictures'].name: encoded})
                 found['saved_model, picture files'] += [
                     (text.decode(), sure) for text, sure in zip(*read)]
-    print(f'{"":28}{"right":>14}{"same text":>14}  confidence apart, at most')
+    print(f'{"":28}{"right":>14}{"same text":>14}  largest difference in confidence')
     print(f'{"checkpoint":28}{right(expected, texts):6} of {len(texts)}')
     for name, pairs in found.items():
         same = sum(one[0] == other[0] for one, other in zip(pairs, expected))
@@ -184,7 +184,7 @@ def service(folder, model_dir, requests):
                     ranked = sorted(1000 * one for one in seconds)
                     print(f'{part} {requests} requests, {CLIENTS} at a time: '
                           f'{requests / lasted:.0f} a second, median {ranked[requests // 2]:.0f} '
-                          f'ms, 99th per cent {ranked[requests * 99 // 100]:.0f} ms; '
+                          f'ms, 99th percentile {ranked[requests * 99 // 100]:.0f} ms; '
                           f'status 200: {statuses.count(200)}; '
                           f'memory of all processes {memory(process.pid):.0f} MB')
         finally:
@@ -193,7 +193,7 @@ def service(folder, model_dir, requests):
 
 
 def memory(pid):
-    """The memory of a process and of those that it started, in MB; shared pages count in part."""
+    """The memory of a process and its children in MB; shared pages count proportionally."""
     with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as file:
         used = next(int(line.split()[1]) for line in file if line.startswith('Pss:')) / 1000
     for thread in os.listdir(f'/proc/{pid}/task'):

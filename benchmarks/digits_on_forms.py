@@ -1,18 +1,17 @@
-"""Count how many pictures of digits on forms and sheets are read rightly, and what is doubted.
+"""Accuracy on pictures of digits on forms and sheets, and the share of doubted readings.
 
 Command:  python benchmarks/digits_on_forms.py [--half second] [--count 100] [--sheet FILE]
 Reads:    data/ (MNIST's validation digits) and the newest checkpoint in model/, beside this folder
 Writes:   nothing; with --sheet a PNG: the first pictures of each condition
 Takes:    five minutes on two cores
 
-MNIST's validation digits are drawn in frames, form fields, on lines, with gaps and dirt, thinly
-and thickly, as whole sheets. `digits` is the share of digits read correctly, none if their number
-is wrong. A picture is right if all of its digits are, in order; `silent` is the share that is read
-wrongly without a doubt. Then, how many are doubted of MNIST's test digits, of those drawn as
-photographs (ink_on_paper.py), and of what is no digit: letters and signs in the fonts that are
-installed, textures, shapes and faces.
+MNIST's validation digits are drawn in frames and form fields, on lines, with gaps and dirt, with
+thin and thick pens, and as whole sheets. `digits` is the share of digits read correctly, 0 if their
+number is wrong. A picture is correct if all its digits are, in order; `silent` is the share misread
+without a doubt. Then comes the share doubted of MNIST's test digits and of non-digits: letters and
+symbols in the installed fonts, faces, shapes and textures.
 
-The settings were chosen on the first half and on the fonts of even number; the second half and the
+The parameters were tuned on the first half and on the even-numbered fonts; the second half and the
 other fonts are for reporting.
 """
 import functools
@@ -32,12 +31,12 @@ import mnist_app  # noqa: E402
 from support.common import console, pictures  # noqa: E402
 from support.digits import input_data, photographs, report  # noqa: E402
 
-COUNT = 100         # pictures a condition
+COUNT = 100         # pictures per condition
 SEED = 2027
 DIGIT = 140         # pixels, a digit's square
 CELL = 150          # pixels, height and width of a picture on the sheet
-SHOWN = 8           # pictures a condition on the sheet
-# Looks like none of the ten in most fonts and hands.
+SHOWN = 8           # pictures per condition on the sheet
+# Look like no digit in most fonts and hands.
 SIGNS = 'ACEFHKMNPRTUVWXYaefhkmnrwx' + '+*#&?!@%$=<>'
 
 
@@ -86,19 +85,19 @@ def frame(width, inset=0):
 
 
 def fields(digits, rng):
-    """Four form fields in a row that share their sides, thinly printed."""
+    """Four adjacent form fields in a row, thinly printed."""
     page, squares = page_of([digits[:4]], rng, gap=20)
     return turned(with_frames(page, squares, int(rng.integers(2, 6)), 11), rng.uniform(-3, 3)), 4
 
 
 def boxes(digits, rng):
-    """Four boxes that stand apart."""
+    """Four separate boxes."""
     page, squares = page_of([digits[:4]], rng, gap=60)
     return with_frames(page, squares, int(rng.integers(2, 8)), int(rng.uniform(2, 20))), 4
 
 
 def form(digits, rng):
-    """Three rows of fields, the last of each empty."""
+    """Two rows of fields, the last of each empty."""
     page, squares = page_of([digits[:3], digits[3:6]], rng, gap=20)
     page = np.pad(page, [(0, 0), (0, DIGIT + 20)])
     squares += [(right + 20, top, right + 20 + DIGIT, bottom)
@@ -129,7 +128,7 @@ def sheet(degrees):
 
 
 def gap(pixels):
-    """A cut through the digit, upright, level or aslant."""
+    """A cut through the digit, vertical, horizontal or oblique."""
     def draw(digits, rng):
         page, _ = page_of([digits[:1]], rng)
         y, x = np.mgrid[:page.shape[0], :page.shape[1]] - 110 - rng.uniform(-25, 25)
@@ -157,22 +156,22 @@ def pen(width):
 CONDITIONS = {
     'plain': lambda digits, rng: (page_of([digits[:1]], rng)[0], 1),
     'frame of 3 pixels': frame(3), 'frame of 8 pixels': frame(8),
-    'frame that is touched': frame(4, inset=24), 'row of fields': fields, 'boxes apart': boxes,
+    'frame touched by ink': frame(4, inset=24), 'row of fields': fields, 'separate boxes': boxes,
     'form, some empty': form, 'underlined': underlined, 'ruled': paper('ruled'),
     'squared': paper('squared'), 'sheet of 20': sheet(0), 'sheet, 5 degrees': sheet(5),
     'sheet, 10 degrees': sheet(10), 'gap of 1 pixel': gap(1), 'gap of 3 pixels': gap(3),
-    'four dots of dirt': dirt, 'pen 0.2': pen(.2), 'pen 0.45': pen(.45), 'pen 2': pen(2)}
+    'four specks of dirt': dirt, 'pen 0.2': pen(.2), 'pen 0.45': pen(.45), 'pen 2': pen(2)}
 
 
-# --- what is no digit
+# --- non-digits
 
 def font_paths(part):
-    """The installed fonts of even (part 0) or odd number (part 1)."""
+    """The even-numbered (part 0) or odd-numbered (part 1) installed fonts."""
     return sorted(glob.glob('/usr/share/fonts/**/*.[to]tf', recursive=True))[part::2]
 
 
 def signs(part, count, rng):
-    """Letters and signs, each in a font of its own: part 0 or 1 of the fonts."""
+    """Letters and symbols, each in a random font of part 0 or 1."""
     fonts = font_paths(part)
     found = []
     while len(found) < count:
@@ -209,7 +208,7 @@ def faces(count, rng):
 
 
 def shapes(count, rng):
-    """Squares, triangles, stars, hearts and arrows, filled or drawn."""
+    """Polygons and stars, filled or outlined."""
     found = []
     for _ in range(count):
         picture = Image.new('L', (220, 220), 255)
@@ -231,7 +230,7 @@ def shapes(count, rng):
 
 
 def textures(count, rng):
-    """Blobs, stripes, checks and dots, cut off at the picture's border or by white around them."""
+    """Blobs, stripes, checks and dots, cropped by the picture's border or surrounded by white."""
     found = []
     for _ in range(count):
         values = blobs(rng, rng.uniform(3, 25)) if rng.random() < .5 else waves(rng)
@@ -245,7 +244,7 @@ def textures(count, rng):
 
 
 def waves(rng):
-    """Two waves that cross, or one: float64 [200, 200]."""
+    """One wave, or two that cross: float64 [200, 200]."""
     y, x = np.mgrid[:200, :200]
     angle, share = rng.uniform(0, np.pi), rng.choice([0, 1])
     along, across = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
@@ -258,13 +257,13 @@ def blobs(rng, grain):
     return np.asarray(noise.filter(ImageFilter.GaussianBlur(grain)), np.float32)
 
 
-NO_DIGITS = {'letters and signs': None, 'faces': faces, 'shapes': shapes, 'textures': textures}
+NO_DIGITS = {'letters and symbols': None, 'faces': faces, 'shapes': shapes, 'textures': textures}
 
 
 # --- the tables
 
 def read_picture(picture, read):
-    """Return the digits that are read from a Pillow picture, and whether there is a doubt."""
+    """Return the digits read from a Pillow picture, and whether they are doubted."""
     rows, _, left_out = photographs.find_digits(picture)
     digits, probabilities = read(rows)
     doubted = any('not to be trusted' in line
@@ -292,7 +291,7 @@ def compare(half, count, rows, model_folder, sheet_file=None):
         picture = picture.convert('L')
         picture.thumbnail((CELL - 6, CELL - 6))
         shown.paste(picture, (column * CELL, row * CELL))
-    console.say(f'{"condition":24}{"digits":>8}{"right":>9}{"doubted":>9}{"silent":>9}')
+    console.say(f'{"condition":24}{"digits":>8}{"correct":>9}{"doubted":>9}{"silent":>9}')
     for r, name in enumerate(rows):
         each = right = doubts = silent = 0
         for n in range(count):
@@ -305,7 +304,7 @@ def compare(half, count, rows, model_folder, sheet_file=None):
             digits, doubted = read_picture(picture, read)
             wanted = labels[chosen[:number]].tolist()
             good = digits == wanted
-            if len(digits) == number:  # or nobody can say which is missing
+            if len(digits) == number:  # otherwise which one is missing is unknown
                 each += np.mean(np.equal(digits, wanted))
             right, doubts = right + good, doubts + doubted
             silent += not good and not doubted
@@ -336,12 +335,12 @@ def main():
     parser.add_argument('--half', choices=['first', 'second'], default='first',
                         help='of the validation digits (default: %(default)s)')
     parser.add_argument('--count', type=console.positive_int, default=COUNT,
-                        help='pictures a condition (default: %(default)s)')
+                        help='pictures per condition (default: %(default)s)')
     parser.add_argument('--rows', nargs='*', choices=CONDITIONS, default=list(CONDITIONS),
                         metavar='ROW', help=f'some of: {"; ".join(CONDITIONS)} (default: all)')
     parser.add_argument('--model-dir', default=os.path.join(ROOT, 'model'), metavar='FOLDER',
                         help='folder of the checkpoint (default: %(default)s)')
-    parser.add_argument('--sheet', metavar='FILE', help='save pictures to look at')
+    parser.add_argument('--sheet', metavar='FILE', help='save example pictures')
     args = parser.parse_args()
     return compare(args.half, args.count, args.rows, args.model_dir, args.sheet)
 

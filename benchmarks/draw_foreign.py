@@ -1,4 +1,4 @@
-"""Draw captchas with generators that are not the one the networks are trained on.
+"""Draw captchas with generators other than the one the networks are trained on.
 
 Command:  python benchmarks/draw_foreign.py wheezy --num 4000 --fonts FONTS --out foreign/wheezy
           OTHER_PYTHON benchmarks/draw_foreign.py claptcha --fonts FONTS --out foreign/claptcha
@@ -8,7 +8,7 @@ Takes:    half a minute for 4,000 on one core, multicolor ten minutes
 
 The generators are packages of their own: `pip install wheezy.captcha multicolorcaptcha`, and
 `pip install claptcha 'pillow<10'` in an environment of its own, because it needs an old Pillow.
-So this script imports nothing of the project, and only the generator that is asked for.
+So this script imports nothing from the project, and only the requested generator.
 
 wheezy      background, warped and turned text, a curve, noise, smoothing; 160x60, own colours
 claptcha    each letter distorted as a quadrilateral, one line across; 200x80, black on white
@@ -32,7 +32,7 @@ def colour(low, high):
 
 
 def wheezy(text, fonts):
-    """wheezy.captcha with all that its page shows."""
+    """wheezy.captcha with all effects on its page."""
     image = importlib.import_module('wheezy.captcha.image')
     ink = colour(0, 150)
     drawings = [image.background(colour(215, 255)),
@@ -44,13 +44,13 @@ def wheezy(text, fonts):
 
 
 def claptcha(text, fonts):
-    """claptcha with its defaults, a font an image."""
+    """claptcha with its defaults, one font per image."""
     module = importlib.import_module('claptcha')
     return module.Claptcha(text, random.choice(fonts)).image[1]
 
 
 def multicolor(text, fonts):
-    """multicolorcaptcha; it chooses digits by itself, so its own text counts."""
+    """multicolorcaptcha; it draws its own digits, so its text replaces ours."""
     generator = importlib.import_module('multicolorcaptcha').CaptchaGenerator(2)
     captcha = generator.gen_captcha_image(difficult_level=3, chars_mode='nums')
     return captcha.image, captcha.characters

@@ -2,11 +2,11 @@
 
 Command:  python benchmarks/draw_speed.py FOLDER --num 3000 --workers 1
 Reads:    nothing
-Writes:   the pictures into FOLDER; on stdout one number, the pictures a second
+Writes:   the pictures into FOLDER; on stdout one number, pictures per second
 Takes:    ten seconds for 3,000 with one process
 
-pipeline.py starts it. Each process that draws imports the script that was started, so that script
-must not import TensorFlow.
+pipeline.py starts it. Each worker process imports the main script, which therefore must not import
+TensorFlow.
 """
 import contextlib
 import io
@@ -35,7 +35,7 @@ def main():
     parser.add_argument('--num', type=console.positive_int, default=3000,
                         help='pictures (default: %(default)s)')
     parser.add_argument('--workers', type=console.positive_int,
-                        help='processes (default: one for each core)')
+                        help='processes (default: one per core)')
     parser.add_argument('--seed', type=console.seed_number, default=0,
                         help='default: %(default)s')
     args = parser.parse_args()

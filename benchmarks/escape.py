@@ -1,14 +1,14 @@
-"""What makes AlexNet leave chance: a recipe that does, with one thing changed.
+"""What lets AlexNet leave chance level: a recipe that does, one change at a time.
 
 Command:  python benchmarks/escape.py
           python benchmarks/escape.py --rows default post --seeds 0 1 2
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
-Writes:   a table on stdout: for each row and seed the iteration of the escape, or the loss without
-Takes:    two to five minutes for a row and a seed that escapes, ten for one that does not, on two
-          cores; all rows with both seeds an hour and three quarters
+Writes:   a table on stdout: per row and seed the iteration of the escape, or else the last loss
+Takes:    on two cores two to five minutes per row and seed that escapes, ten per one that does not;
+          all rows with both seeds an hour and three quarters
 
-A network that guesses has the loss ln 10 = 2.303. It has escaped at the first iteration at which
-the mean loss of the last 40 is below 2.0; after 800 iterations a run is given up.
+Guessing has a loss of ln 10 = 2.303. A network has escaped at the first iteration at which the mean
+loss of the last 40 is below 2.0; after 800 iterations a run is abandoned.
 """
 import contextlib
 import dataclasses
@@ -62,34 +62,34 @@ VARIANTS = {  # name: (network, its arg_scope)
 
 
 def register():
-    """Make nets_factory know the variants."""
+    """Register the variants with nets_factory."""
     for name, (network, arg_scope) in VARIANTS.items():
         nets_factory.register(name, network, arg_scope)
 
 
-# --- the recipes. The rate is that of iteration 0, three times the rate of all others; only
-# 'constant' keeps it.
+# --- the recipes. `learning_rate` is that of iteration 0, three times that of all others, except
+# with 'constant'.
 DEFAULT = dataclasses.replace(recipes.RECIPES['alexnet_v2', 'default'], schedule='divided',
                               divide_at=(), learning_rate=0.0003, keep_prob=0.5)
 POST = dataclasses.replace(recipes.RECIPES['alexnet_v2', 'post'], divide_at=())
 ROWS = {
-    'today': recipes.RECIPES['alexnet_v2', 'default'],
-    'default': DEFAULT,  # with the post's dropout and first step, as the default was at first
-    'pictures not distorted': dataclasses.replace(DEFAULT, distortion=None),
+    'current': recipes.RECIPES['alexnet_v2', 'default'],
+    'default': DEFAULT,  # the first default, with the post's dropout and first step
+    'no distortion': dataclasses.replace(DEFAULT, distortion=None),
     'first step not tripled': dataclasses.replace(
         DEFAULT, schedule='constant', learning_rate=DEFAULT.learning_rate / recipes.DIVIDE_BY),
     'biases 0': dataclasses.replace(DEFAULT, network='alexnet_v2_biases_0'),
-    'input of the post': dataclasses.replace(DEFAULT, standardize=False),
-    'rate 0.0003': dataclasses.replace(DEFAULT, learning_rate=0.0009),
-    'He in fc6 to fc8 too': dataclasses.replace(DEFAULT, network='alexnet_v2_he_in_fc'),
-    'convolutions of the post': dataclasses.replace(DEFAULT, initialization='post'),
-    'rate of the post, 0.001': dataclasses.replace(DEFAULT, learning_rate=POST.learning_rate),
+    'post input range': dataclasses.replace(DEFAULT, standardize=False),
+    'learning rate 0.0003': dataclasses.replace(DEFAULT, learning_rate=0.0009),
+    'He in fc6 to fc8': dataclasses.replace(DEFAULT, network='alexnet_v2_he_in_fc'),
+    'post initialization': dataclasses.replace(DEFAULT, initialization='post'),
+    'learning rate 0.001': dataclasses.replace(DEFAULT, learning_rate=POST.learning_rate),
     'post': POST,
 }
 
 
 def escape(recipe, run):
-    """Train by the recipe until the escape, or for all its iterations; nothing is kept.
+    """Train by the recipe until the escape, or for all its iterations; save nothing.
 
     Args: run: training.Run, its files and its seed.
     Returns: the last iteration, the mean of the last losses, whether it escaped.
@@ -123,7 +123,7 @@ def table(rows, seeds, limit, run):
     if facts != dataset.Facts():
         raise console.UserError(f'{run.train_file}: expected {dataset.Facts()}, found {facts}; '
                                 'make some with: python gen_captcha.py')
-    print(f'{count} training pictures; a cell: the iteration of the escape, or the loss without\n')
+    print(f'{count} training pictures; a cell: the iteration of the escape, or the last loss\n')
     print('| recipe | ' + ' | '.join(f'seed {seed}' for seed in seeds) + ' |')
     print('|---|' + '---:|' * len(seeds), flush=True)
     for row in rows:

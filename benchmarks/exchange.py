@@ -1,14 +1,13 @@
-"""Whether checkpoints go from the post's own code on TensorFlow 1.14 to ours, and back.
+"""Whether checkpoints of the post's own code on TensorFlow 1.14 work in ours, and vice versa.
 
 Command:  python benchmarks/exchange.py PYTHON3.6
 Reads:    data/ (MNIST)
 Writes:   a table on stdout; checkpoints in a temporary folder
 Takes:    a minute
 
-AlexNet, with its initial values: four pictures of noise are read on both sides, and the table has
-the largest difference of two logits as a share of the largest logit. MNIST, trained for 2,000 steps
-on either side: the test accuracy there and here. PYTHON3.6 is an interpreter with
-tensorflow==1.14.0.
+AlexNet, untrained: both sides read four noise pictures; the table has the largest difference
+between two logits, relative to the largest logit. MNIST, trained for 2,000 steps on either side:
+the test accuracy there and here. PYTHON3.6 is an interpreter with tensorflow==1.14.0.
 """
 import contextlib
 import io
@@ -45,7 +44,7 @@ def pixels():
 
 
 def our_logits(checkpoint=None, save_to=None):
-    """Our network's logits [4, batch, 10], restored or with new initial values, which are saved."""
+    """Our network's logits [4, batch, 10], restored, or newly initialized and saved."""
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, 224, 224])
         network_fn = nets_factory.get_network_fn('alexnet_v2', 10, is_training=False)
@@ -60,7 +59,7 @@ def our_logits(checkpoint=None, save_to=None):
 
 
 def difference(ours, theirs):
-    """The largest difference, as a share of the largest value."""
+    """The largest difference, relative to the largest value."""
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
 
 

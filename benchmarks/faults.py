@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, and what is left then: kills, damaged files, places that fail.
+"""Fault injection: kills, damaged files, failing disks, and the memory of long runs.
 
 Command:  python benchmarks/faults.py kills --number 200    stops every script that writes
           python benchmarks/faults.py stops --number 300    stops the trainings, 300 times each
@@ -7,11 +7,11 @@ Command:  python benchmarks/faults.py kills --number 200    stops every script t
           python benchmarks/faults.py length --number 100000  memory over 100,000 pictures
 Reads:    data/ (MNIST)
 Writes:   one table on stdout, each failure on stderr; all else in a temporary folder
-Takes:    on two idle cores: kills and stops a minute for four or five, inputs two minutes,
-          places five, length an hour
+Takes:    on two idle cores: a minute per four or five kills or stops, inputs two minutes, places
+          five, length an hour
 
-Exit status 1 if anything failed. All but `inputs` need Linux or macOS, a full and a read-only disk
-need root on Linux, for they are mounted.
+Exit status 1 if anything failed. All but `inputs` need Linux or macOS; the full and the read-only
+disk are mounted, which needs root on Linux.
 """
 import os
 import sys
@@ -36,9 +36,9 @@ def main():
     parser = console.parser(__doc__)
     parser.add_argument('part', choices=PARTS)
     parser.add_argument('--number', type=console.positive_int,
-                        help='stops, damaged files or pictures, for a fifth as many steps')
+                        help='stops, damaged files or pictures; steps: a fifth of it')
     parser.add_argument('--seed', type=console.seed_number, default=0,
-                        help='of what is drawn (default: %(default)s)')
+                        help='default: %(default)s')
     parser.add_argument('--only', default='', metavar='WORD',
                         help='scripts, files or places with this word in their name')
     args = parser.parse_args()

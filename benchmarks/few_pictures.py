@@ -4,7 +4,7 @@ Command:  python benchmarks/few_pictures.py foreign/wheezy foreign/claptcha \\
               --init-from models/digits
 Reads:    in each folder train.tfrecords and test.tfrecords; the pretrained network
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
-Takes:    two cores: some four minutes for each training from scratch, three for fine-tuning
+Takes:    two cores: about four minutes per training from scratch, three per fine-tuning
 
 The folders hold captchas of other generators, from benchmarks/draw_foreign.py, or your own. From
 scratch uses the small network's recipe `own`, fine-tuning its recipe `fine_tune`. Column 0 is the
@@ -58,7 +58,7 @@ def main():
                         help="iterations (default: the recipes' own)")
     args = parser.parse_args()
     as_trained = recipes.begun_with(models.about(models.find(args.init_from)).fields)
-    print('| whole captchas read | training pictures: 0 | '
+    print('| whole-captcha accuracy | training pictures: 0 | '
           + ' | '.join(f'{count:,}' for count in args.counts) + ' |')
     print('|---|---:|' + '---:|' * len(args.counts), flush=True)
     for folder in args.folders:

@@ -1,4 +1,4 @@
-"""MNIST's digits drawn once more as ink on paper and photographed: the pictures that people make.
+"""Simulated photographs of MNIST's digits as ink on paper, like the pictures users take.
 
     rng = np.random.default_rng(0)
     picture, options = photograph(digit, rng, settings_of('grey paper', rng))
@@ -12,7 +12,7 @@ from scipy import ndimage
 
 # --- the plain picture, as those in samples/
 SIDE = 280          # pixels, height and width
-SMOOTH = 8          # pixels drawn for each of MNIST's, so that edges are smooth
+SMOOTH = 8          # pixels drawn per MNIST pixel, for smooth edges
 
 # --- what photographs add: (lowest, highest) of a uniform distribution
 PAPER = 110, 255    # grey value of the paper
@@ -24,13 +24,13 @@ PEN = 0.4, 1.5      # width of the stroke, as a multiple of the writer's own
 LIGHT = 0.35, 0.9   # light in the darkest corner; 1 in the brightest
 NOISE = 2, 14       # standard deviation of the sensor's noise, in grey values of 255
 QUALITY = 40, 95    # of the JPEG
-LINES = 3, 12       # printed lines on the picture's height
+LINES = 3, 12       # printed lines over the picture's height
 LINE_TONE = 0.6, 0.9     # how much of the paper's light a printed line returns
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How a picture is made; as it stands, a plain one. The units are those of the constants."""
+    """How a picture is made; by default, a plain one. The units are those of the constants."""
     paper: float = 255
     ink: float = 0.0
     size: int = SIDE
@@ -50,7 +50,7 @@ CHANGES = {  # condition: function of a random generator that returns the settin
     'grey paper': lambda rng: dict(paper=rng.uniform(*PAPER), ink=rng.uniform(*INK)),
     '60 to 2000 pixels': lambda rng: dict(size=int(np.exp(rng.uniform(*np.log(SIZE))))),
     'off centre': lambda rng: dict(share=rng.uniform(*FRAME_SHARE)),
-    'turned to 15 degrees': lambda rng: dict(turn=rng.uniform(*TURN)),
+    'up to 15 degrees': lambda rng: dict(turn=rng.uniform(*TURN)),
     'pen 0.4 to 1.5': lambda rng: dict(pen=rng.uniform(*PEN)),
     'uneven light': lambda rng: dict(light=rng.uniform(*LIGHT)),
     'sensor noise': lambda rng: dict(noise=rng.uniform(*NOISE)),
@@ -60,7 +60,7 @@ CHANGES = {  # condition: function of a random generator that returns the settin
     'inverted': lambda rng: dict(inverted=True),
     'RGBA': lambda rng: dict(clear=True),
 }
-TOGETHER = 'all together'
+TOGETHER = 'all combined'
 CONDITIONS = [*CHANGES, TOGETHER]
 
 
@@ -69,7 +69,7 @@ def settings_of(condition, rng):
     if condition != TOGETHER:
         return Settings(**CHANGES[condition](rng))
     changes = {}
-    for name in ('grey paper', '60 to 2000 pixels', 'off centre', 'turned to 15 degrees',
+    for name in ('grey paper', '60 to 2000 pixels', 'off centre', 'up to 15 degrees',
                  'pen 0.4 to 1.5', 'uneven light', 'sensor noise', 'JPEG 40 to 95'):
         changes.update(CHANGES[name](rng))
     changes['lines'] = rng.choice(['', 'ruled', 'squared'])
@@ -77,7 +77,7 @@ def settings_of(condition, rng):
     if kind == 'inverted':
         changes['inverted'] = True
     elif kind == 'RGBA':
-        changes.update(clear=True, quality=None)  # JPEG knows no transparency
+        changes.update(clear=True, quality=None)  # JPEG has no transparency
     return Settings(**changes)
 
 
@@ -104,7 +104,7 @@ def photograph(digit, rng, settings=Settings()):
         return Image.fromarray(pixels), (dict(format='JPEG', quality=settings.quality)
                                          if settings.quality else dict(format='PNG'))
     colour = np.zeros([size, size, 4], np.uint8)
-    if settings.paper == 255:  # a drawing on nothing: only the ink is opaque
+    if settings.paper == 255:  # a transparent drawing: only the ink is opaque
         colour[..., :3] = rng.integers(0, 90, 3)
         colour[..., 3] = np.rint(255 * cover)
     else:                      # a screenshot: opaque everywhere
@@ -116,7 +116,7 @@ def photograph(digit, rng, settings=Settings()):
 def stroke(digit, pen, turn):
     """MNIST digit float32 [28, 28], 0 ... 1 -> the pen's mark bool [256, 256], wider or narrower.
 
-    The mark of an ideal pen: what lies within `pen` x half the stroke's width of its middle line.
+    The mark of an ideal pen: all within `pen` x half the stroke's width of its centre line.
     """
     smooth = ndimage.zoom(np.pad(digit, 2), SMOOTH, order=3, mode='grid-constant', grid_mode=True)
     smooth = ndimage.rotate(smooth, turn, reshape=False, order=1)
@@ -126,13 +126,13 @@ def stroke(digit, pen, turn):
     grow = (pen - 1) * width / 2                     # pixels
     if grow >= 0:
         return ndimage.distance_transform_edt(~mark) <= grow
-    # Never thinner than 1.5 pixels, and never broken: the middle line stays.
+    # Never thinner than 1.5 pixels, and never broken: keep the centre line.
     middle = mark & (inside >= ndimage.maximum_filter(inside, 3) - 0.5)
     return (inside > -grow) | ndimage.binary_dilation(middle)
 
 
 def place(mark, size, share, rng):
-    """Put the mark into a picture: float32 [size, size], share of the pixel that is inked."""
+    """Put the mark into a picture: float32 [size, size], the inked share of each pixel."""
     side = max(20, round(size * share))
     whole = Image.fromarray(np.uint8(mark) * 255).resize((side, side), Image.Resampling.BOX
                                                          if side < mark.shape[0]

@@ -1,13 +1,13 @@
-"""The network of keras-io's example captcha_ocr, written anew, on a folder of labelled captchas.
+"""The network of keras-io's example captcha_ocr, rewritten, on a folder of labelled captchas.
 
 Command:  python benchmarks/keras_ocr.py real/captcha_images_v2 --minutes 17
 Reads:    pictures named <text>_<number>.<ending>, all texts of one length
-Writes:   a line for each minute: epochs, loss, whole captchas read of the held-out tenth
+Writes:   a line per minute: epochs, loss, correct readings of the held-out tenth
 Takes:    --minutes
 
 The example (https://keras.io/examples/vision/captcha_ocr/) has two convolutions, a dense layer, two
-bidirectional LSTMs and CTC, on pictures of 200x50, batches of 16, Adam. `few_labels.py --counts 936`
-trains models/general on the same folder.
+bidirectional LSTMs and CTC, with 200x50 pictures, batches of 16 and Adam.
+`few_labels.py --counts 936` fine-tunes models/general on the same folder.
 """
 import os
 import random
@@ -37,7 +37,7 @@ def data(folder):
     for name in names:
         with Image.open(os.path.join(folder, name)) as picture:
             grey = picture.convert('L').resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
-        images.append(np.asarray(grey, np.float32).T[..., None] / 255)  # columns are the time
+        images.append(np.asarray(grey, np.float32).T[..., None] / 255)  # columns: time steps
     texts = [name.rpartition('_')[0].upper() for name in names]
     return np.stack(images), texts, sorted(set(''.join(texts)))
 
@@ -58,7 +58,7 @@ def network(classes):
 
 
 def read(model, images, characters):
-    """The texts that the model reads, greedily."""
+    """The texts that the model reads, decoded greedily."""
     logits = np.transpose(model.predict(images, verbose=0), [1, 0, 2])  # [columns, n, classes + 1]
     lengths = np.full(len(images), len(logits), np.int32)
     (found,), _ = tf.nn.ctc_greedy_decoder(logits, lengths)

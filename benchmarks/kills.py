@@ -1,4 +1,4 @@
-"""Scripts stopped at any moment, and what they leave: `faults.py kills` and `faults.py stops`.
+"""Scripts stopped at random, and what they leave behind: `faults.py kills`, `faults.py stops`.
 
 Has no main. SCRIPTS has the commands, `start` starts one as a shell does; places.py and length.py
 use them, too.
@@ -25,10 +25,10 @@ from support.captcha import conversion, dataset, models, records
 from support.common import checkpoints, console
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-HANGS = 300  # seconds after which a script is taken for stuck
+HANGS = 300  # seconds after which a script counts as stuck
 SIGKILL = 9  # Windows has no name for it
 SIGNALS = signal.SIGINT, signal.SIGTERM, SIGKILL
-# What no run that ended well leaves: ours and TensorFlow's names of what is not whole yet.
+# What a successful run never leaves: temporary files, ours and TensorFlow's.
 LEFTOVERS = '.*.part', '.*.lock', '*.tempstate*', '*_temp', '*.tmp*'
 
 
@@ -36,8 +36,8 @@ LEFTOVERS = '.*.part', '.*.lock', '*.tempstate*', '*_temp', '*.tmp*'
 class Script:
     """A command that writes, in a folder that `prepare` has filled."""
     arguments: str
-    needs: tuple = ()  # of what stands in the folder of prepared things
-    heavy: bool = False  # is stopped less often: a checkpoint has half a gigabyte
+    needs: tuple = ()  # names in the prepared folder
+    heavy: bool = False  # stopped less often: a checkpoint takes half a gigabyte
 
 
 SCRIPTS = {
@@ -52,7 +52,7 @@ STOPPED = 'mnist_backward.py', 'captcha_train.py, small_cnn'  # of `stops`
 
 
 def command(name, arguments):
-    """The command line of a script, whose name may go on after its .py, and its arguments."""
+    """The command line of a script, whose name may continue after .py, and its arguments."""
     script = re.match(r'\w+\.py', name)[0]
     return [sys.executable, os.path.join(ROOT, script), *arguments.split()]
 
@@ -100,7 +100,7 @@ def listing(folder):
 
 
 def wait_to_kill(process, folder, seconds, rng):
-    """Wait until a moment that is drawn: at any time, at the start, near the end, or in a save."""
+    """Wait for a random moment: at any time, at the start, near the end, or during a save."""
     moment = rng.choice(['any', 'start', 'end', 'save', 'save'])
     share = {'any': rng.random(), 'start': 0.1 * rng.random(), 'end': 0.85 + 0.2 * rng.random(),
              'save': 2}[moment]
@@ -112,25 +112,25 @@ def wait_to_kill(process, folder, seconds, rng):
 
 
 def expected_status(number, status, err):
-    """Whether a process that was sent a signal ended as it should; it may have been done before."""
+    """Whether a process ended as it should after a signal; it may have finished before."""
     if status == 0:
         return True
     if number == SIGKILL:
         return status == -number
-    # While Python and its own library load, the system or Python itself ends it.
+    # While Python and its library load, the system or Python itself ends it.
     early = (status == -number and (not err or 'KeyboardInterrupt' in err)
              or number == signal.SIGINT and status == 1 and '<frozen site>' in err)
     return (status == 128 + number and 'Traceback' not in err) or early
 
 
 def saved_files(folder):
-    """The paths below a folder that are final names; TensorBoard's files do not count."""
+    """The files below a folder that have their final names, without TensorBoard's."""
     return {path for path, _ in listing(folder) if not os.path.basename(path).startswith('.')
             and '/log/' not in path}
 
 
 def check_whole(folder):
-    """Raise an exception if a file under a final name is not whole."""
+    """Raise an exception if a file under its final name is incomplete."""
     for path in saved_files(folder):
         if path.endswith(('.jpg', '.png')):
             with Image.open(path) as picture:
@@ -188,7 +188,7 @@ def finish(process):
 def stop_once(name, folder, seconds, number, rng):
     """Stop a script once. Returns: its status. Raises: AssertionError unless it ends as it should.
 
-    Args: seconds: how long it takes if nobody stops it. number: the signal.
+    Args: seconds: how long it takes if not stopped. number: the signal.
     """
     process = start(name, folder)
     wait_to_kill(process, folder, seconds, rng)
@@ -222,7 +222,7 @@ def prepared_folder():
 
 
 def rounds(once, names, counts, signals, seed):
-    """Stop each script so many times by `once`. Yields: its name, the statuses, how many failed."""
+    """Stop each script counts[name] times. Yields: its name, the statuses, how many failed."""
     rng = random.Random(seed)
     with prepared_folder() as (top, prepared):
         for name in names:
@@ -241,7 +241,7 @@ def rounds(once, names, counts, signals, seed):
 
 
 def unbroken(name, prepared, top):
-    """The seconds that a script takes which nobody stops. Raises: UserError if it ends badly."""
+    """The seconds that a script takes if not stopped. Raises: UserError if it fails."""
     begun = time.monotonic()
     folder = fresh(prepared, name, top)
     whole = start(name, folder)
@@ -255,7 +255,7 @@ def unbroken(name, prepared, top):
 
 def kills(number, seed, only):
     """Stop scripts in turn, `number` times in all. Yields: the rows of the table."""
-    yield 'script', 'stops', 'of these after its end', 'failed'
+    yield 'script', 'stops', 'of these after it had finished', 'failed'
     names = [name for name in SCRIPTS if not only or only in name]
     weights = [0.3 if SCRIPTS[name].heavy else 1 for name in names]
     counts = collections.Counter(names)  # at least one of each
@@ -267,7 +267,7 @@ def kills(number, seed, only):
 def stops(number, seed, only):
     """Stop the trainings by Ctrl-C and SIGTERM, `number` times each, on all cores and on one.
 
-    On one core a signal is likelier to come amid a matrix product. Yields: the rows.
+    On one core a signal is likelier to hit a matrix product. Yields: the rows.
     """
     yield 'script', 'cores', 'stops', 'ended with status', 'failed'
     names = [name for name in STOPPED if not only or only in name]

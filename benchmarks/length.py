@@ -1,7 +1,7 @@
 """Whether memory stays flat over long runs: `faults.py length`. Has no main.
 
-A run is looked at twice a second. Its second quarter and its last are compared: what a script has
-to read in or to fill first, such as a training's queue, is over by then.
+A run is sampled twice a second, and its second and last quarters are compared: by then a script has
+loaded its data and filled its queues.
 """
 import dataclasses
 import os
@@ -15,14 +15,14 @@ from kills import command
 from support.common import console
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-GROWTH = 1.02  # of the last quarter over the second, at most
+GROWTH = 1.02  # of the last quarter over the second, limit
 LOOK_EVERY = 0.5  # seconds
-STEPS = 5  # a training makes one step for so many pictures
+STEPS = 5  # pictures per training step
 
 
 @dataclasses.dataclass(frozen=True)
 class Long:
-    """A command that takes `number` pictures or steps, in the folder of those before it."""
+    """A command for `number` pictures or steps, in the folder of those before it."""
     arguments: str
     what: str = 'pictures'
     each: int = 1  # `number` is the pictures divided by this
@@ -42,7 +42,7 @@ RUNS = {
 
 
 def memory_of(pid):
-    """MiB that a process and those it started have in memory; what they share counts for each."""
+    """Memory in MiB of a process and its children; shared pages count for each."""
     table = subprocess.run(['ps', '-eo', 'pid=,ppid=,rss='], stdout=subprocess.PIPE, text=True,
                            check=True).stdout
     rows = [tuple(map(int, line.split())) for line in table.splitlines()]
@@ -59,9 +59,9 @@ def quarters(samples):
 
 
 def watch(command, folder, look_every=LOOK_EVERY):
-    """Run a command to its end. Returns: what it had in memory, MiB, at each look.
+    """Run a command to its end. Returns: its memory in MiB, a sample each `look_every` s.
 
-    Raises: UserError if it fails, or ends before eight looks.
+    Raises: UserError if it fails, or ends before eight samples.
     """
     samples, last = [], os.path.join(folder, 'last.log')
     with open(last, 'wb') as output:

@@ -1,9 +1,9 @@
-"""Time a training step of mnist_backward.py against TensorFlow 1.14 and against the hardware.
+"""Time a training step of mnist_backward.py, compared with TensorFlow 1.14 and the hardware.
 
 Command:  python benchmarks/mnist_speed.py [--tf1 PYTHON3.6] [--rounds 3]
 Reads:    data/ (MNIST)
 Writes:   nothing outside a temporary folder
-Takes:    15 s a round, 30 s with --tf1; run nothing else beside it
+Takes:    15 s per round, 30 s with --tf1; run nothing else meanwhile
 
 The rows alternate within each round, because a shared machine's speed drifts; a row gives the
 median over the rounds. "ours" is the real loop of `backward`, with its lines and checkpoints. The
@@ -39,7 +39,7 @@ PRODUCTS = 30   # of them timed in a round
 
 
 def matmul_rate():
-    """Floating-point operations a second in one large float32 product."""
+    """Floating-point operations per second of one large float32 product."""
     with tf.Graph().as_default(), tf.Session() as sess:
         a, b = (tf.Variable(tf.random_uniform([SIDE, SIDE])) for _ in range(2))
         product = tf.matmul(a, b).op
@@ -52,7 +52,7 @@ def matmul_rate():
 
 
 def our_step(mnist, steps):
-    """Seconds a step of mnist_backward.backward, from the moments it asks for its batches."""
+    """Seconds per step of mnist_backward.backward, from the times it fetches its batches."""
     moments = []
 
     def next_batch(batch_size):
@@ -67,7 +67,7 @@ def our_step(mnist, steps):
 
 
 def tf1_step(python, steps):
-    """Seconds a step of the post's graph on TensorFlow 1.14."""
+    """Seconds per step of the post's graph on TensorFlow 1.14."""
     return float(on_tf1(python, 'mnist_tf1_step.py', steps).split()[0]) / 1000
 
 

@@ -73,7 +73,7 @@ def step_graph(num_examples):
 
 
 def train(mnist, warm_up, steps, folder):
-    """Make warm_up + steps steps; with a folder save them there; returns ms of each counted one."""
+    """Train for warm_up + steps steps and save into a folder, if any; returns ms per timed step."""
     x, y_, fetches = step_graph(mnist.train.num_examples)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
@@ -105,9 +105,9 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('steps', type=int, nargs='?', default=2000, help='how many steps to time')
     parser.add_argument('--warm-up', type=int, default=WARM_UP, metavar='STEPS',
-                        help='how many to make before (default: %(default)s)')
+                        help='untimed steps before (default: %(default)s)')
     parser.add_argument('--save', metavar='FOLDER', help='save the result as a checkpoint here')
-    parser.add_argument('--test', metavar='CHECKPOINT', help='measure this one, train nothing')
+    parser.add_argument('--test', metavar='CHECKPOINT', help='test this one, train nothing')
     args = parser.parse_args()
     if input_data is None:
         parser.error('expected TensorFlow 1.14.0, found %s' % tf.__version__)

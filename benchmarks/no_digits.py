@@ -1,14 +1,13 @@
-"""Train the small network that tells what is no digit: support/digits/no_digit.npz.
+"""Train the small network that detects non-digits: support/digits/no_digit.npz.
 
 Command:  python benchmarks/no_digits.py
 Reads:    data/ (MNIST's training and validation digits), the fonts of the machine
-Writes:   support/digits/no_digit.npz, and prints the curve by which its threshold was chosen
+Writes:   support/digits/no_digit.npz, and prints the curve that its threshold is from
 Takes:    eight minutes; needs scikit-learn
 
-784-100-1, trained on MNIST's digits, the same drawn with other pens and the digits of fonts,
-against letters, signs, shapes, faces and textures (digits_on_forms.py), all prepared as
-mnist_app.py does. Every second font is left out of the training: digits_on_forms.py --half second
-measures on those.
+784-100-1, trained to tell digits (MNIST's, some redrawn with other pens, and those of fonts) from
+letters, symbols, shapes, faces and textures (digits_on_forms.py), all prepared as mnist_app.py
+does. Every second font is held out of training for digits_on_forms.py --half second.
 """
 import os
 import string
@@ -27,15 +26,15 @@ from support.common import console  # noqa: E402
 from support.common.pictures import lacking_characters  # noqa: E402
 from support.digits import input_data, no_digit, photographs  # noqa: E402
 
-# --- how many are drawn of each kind
+# --- number drawn of each kind
 DIGITS, FONT_DIGITS, DRAWN_DIGITS = 30000, 2500, 500  # the first are MNIST's training digits
 SIGNS, SHAPES, TEXTURES, FACES = 3500, 1500, 600, 200
-PIECES = 5         # of one picture, at most: a texture falls into many
+PIECES = 5         # at most, per picture: a texture has many
 HIDDEN = 100
 
 
 def slanted(picture, rng):
-    """The same turned and slanted, as handwriting is."""
+    """Rotated and slanted, as handwriting is."""
     turn, slant = np.radians(rng.normal(0, 7)), rng.normal(0, .15)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ [
         [1, slant], [0, 1]]
@@ -87,8 +86,8 @@ def main():
                for values in pair]
     np.savez_compressed(no_digit.FILE, **dict(zip(('w1', 'b1', 'w2', 'b2'), weights)))
     other = {'MNIST, validation': mnist.validation.images,
-             'digits of other fonts': seen(font_digits(1, 300, rng)),
-             'letters of other fonts': seen(digits_on_forms.signs(1, 500, rng)),
+             'digits, unseen fonts': seen(font_digits(1, 300, rng)),
+             'letters, unseen fonts': seen(digits_on_forms.signs(1, 500, rng)),
              'shapes': seen(digits_on_forms.shapes(200, rng)),
              'faces': seen(digits_on_forms.faces(100, rng)),
              'textures': seen(digits_on_forms.textures(200, rng))}

@@ -10,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def on_tf1(python, script, *arguments):
     """Run one of the scripts of this folder on TensorFlow 1.14 and return its last line.
 
-    Raises: UserError if `python` is no interpreter that can.
+    Raises: UserError if `python` cannot.
     """
     command = [python, '-W', 'ignore', os.path.join(HERE, script), *map(str, arguments)]
     # TensorFlow 2 puts TF2_BEHAVIOR=1 into our environment, which 1.14 would obey.

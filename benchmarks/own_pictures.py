@@ -1,18 +1,17 @@
-"""Count how many digits are read rightly when they come as the pictures that people make.
+"""Accuracy on digits in pictures like those users take, with our preparation and the post's.
 
 Command:  python benchmarks/own_pictures.py [--half second] [--count 500] [--sheet FILE]
 Reads:    data/ (MNIST's validation digits) and the newest checkpoint in model/, beside this folder
 Writes:   nothing; with --sheet a PNG: the first pictures of each condition, what the network saw
-Takes:    about ten minutes for 500 digits a condition on two cores
+Takes:    about ten minutes for 500 digits per condition on two cores
 
-MNIST's validation digits are drawn once more as ink on paper and photographed: another paper,
-size, place, pen, light, camera (ink_on_paper.py). A table shows for each condition the share that
-the same network reads rightly after the post's `pre_pic` and after our `pre_photo`. The last row is
-of other writers: scikit-learn's `load_digits` (1,797 digits, 8x8, enlarged smoothly), if it is
-installed.
+MNIST's validation digits are redrawn as simulated photographs of ink on paper, with varying paper,
+size, position, pen, light and camera (ink_on_paper.py). For each condition the table has the
+accuracy of the same network after the post's `pre_pic` and after our `pre_photo`. The last row has
+other writers: scikit-learn's `load_digits` (1,797 digits, 8x8, enlarged smoothly), if installed.
 
-The settings of support/digits/ink.py and support/digits/photographs.py were chosen on the first
-half of the validation digits. The second half is for reporting and must not be used to choose anything.
+The parameters of support/digits/ink.py and support/digits/photographs.py were tuned on the first
+half of the validation digits. The second half is for reporting only.
 """
 import functools
 import os
@@ -24,7 +23,7 @@ from PIL import Image
 
 try:
     from sklearn.datasets import load_digits
-except ImportError:  # said in its row
+except ImportError:  # its row says so
     load_digits = None
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -36,9 +35,9 @@ import mnist_backward  # noqa: E402
 from support.common import checkpoints, console, files, pictures  # noqa: E402
 from support.digits import input_data, photographs  # noqa: E402
 
-COUNT = 500         # digits a condition
+COUNT = 500         # digits per condition
 SEED = 2026
-SHEET_COLUMNS = 8   # pictures a condition on the sheet
+SHEET_COLUMNS = 8   # pictures per condition on the sheet
 CELL = 120          # pixels, height and width of a picture on the sheet
 ROWS = [*ink_on_paper.CONDITIONS, 'load_digits']
 
@@ -82,13 +81,13 @@ def by_other_writers(images):
 
 
 def row(name, read, prepared, labels):
-    """A line of the table: the shares of `prepared`, [n, 2, 784], that are read as `labels`."""
+    """A line of the table: the accuracies on `prepared`, [n, 2, 784], whose truth is `labels`."""
     post, ours = (share_right(read, prepared[:, way], labels) for way in (0, 1))
     return f'{name:24}{post:9.1%}{ours:11.1%}'
 
 
 def share_right(read, images, labels):
-    """The share of `images`, float32 [n, 784], that the network reads as `labels`, [n]."""
+    """The network's accuracy on `images`, float32 [n, 784], with `labels`, [n]."""
     return float(np.mean(read(images) == labels))
 
 
@@ -110,9 +109,9 @@ def compare(half, count, rows, model_folder, sheet=None):
 
     Args:
       half: 'first' or 'second', of the validation digits.
-      count: digits a condition.
+      count: digits per condition.
       rows: some of ROWS.
-      sheet: where to save pictures to look at.
+      sheet: where to save example pictures.
     Raises: UserError if there is no model.
     """
     read = functools.partial(mnist_app.restore_model, model_folder=model_folder)
@@ -126,9 +125,9 @@ def compare(half, count, rows, model_folder, sheet=None):
     digits, labels = validation.images[part][:count], validation.labels[part][:count]
     shares = [f'{name} {share_right(read, data.images, data.labels):.2%}'
               for name, data in mnist._asdict().items()]
-    console.say(f'of MNIST as it is: {", ".join(shares)}')
-    console.say(f'{len(digits)} digits a condition, {half} half of the validation digits; '
-                f'as they are: {share_right(read, digits, labels):.1%}')
+    console.say(f'MNIST unchanged: {", ".join(shares)}')
+    console.say(f'{len(digits)} digits per condition, {half} half of the validation digits; '
+                f'unchanged: {share_right(read, digits, labels):.1%}')
     console.say(f'{"condition":24}{"pre_pic":>9}{"pre_photo":>11}')
     sheet_rows = []
     for name in rows:
@@ -150,12 +149,12 @@ def main():
     parser.add_argument('--half', choices=['first', 'second'], default='first',
                         help='of the validation digits (default: %(default)s)')
     parser.add_argument('--count', type=console.positive_int, default=COUNT,
-                        help='digits a condition, at most 2500 (default: %(default)s)')
+                        help='digits per condition, at most 2500 (default: %(default)s)')
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=ROWS, metavar='ROW',
                         help=f'some of: {"; ".join(ROWS)} (default: all)')
     parser.add_argument('--model-dir', default=os.path.join(ROOT, 'model'), metavar='FOLDER',
                         help='folder of the checkpoint (default: %(default)s)')
-    parser.add_argument('--sheet', metavar='FILE', help='save pictures to look at')
+    parser.add_argument('--sheet', metavar='FILE', help='save example pictures')
     args = parser.parse_args()
     return compare(args.half, args.count, args.rows, args.model_dir, args.sheet)
 

@@ -1,4 +1,4 @@
-"""What surrounds the training step: each part beside the obvious way to do it.
+"""All around the training step: each part compared with the obvious way to do it.
 
 Command:  python benchmarks/pipeline.py
           python benchmarks/pipeline.py --parts gen records
@@ -59,7 +59,7 @@ class Amounts:
 
 
 def row(what, values, unit, against=''):
-    """Print one row: median, least and most of `values`."""
+    """Print one row: median, minimum and maximum of `values`."""
     print(f'| {what} | {statistics.median(values):.4g} {unit} | {min(values):.4g} | '
           f'{max(values):.4g} | {against} |', flush=True)
 
@@ -73,8 +73,8 @@ def seconds(function, *args, **kwargs):
 
 
 def peak_memory():
-    """The most memory, in MiB, that this process had."""
-    if os.path.exists('/proc/self/status'):  # there getrusage counts the parent's until the start
+    """The peak memory of this process in MiB."""
+    if os.path.exists('/proc/self/status'):  # getrusage includes the parent's before the exec
         with open('/proc/self/status', encoding='utf-8') as status:
             return int(re.search(r'VmHWM:\s+(\d+) kB', status.read())[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else KiB
@@ -82,7 +82,7 @@ def peak_memory():
 
 
 def in_new_process(function, *args):
-    """What a call returns that is made in a process of its own."""
+    """The result of a call in a process of its own."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
         return pool.submit(function, *args).result()
@@ -91,10 +91,10 @@ def in_new_process(function, *args):
 # --- the parts
 
 def draw(folder, num, seed=0, workers=None):
-    """Draw captchas with gen_captcha.py into a folder; returns how many a second.
+    """Draw captchas with gen_captcha.py into a folder; returns how many per second.
 
-    In a process of its own, because each worker imports the script that was started: from here it
-    would load TensorFlow.
+    In a process of its own, because each worker imports the main script: this one would load
+    TensorFlow.
     """
     command = [sys.executable, os.path.join(ROOT, 'benchmarks', 'draw_speed.py'), folder,
                '--num', str(num), '--seed', str(seed)]
@@ -118,7 +118,7 @@ def gen(folder, amounts):
 
 
 def records(folder, amounts):
-    """to_tfrecord.py against one thread, and its peak memory for four times the pictures."""
+    """to_tfrecord.py compared with one thread, and its peak memory for four times the pictures."""
     images, out = os.path.join(folder, 'images'), os.path.join(folder, 'records')
     draw(images, amounts.originals)
     originals = sorted(os.path.join(images, name) for name in os.listdir(images))
@@ -126,7 +126,7 @@ def records(folder, amounts):
     for count in amounts.converted:
         some = os.path.join(folder, f'some-{count}')
         os.mkdir(some)
-        for number in range(count):  # links: the decoder works all the same
+        for number in range(count):  # links: each is decoded all the same
             os.link(originals[number % len(originals)],
                     os.path.join(some, f'{number % 10_000:04d}_{number:06d}.jpg'))
         rates, found = [], []
@@ -160,7 +160,7 @@ def one_by_one(paths, folder):
 
 
 def wait(folder, amounts):
-    """The share of a training step that waits for the next batch from the queue."""
+    """The share of a training step spent waiting for the next batch from the queue."""
     out = os.path.join(folder, 'wait')
     images = os.path.join(out, 'images')
     draw(images, amounts.waited)
@@ -190,7 +190,7 @@ def wait(folder, amounts):
 
 
 def read(folder, amounts):
-    """captcha_test.py: batches against one picture at a time, and one file from disk."""
+    """captcha_test.py: batches versus one picture at a time, and one file from disk."""
     reader = captcha_test.open_reader(amounts.captcha_model)
     images = np.random.default_rng(0).integers(0, 256, [amounts.read, 224, 224], np.uint8)
     size = captcha_test.BATCH_SIZE
@@ -240,7 +240,7 @@ def memory(folder, amounts):
 
 
 def peaks_of_training(model_folder, marks):
-    """Worker: the peak memory in MiB after each of so many steps of mnist_backward.py."""
+    """Worker: the peak memory in MiB at each of the steps `marks` of mnist_backward.py."""
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
     peaks = []
     for steps in marks:  # each resumes from the one before

@@ -1,6 +1,6 @@
-"""Places in which a script cannot write as it should: `faults.py places`. Has no main.
+"""Places where a script cannot write normally: `faults.py places`. Has no main.
 
-A full and a read-only disk are small tmpfs that are mounted, which takes root on Linux.
+The full and the read-only disk are small tmpfs mounts, which need root on Linux.
 """
 import contextlib
 import functools
@@ -48,7 +48,7 @@ def linked(name, prepared, top):
 
 
 def wait_for(path, process):
-    """Wait until there is something at `path`, or the process has ended."""
+    """Wait until `path` exists, or the process has ended."""
     end = time.monotonic() + HANGS
     while not os.path.exists(path) and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
@@ -86,7 +86,7 @@ def ended(process, status, word):
 
 
 def full(name, prepared, top):
-    """A disk on which there is not enough room."""
+    """A full disk."""
     fill = functools.partial(link_needs, prepared, SCRIPTS[name].needs)
     with disk(top, SIZES[name], fill) as folder:
         problem = ended(start(name, folder), 2, 'No space left')
@@ -95,16 +95,16 @@ def full(name, prepared, top):
 
 
 def read_only(name, prepared, top):
-    """A disk on which nothing can be written."""
+    """A read-only disk."""
     fill = functools.partial(link_needs, prepared, SCRIPTS[name].needs)
     with disk(top, 20_000, fill, read_only=True) as folder:
         return ended(start(name, folder), 2, 'Read-only file system')
 
 
 def removed(name, prepared, top):
-    """The folder into which it writes is removed while it runs.
+    """The output folder is removed during the run.
 
-    What the script makes anew may be whole: a training saves its last checkpoint there.
+    What the script recreates may be complete: a training saves its last checkpoint there.
     """
     folder = linked(name, prepared, top)
     process = start(name, folder)
@@ -119,7 +119,7 @@ def removed(name, prepared, top):
 
 
 def few_files(name, prepared, top):
-    """Only 64 files may be open, where 1,024 is usual."""
+    """At most 64 open files instead of 1,024."""
     folder = linked(name, prepared, top)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard[1]))
@@ -131,7 +131,7 @@ def few_files(name, prepared, top):
 
 
 def clock_back(name, prepared, top):
-    """All that was written before is a day ahead of the clock, as when that was set back."""
+    """Earlier output is dated a day ahead, as after the clock was set back."""
     folder = linked(name, prepared, top)
     for begun in True, False:  # the second run finds what the first has written, from tomorrow
         problem = ended(start(name, folder), 0, '')
@@ -144,11 +144,11 @@ def clock_back(name, prepared, top):
 
 
 def two_at_once(name, prepared, top):
-    """Two trainings into one folder: the second names the first, which ends well."""
+    """Two trainings in one folder: the second names the first, which succeeds."""
     folder = linked(name, prepared, top)
     first = start(name, folder)
     wait_for(os.path.join(written(name, folder), files.lock_name()), first)
-    # It may take the second longer to start than the first to end.
+    # The second may take longer to start than the first to end.
     first.send_signal(signal.SIGSTOP)
     refused = ended(start(name, folder), 2, f'process {first.pid}, begun')
     first.send_signal(signal.SIGCONT)
@@ -163,7 +163,7 @@ PLACES = [*((full, name) for name in SIZES), *((read_only, name) for name in SIZ
 
 
 def places(_number, _seed, only):
-    """Run scripts where they cannot write as they should. Yields: the rows of the table."""
+    """Run scripts where they cannot write normally. Yields: the rows of the table."""
     yield 'place', 'script', 'failed'
     with prepared_folder() as (top, prepared):
         for place, name in PLACES:

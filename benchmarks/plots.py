@@ -1,8 +1,8 @@
-"""Draw a training from TensorBoard's own event files, and what a network sees or mistakes.
+"""Plot trainings from TensorBoard's event files, and what a network sees or confuses.
 
 Command:  python benchmarks/plots.py loss post=FOLDER default=FOLDER    loss, first iterations
-          python benchmarks/plots.py held_out NAME=FOLDER ...           captchas read over minutes
-          python benchmarks/plots.py pictures NAME=N:FOLDER ...         read over training pictures
+          python benchmarks/plots.py held_out NAME=FOLDER ...           accuracy by minutes
+          python benchmarks/plots.py pictures NAME=N:FOLDER ...         accuracy by pictures
           python benchmarks/plots.py confusions --model-dir captcha --test FILE
           python benchmarks/plots.py distortion                         ten captchas, distorted
           python benchmarks/plots.py digits                             ten digits of samples/
@@ -12,9 +12,9 @@ Reads:    the event files in each FOLDER, a --model-dir or its folder `log`; a n
 Writes:   a PNG, --out (default: <subcommand>.png), 800 pixels wide
 Takes:    seconds; confusions as long as captcha_test.py
 
-NAME stands in the legend; runs of one NAME are one line in `pictures`. A run that was stopped and
-resumed is one curve; an iteration that was done twice counts as it was done last. Needs
-matplotlib: pip install 'matplotlib>=3.8'
+NAME goes into the legend; runs of one NAME form one line in `pictures`. A stopped and resumed run
+is one curve; an iteration that was repeated counts as it was done last. Needs matplotlib:
+pip install 'matplotlib>=3.8'
 """
 import collections
 import dataclasses
@@ -51,19 +51,19 @@ from support.digits import ink, photographs  # noqa: E402
 DPI = 100
 WIDTH = 8.0  # inches, 800 pixels
 FIRST = 1000  # iterations, of `loss`
-RECENT = 20  # losses, whose median is drawn
-SHOWN = 10  # captchas or digits in a picture of pictures
-# Okabe and Ito's colours, which colour-blind people tell apart, with a line style each.
+RECENT = 20  # losses in the running median
+SHOWN = 10  # captchas or digits
+# Okabe and Ito's colour-blind-safe colours, with a line style each.
 COLOURS = '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9'
 STYLES = '-', '--', '-.', ':', '-', '--'
 MARKERS = 'o', 's', '^', 'D', 'v', 'P'
+HELD_OUT = 'whole-captcha accuracy on held-out pictures (%)'
 
 
 # --- curves from event files
-
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """One number over a training, by rising iteration."""
+    """One number over a training, in order of iteration."""
     steps: np.ndarray  # int [n]
     values: np.ndarray  # float [n]
     minutes: np.ndarray  # float [n], of training; the time between two sessions does not count
@@ -84,7 +84,7 @@ def read_curve(folder, tag):
     for path in paths:
         begin, minutes = None, 0.0
         for event in events(path):
-            if event.HasField('session_log'):  # all is built and read: training begins
+            if event.HasField('session_log'):  # all is built and read: training starts
                 begin = event.wall_time
                 points = {step: point for step, point in points.items() if step < event.step}
             begin = event.wall_time if begin is None else begin
@@ -95,7 +95,7 @@ def read_curve(folder, tag):
         before += minutes
     if not points:
         raise console.UserError(f'{paths[0]}: expected the number {tag}, found none; name the '
-                                '--model-dir of a training that came so far')
+                                '--model-dir of a training that got so far')
     steps = sorted(points)
     values, minutes = zip(*(points[step] for step in steps))
     return Curve(np.array(steps), np.array(values), np.array(minutes))
@@ -106,13 +106,13 @@ def event_files(folder):
     for place in folder, os.path.join(folder, 'log'):
         found = glob.glob(os.path.join(glob.escape(place), 'events.out.tfevents.*'))
         if found:
-            return sorted(found)  # their names go on with the time in seconds
+            return sorted(found)  # their names continue with the time in seconds
     raise console.UserError(f'{folder}: expected event files of TensorBoard, found none; name the '
                             '--model-dir or the --log-dir of a training by captcha_train.py')
 
 
 def events(path):
-    """Yield the events of a file; one that a running training is just writing is the last."""
+    """Yield the events of a file, up to one that a running training is still writing."""
     try:
         yield from tf.train.summary_iterator(path)
     except tf.errors.DataLossError:
@@ -123,7 +123,7 @@ def events(path):
 def medians(values, count):
     """The median of each value and up to `count - 1` before it: float [n].
 
-    A median, because the first step of the post's recipe throws the loss up a thousandfold.
+    A median, because the first step of the post's recipe raises the loss a thousandfold.
     """
     return np.array([np.median(values[max(0, end - count):end])
                      for end in range(1, len(values) + 1)])
@@ -161,13 +161,13 @@ def axes(height, x_label, y_label):
 
 
 def looks():
-    """Colour and line style of one curve after the other."""
+    """Colours and line styles, one per curve."""
     return ({'color': colour, 'linestyle': style, 'linewidth': 2}
             for colour, style in itertools.cycle(zip(COLOURS, STYLES)))
 
 
 def loss(args):
-    """The loss over the first iterations, with that of a network that guesses."""
+    """The loss over the first iterations, and the loss of guessing."""
     figure, plot = axes(3.8, 'iteration', f'loss (median of the last {RECENT})')
     for (name, folder), look in zip(args.runs, looks()):
         curve = read_curve(folder, 'loss')
@@ -183,8 +183,8 @@ def loss(args):
 
 
 def held_out(args):
-    """The share of held-out captchas read whole, over the minutes of training."""
-    figure, plot = axes(3.8, 'minutes of training', 'held-out captchas read whole, %')
+    """Whole-captcha accuracy on held-out pictures, by minutes of training."""
+    figure, plot = axes(3.8, 'minutes of training', HELD_OUT)
     for (name, folder), look, marker in zip(args.runs, looks(), itertools.cycle(MARKERS)):
         curve = read_curve(folder, 'held_out/whole_captchas')
         plot.plot(curve.minutes, 100 * curve.values, label=name, marker=marker, clip_on=False,
@@ -195,8 +195,8 @@ def held_out(args):
 
 
 def by_pictures(args):
-    """The share of held-out captchas read whole at the end, over the training pictures."""
-    figure, plot = axes(3.8, 'training pictures', 'held-out captchas read whole, %')
+    """Final whole-captcha accuracy on held-out pictures, by number of training pictures."""
+    figure, plot = axes(3.8, 'training pictures', HELD_OUT)
     lines = collections.defaultdict(list)
     for name, count, folder in args.runs:
         lines[name].append((count, 100 * read_curve(folder, 'held_out/whole_captchas').values[-1]))
@@ -211,7 +211,7 @@ def by_pictures(args):
 
 
 def count_confusions(reader, test_file):
-    """How often each character is read as each: int [characters, characters], rows the true ones.
+    """The confusion matrix: int [characters, characters], one row per true character.
 
     "No character", where lengths vary, is left out.
     """
@@ -225,7 +225,7 @@ def count_confusions(reader, test_file):
 
 
 def confusions(args):
-    """Which characters are taken for which: a square for each pair, darker the more often."""
+    """The confusion matrix of the characters: the darker a square, the more frequent."""
     reader = captcha_test.open_reader(args.model_dir)
     captcha_test.check_records(reader, args.test)
     counts = count_confusions(reader, args.test)
@@ -233,7 +233,7 @@ def confusions(args):
     errors = counts * (1 - np.eye(len(alphabet), dtype=int))
     shares = 100 * errors / np.maximum(1, counts.sum(axis=1, keepdims=True))  # of the true ones
     figure = Figure((WIDTH, 7.4), DPI, layout='constrained')
-    plot = figure.add_subplot(xlabel='read as', ylabel='character in the picture')
+    plot = figure.add_subplot(xlabel='read as', ylabel='true character')
     image = plot.imshow(shares, cmap='Blues', vmin=0, vmax=max(1.0, shares.max()))
     places = np.arange(len(alphabet))
     plot.set_xticks(places, alphabet)
@@ -246,12 +246,12 @@ def confusions(args):
     for row, column in zip(*np.nonzero(errors)):
         plot.text(column, row, errors[row, column], ha='center', va='center', fontsize=7,
                   color='white' if shares[row, column] > 0.6 * shares.max() else 'black')
-    figure.colorbar(image, label='% of the character; in the square: times', shrink=0.6, pad=0.02)
+    figure.colorbar(image, label='% of the character; number: count', shrink=0.6, pad=0.02)
     return figure
 
 
 def rows_of_pictures(above, below, names, columns):
-    """Pairs of rows, named at the left: pictures, and below them what became of each.
+    """Pairs of rows, labelled on the left: pictures, and below each its other version.
 
     Args: above, below: [grey picture, uint8 or float 0 ... 1 [height, width], ...].
     """
@@ -276,7 +276,7 @@ def rows_of_pictures(above, below, names, columns):
 
 
 def distortion(args):
-    """Captchas as they are, and below as a training may show them."""
+    """Captchas, and below each a distorted version for training."""
     recipe = recipes.make('small_cnn', args.recipe)
     if recipe.distortion is None:
         raise console.UserError(f'--recipe {args.recipe}: expected one that distorts its pictures, '
@@ -294,7 +294,7 @@ def distortion(args):
 
 
 def digits(args):
-    """Photographed digits, and below what the network gets of them."""
+    """Photographed digits, and below each the network's input."""
     above = [np.asarray(pictures.open_picture(path).convert('L').resize(
         (100, 100), Image.Resampling.LANCZOS)) for path in args.files]
     below = [photographs.pre_photo(path).reshape(photographs.SIDE, photographs.SIDE)
@@ -303,7 +303,7 @@ def digits(args):
 
 
 def boxes(args):
-    """Digits in boxes, the ink without the boxes, and what the network gets of each digit."""
+    """Digits in boxes, the ink without the boxes, and the network's input for each digit."""
     row = []
     for path in args.files:
         cell = np.full([300, 300], 255, np.uint8)
@@ -324,7 +324,7 @@ def boxes(args):
 
 
 def save(figure, path):
-    """Write a figure as PNG, whole or not at all; 48 colours are enough and half the bytes."""
+    """Write a figure as PNG, atomically; 48 colours are enough and halve the size."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format='png')
     with files.whole_file(path) as part:
@@ -350,14 +350,14 @@ def parse(arguments=None):
     one.add_argument('--steps', type=console.positive_int, default=FIRST,
                      help='iterations to show (default: %(default)s)')
     one.add_argument('--classes', type=console.positive_int, default=10,
-                     help='characters among which a network guesses (default: %(default)s)')
+                     help='for the loss of guessing (default: %(default)s)')
     for name, draw, run, metavar in [
             ('held_out', held_out, named_folder, 'NAME=FOLDER'),
             ('pictures', by_pictures, counted_folder, 'NAME=N:FOLDER')]:
         one = command(name, draw)
         one.add_argument('runs', nargs='+', type=run, metavar=metavar)
         one.add_argument('--lowest', type=float, default=0.0, metavar='PERCENT',
-                         help='where the upright axis begins (default: %(default)s)')
+                         help='where the vertical axis starts (default: %(default)s)')
     one = command('confusions', confusions)
     one.add_argument('--model-dir', required=True, metavar='FOLDER')
     one.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',

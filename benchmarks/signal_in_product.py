@@ -4,26 +4,25 @@ Command:  python benchmarks/signal_in_product.py            aborts in most runs
           python benchmarks/signal_in_product.py --taken    survives: how this project does it
 Reads:    nothing
 Writes:   one line, if it survives
-Takes:    --seconds, 12 unless said otherwise; run it three times
+Takes:    --seconds, 12 by default; run it three times
 
 What happens: with `SINGLE_THREADED_EXECUTOR`, TensorFlow multiplies in the thread that calls
 `Session.run`, which in Python is the main thread, to which the system delivers signals. On a
-processor with AVX-512, oneDNN multiplies by code that it generates at run time. A signal that has a
-handler and arrives meanwhile ends the process within seconds, whatever the handler does, by
-SIGABRT ("corrupted size vs. prev_size", "double linked list corrupted") or SIGSEGV.
+processor with AVX-512, oneDNN multiplies with code generated at run time. If a signal that has a
+handler arrives meanwhile, the process dies within seconds, whatever the handler does, from SIGABRT
+("corrupted size vs. prev_size", "double linked list corrupted") or SIGSEGV.
 
-What we believe: the generated code keeps values below the stack pointer, farther than the 128 bytes
-that the System V ABI leaves to a function. There the kernel puts the signal's frame, so values come
-back changed, and the next store by one of them goes astray.
+Hypothesis: the generated code keeps values below the stack pointer, beyond the System V ABI's red
+zone of 128 bytes. The kernel puts the signal frame there, which corrupts these values, and the next
+store through one of them writes to a wrong address.
 
-What speaks for it: it survives with ONEDNN_MAX_CPU_ISA=AVX2, with the default executor (the main
-thread only waits), without signals,
-with operations other than matrix products, and with the signal blocked in all threads but one that
-waits in sigwait(2). TF_ENABLE_ONEDNN_OPTS=0 changes nothing. Seen with TensorFlow 2.21.0 on Linux
-6, AMD EPYC (Zen 4).
+Evidence: it survives with ONEDNN_MAX_CPU_ISA=AVX2, with the default executor (the main thread only
+waits), without signals, with operations other than matrix products, and with the signal blocked in
+all threads but one that waits in sigwait(2). TF_ENABLE_ONEDNN_OPTS=0 changes nothing. Seen with
+TensorFlow 2.21.0 on Linux 6, AMD EPYC (Zen 4).
 
-Expected: a signal's frame overwrites nothing. The generated code could move the stack pointer below
-what it keeps, as any function does.
+Expected: the signal frame overwrites nothing. The generated code could move the stack pointer below
+the values it keeps, as other functions do.
 """
 import argparse
 import os
@@ -75,7 +74,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--taken', action='store_true',
-                        help='block the signal and let a thread of its own wait for it')
+                        help='block the signal and wait for it in a thread of its own')
     parser.add_argument('--seconds', type=float, default=12)
     args = parser.parse_args()
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')

@@ -1,7 +1,7 @@
 """small_cnn with one thing changed: what `captcha_accuracy.py choices` trains beside the original.
 
-The network is written out once more, with what can be changed as arguments; with none changed it
-is nets/small_cnn.py. `register` gives nets_factory each variant under a name of its own.
+The network is rewritten with its choices as arguments, whose defaults give nets/small_cnn.py with
+`--method heads`. `register` gives each variant a name of its own in nets_factory.
 """
 import functools
 
@@ -12,14 +12,13 @@ from nets import methods, nets_factory, slim, small_cnn
 
 def variant(inputs, num_classes, is_training=True, num_heads=4, averaged=True, strides=True,
             head_keep_prob=None):
-    """nets/small_cnn.py's network, or another one.
+    """nets/small_cnn.py's network, or a variant.
 
     Args:
       inputs, num_classes, is_training, num_heads: as there.
-      averaged: begin with the mean over 4x2 pixels; else with one pixel of these eight.
-      strides: convolve with a stride of 2 where the map is halved; else with 1, and take the
-        maximum over 2x2.
-      head_keep_prob: the share of the last map that each head's own dropout keeps; None: all.
+      averaged: start with the mean over 4x2 pixels; else with one of these eight pixels.
+      strides: halve the map with strides of 2; else with 2x2 max pooling.
+      head_keep_prob: of a dropout before each head; None: no dropout.
     Returns: the heads' logits, float32 [batch, num_classes] each, and no end points: {}.
     """
     with tf.variable_scope('small_cnn'), \
@@ -44,7 +43,7 @@ variant.default_image_size = small_cnn.small_cnn.default_image_size
 
 
 def halved(net, channels, kernel, strides, scope):
-    """A convolution whose map is half as high and half as wide, rounded up; see `variant`."""
+    """A convolution that halves height and width, rounding up; see `variant`."""
     if strides:
         return slim.conv2d(net, channels, kernel, stride=2, scope=scope)
     return slim.max_pool2d(slim.conv2d(net, channels, kernel, scope=scope), 2, padding='SAME')
@@ -71,6 +70,6 @@ NETWORKS = {  # name: (network, its arg_scope)
 
 
 def register():
-    """Make nets_factory know the variants in this process."""
+    """Register the variants with nets_factory in this process."""
     for name, (network, arg_scope) in NETWORKS.items():
         nets_factory.register(name, network, arg_scope)

@@ -1,6 +1,6 @@
-"""What all rows of train_step.py share: what is timed, and how a row's script reports it.
+"""Shared by all rows of train_step.py: what is timed, and how a row's script reports it.
 
-It loads no framework, so that a row's peak memory is that of its own one.
+Imports no framework, so that a row's peak memory is that of its own.
 """
 import json
 import os
@@ -28,7 +28,7 @@ FORWARD = {'conv1': 54 * 54 * 11 * 11 * 1 * 64, 'conv2': 26 * 26 * 5 * 5 * 64 * 
 
 
 def step_flops(batch):
-    """Operations of a training step: forward, filter gradients, input gradients but conv1's."""
+    """Operations of a training step: forward, filter gradients, all input gradients but conv1's."""
     return 2 * batch * (3 * sum(FORWARD.values()) - FORWARD['conv1'])
 
 
@@ -40,7 +40,7 @@ def data(batch):
 
 
 def timed(step, steps):
-    """Seconds of `steps` calls after two that are not counted: they allocate and compile."""
+    """Seconds of `steps` calls, after two untimed ones, which allocate and compile."""
     seconds = []
     for _ in range(steps + 2):
         start = time.perf_counter()
@@ -62,7 +62,7 @@ def run_row(rows, doc):
     parser.add_argument('--batch', type=console.positive_int, default=25,
                         help='pictures (default: %(default)s)')
     parser.add_argument('--steps', type=console.positive_int, default=4,
-                        help='counted ones (default: %(default)s)')
+                        help='timed ones (default: %(default)s)')
     args = parser.parse_args()
     seconds = rows[args.row](args.batch, args.steps)
     unit = 1024 ** 3 if sys.platform == 'darwin' else 1024 ** 2  # bytes there, else KiB

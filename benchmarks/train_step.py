@@ -1,20 +1,20 @@
-"""One training step of AlexNet v2 with four heads: ours beside the floor and beside the others.
+"""One training step of AlexNet v2 with four heads, compared with the floor and other frameworks.
 
 Command:  python benchmarks/train_step.py
           python benchmarks/train_step.py --tf1-python ~/tf1/bin/python    adds the original code
           python benchmarks/train_step.py --batches 1 5 25 100 200 --rows ours
 Reads:    nothing; every row gets the same random pictures and labels
-Writes:   a table on stdout: seconds a step (median, least, most), the ratios, peak memory
-Takes:    about five minutes a batch size on two cores, most of it the slow rows
+Writes:   a table on stdout: seconds per step (median, min, max), the ratios, peak memory
+Takes:    about five minutes per batch size on two cores, mostly for the slow rows
 
 Each row is a process of its own: train_step_tf2.py, train_step_keras.py, train_step_torch.py or
-train_step_tf1.py. The rows take turns, several rounds, so that a machine whose speed drifts does so
-for all of them. PyTorch's rows need benchmarks/requirements.txt and are left out without it.
+train_step_tf1.py. The rows alternate over several rounds, so that drift of the machine's speed
+affects all of them. PyTorch's rows need benchmarks/requirements.txt and are skipped without it.
 
-What was measured and not kept, because it did not pay or lay within the noise of the machine:
+Measured and rejected, because the gain was negative or within the machine's noise:
 filter gradients as one matmul for each kernel offset, as a forward convolution or over extracted
 patches (all slower); one or four threads between operations; the single-threaded executor; grappler
-off (slower). What was kept for little: `slim._same_conv2d`, see --rows ours own-gradients.
+off (slower). Kept for a small gain: `slim._same_conv2d`, see --rows ours own-gradients.
 """
 import importlib.util
 import json
@@ -30,7 +30,7 @@ import step_timing  # noqa: E402  (after the path to support)
 from support.common import console  # noqa: E402
 
 BATCHES = [25, 100]
-STEPS = 4  # counted steps of a row in each round
+STEPS = 4  # timed steps of a row in each round
 ROUNDS = 3
 SCRIPTS = {'floor': 'train_step_tf2.py', 'ours': 'train_step_tf2.py',
            'post-graph': 'train_step_tf2.py', 'keras3': 'train_step_keras.py',
@@ -68,7 +68,7 @@ def table(names, batch, rounds, tf1_python):
             peaks[name] = max(peaks.get(name, 0), result['peak_gib'])
     median = {name: statistics.median(times) for name, times in seconds.items()}
     print(f'\nbatch {batch}: {step_timing.step_flops(batch) / 1e9:.0f} GFLOP a step')
-    print('| row | median s | min | max | of the floor | of ours | ms a picture | peak GiB |')
+    print('| row | median s | min | max | x floor | x ours | ms per picture | peak GiB |')
     print('|---|---|---|---|---|---|---|---|')
     for name, times in seconds.items():
         ratios = [f'{median[name] / median[other]:.2f}' if other in median else ''

@@ -1,4 +1,4 @@
-"""A training step of AlexNet on this TensorFlow: the floor, ours, and what ours departs from.
+"""A training step of AlexNet on this TensorFlow: the floor, ours, and what ours replaces.
 
 Command:  python benchmarks/train_step_tf2.py ours --batch 25 --steps 4
 Reads:    nothing

@@ -228,7 +228,7 @@ AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
     ('distortion', [dataclasses.replace(SMALL, distortion=distortion) for distortion in [
         None, recipes.Distortion(6, 0.05, 0.05), recipes.Distortion(10, 0.08, 0.1),
         recipes.Distortion(16, 0.12, 0.2)]],
-     ['| none | 97.5 % |', '| weaker | 97.5 % |', '| as it is | 97.5 % |',
+     ['| none | 97.5 % |', '| weaker | 97.5 % |', '| default | 97.5 % |',
       '| stronger | 97.5 % |']),
     ('choices', [dataclasses.replace(AS_THEY_ARE, **change) for change in [
         {}, dict(method='heads'), *({'method': 'heads', **change} for change in [
@@ -288,7 +288,7 @@ def test_few_pictures_from_nothing_and_by_transfer(captchas, tmp_path, capsys):
 
 @pytest.mark.parametrize('row, first, then', [
     ('default', 0.0003, 0.0001), ('first step not tripled', 0.0001, 0.0001),
-    ('rate 0.0003', 0.0009, 0.0003), ('rate of the post, 0.001', 0.003, 0.001),
+    ('learning rate 0.0003', 0.0009, 0.0003), ('learning rate 0.001', 0.003, 0.001),
     ('biases 0', 0.0003, 0.0001), ('post', 0.003, 0.001)])
 def test_only_the_first_step_is_tripled(row, first, then):
     recipe = dataclasses.replace(escape.ROWS[row], steps=800)
@@ -408,15 +408,15 @@ def test_a_step_is_timed_without_touching_the_data_set():
 def test_a_table_of_own_pictures(tmp_path, capsys):
     arrays = mnist_arrays(5)
     write_mnist_checkpoint(tmp_path / 'model', arrays, 5)
-    own_pictures.compare('second', 2, ['clean', 'all together'], str(tmp_path / 'model'),
+    own_pictures.compare('second', 2, ['clean', 'all combined'], str(tmp_path / 'model'),
                          str(tmp_path / 'sheet.png'))
     first, second, _, *rows = capsys.readouterr().out.splitlines()
     test = input_data.read_data_sets(os.path.join(ROOT, 'data')).test
     right = mnist_logits(test.images, arrays, averages=True).argmax(axis=1) == test.labels
-    assert first.startswith('of MNIST as it is: train ')
+    assert first.startswith('MNIST unchanged: train ')
     assert first.endswith(f'test {right.mean():.2%}')
-    assert second.startswith('2 digits a condition, second half of the validation digits')
-    assert [row[:24].strip() for row in rows] == ['clean', 'all together']
+    assert second.startswith('2 digits per condition, second half of the validation digits')
+    assert [row[:24].strip() for row in rows] == ['clean', 'all combined']
     for row in rows:
         assert {*row[24:].split()} <= {'0.0%', '50.0%', '100.0%'}
     assert sorted(os.listdir(tmp_path)) == ['model', 'sheet.png']
