@@ -193,7 +193,7 @@ def restore(saver, sess, checkpoint):
                                 '--augment, or move its folder away to train anew')
     if momentum_wanted and not momentum_found:
         console.say(f'{checkpoint} has no momentum: the default training made it, or an older '
-                    '--augment. It goes on with momentum; to train anew, move its folder away.')
+                    '--augment. It continues with momentum; to retrain, move its folder away.')
         saver = tf.train.Saver(plain)
     checkpoints.restore(saver, sess, checkpoint, retrain)
 

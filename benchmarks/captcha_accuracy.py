@@ -10,7 +10,7 @@ Writes:   a table on stdout, what each training prints on stderr; checkpoints in
 Takes:    networks: the default training of each network, on two cores 35 to 75 minutes and 5 to
           10; the others two or three minutes per training of the small network
 
-Each training is `captcha_train.train` in a process of its own, with the default recipe, except that
+Each training is `captcha_train.train` in a separate process, with the default recipe, except that
 it is evaluated on the held-out captchas more often and that `methods`, `pictures` and `choices`
 train without distortion, unless --distort is given. Minutes count from the first iteration and
 include reading, evaluation and saving.
@@ -126,7 +126,7 @@ def one_training(recipe, run):
 
 
 def in_new_process(recipe, run):
-    """`one_training` in a process of its own."""
+    """`one_training` in a separate process."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
         result = pool.submit(one_training, recipe, run).result()

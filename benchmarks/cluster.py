@@ -1,7 +1,7 @@
 """Training on a cluster: exactness, speed, faults, and what to expect from more machines.
 
 Command:  python benchmarks/cluster.py exact --network alexnet_v2    weights after five steps
-          python benchmarks/cluster.py speed --network small_cnn     pictures a second
+          python benchmarks/cluster.py speed --network small_cnn     throughput
           python benchmarks/cluster.py faults --kills 10             kill -9, ten times each
           python benchmarks/cluster.py expect --seconds 0.15         calculated from a step's time
 Reads:    for speed and faults the records of --train and --test: a folder of at least two shards
@@ -42,7 +42,7 @@ HANGS = 300  # seconds after which a run counts as stuck
 TRAIN = os.path.join(ROOT, 'captcha_train.py')
 PARAMETERS = {'small_cnn': 1_292_334, 'alexnet_v2': 46_355_304}
 LARGEST = {'small_cnn': 393_216, 'alexnet_v2': 26_214_400}  # of one variable: columns, fc6
-GIGABIT = 1e9 / 8  # bytes a second
+GIGABIT = 1e9 / 8  # bytes/s
 
 
 # --- exactness

@@ -8,7 +8,7 @@ Reads:    FOLDER: captchas, the text first in their names, as gen_captcha.py dra
 Writes:   the tables on stdout; exports in a temporary folder
 Takes:    a minute each
 
-captchas   each reader in a process of its own, --rounds times in turn: the median of each figure.
+captchas   each reader in a separate process, --rounds times in turn: the median of each figure.
            Seconds are processor time of all threads, so that other load does not count.
            PYTHON: an interpreter that has ddddocr, and one that has requirements-lite.txt
 agreement  the texts and confidences of the exports compared with the checkpoint's
@@ -81,7 +81,7 @@ def labelled(folder):
 
 
 def probe(row, python, folder, paths):
-    """One reader in a process of its own: what PROBE prints."""
+    """One reader in a separate process: what PROBE prints."""
     arguments = json.dumps([folder, PACKAGES[row], paths])
     ended = subprocess.run([python, '-c', PROBE.format(opened=OPENED[row]), arguments],
                            cwd=ROOT, capture_output=True, text=True)
@@ -112,7 +112,7 @@ def compare(folder, model_dir, pythons, rounds):
 
 
 def write(model_dir, folder):
-    """Export a network in both formats, in a process of its own."""
+    """Export a network in both formats, in a separate process."""
     for form in 'tflite', 'saved_model':
         subprocess.run([sys.executable, '-m', 'support.export', model_dir, '--to',
                         os.path.join(folder, form), '--format', form], cwd=ROOT, check=True,

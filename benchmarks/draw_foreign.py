@@ -7,7 +7,7 @@ Writes:   <out>/<text>_<number>.png
 Takes:    half a minute for 4,000 on one core, multicolor ten minutes
 
 The generators are packages of their own: `pip install wheezy.captcha multicolorcaptcha`, and
-`pip install claptcha 'pillow<10'` in an environment of its own, because it needs an old Pillow.
+`pip install claptcha 'pillow<10'` in a separate environment, because it needs an old Pillow.
 So this script imports nothing from the project, and only the requested generator.
 
 wheezy      background, warped and turned text, a curve, noise, smoothing; 160x60, own colours

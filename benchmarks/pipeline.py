@@ -82,7 +82,7 @@ def peak_memory():
 
 
 def in_new_process(function, *args):
-    """The result of a call in a process of its own."""
+    """The result of a call in a separate process."""
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context('spawn')) as pool:
         return pool.submit(function, *args).result()
@@ -93,7 +93,7 @@ def in_new_process(function, *args):
 def draw(folder, num, seed=0, workers=None):
     """Draw captchas with gen_captcha.py into a folder; returns how many per second.
 
-    In a process of its own, because each worker imports the main script: this one would load
+    In a separate process, because each worker imports the main script: this one would load
     TensorFlow.
     """
     command = [sys.executable, os.path.join(ROOT, 'benchmarks', 'draw_speed.py'), folder,

@@ -36,7 +36,7 @@ sys.path.insert(0, ROOT)
 
 
 def multiply(seconds, arrived):
-    """Train a small network while SIGINT arrives a hundred times a second. Returns: the steps.
+    """Train a small network while SIGINT arrives 100 times per second. Returns: the steps.
 
     Args: arrived: a list that the signal's handler appends to.
     """
@@ -74,7 +74,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--taken', action='store_true',
-                        help='block the signal and wait for it in a thread of its own')
+                        help='block the signal and wait for it in a separate thread')
     parser.add_argument('--seconds', type=float, default=12)
     args = parser.parse_args()
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')

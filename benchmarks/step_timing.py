@@ -1,6 +1,6 @@
 """Shared by all rows of train_step.py: what is timed, and how a row's script reports it.
 
-Imports no framework, so that a row's peak memory is that of its own.
+Imports no framework, so that a row's peak memory is its framework's.
 """
 import json
 import os

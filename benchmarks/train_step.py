@@ -7,7 +7,7 @@ Reads:    nothing; every row gets the same random pictures and labels
 Writes:   a table on stdout: seconds per step (median, min, max), the ratios, peak memory
 Takes:    about five minutes per batch size on two cores, mostly for the slow rows
 
-Each row is a process of its own: train_step_tf2.py, train_step_keras.py, train_step_torch.py or
+Each row is a separate process: train_step_tf2.py, train_step_keras.py, train_step_torch.py or
 train_step_tf1.py. The rows alternate over several rounds, so that drift of the machine's speed
 affects all of them. PyTorch's rows need benchmarks/requirements.txt and are skipped without it.
 
@@ -40,7 +40,7 @@ SHOWN_UNASKED = ['floor', 'ours', 'post-graph', 'keras3', 'torch', 'torch-compil
 
 
 def run_row(name, batch, tf1_python):
-    """Run one row in a process of its own: {'seconds': [...], 'peak_gib': ...} or None."""
+    """Run one row in a separate process: {'seconds': [...], 'peak_gib': ...} or None."""
     folder = os.path.join(ROOT, 'benchmarks')
     if name == 'tf1':
         command = [tf1_python, '-W', 'ignore', os.path.join(folder, 'train_step_tf1.py')]

@@ -3,7 +3,7 @@
 Command:  python benchmarks/train_step_keras.py keras3 --batch 25 --steps 4
 Reads:    nothing
 Writes:   one line of JSON on stdout: seconds of each step and peak memory
-Takes:    some seconds a step
+Takes:    seconds per step
 
 `train_on_batch`, compiled. train_step.py runs it as one of its rows.
 """

@@ -6,7 +6,7 @@ Command:  python3.6 benchmarks/train_step_tf1.py --batch 25 --steps 6
 Reads:    nothing, or a checkpoint
 Writes:   one line of JSON on stdout: seconds of each step and peak memory, or, with --save and
           --restore, logits; with --save the checkpoint folder/crack_captcha.model-6000
-Takes:    some seconds a step
+Takes:    seconds per step
 
 train_step.py runs it as one of its rows, exchange.py with --save and --restore. Written from the
 post's table with tf.contrib.slim.

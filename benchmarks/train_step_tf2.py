@@ -3,7 +3,7 @@
 Command:  python benchmarks/train_step_tf2.py ours --batch 25 --steps 4
 Reads:    nothing
 Writes:   one line of JSON on stdout: seconds of each step and peak memory
-Takes:    some seconds a step
+Takes:    seconds per step
 
 floor          the step's multiplications at the rate of a large matrix product, plus Adam's memory
 ours           this project's network

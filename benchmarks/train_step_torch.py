@@ -4,7 +4,7 @@ Command:  python benchmarks/train_step_torch.py torch --batch 25 --steps 4
           python benchmarks/train_step_torch.py torch-compiled    with torch.compile
 Reads:    nothing
 Writes:   one line of JSON on stdout: seconds of each step and peak memory
-Takes:    some seconds a step
+Takes:    seconds per step
 
 Needs benchmarks/requirements.txt. train_step.py runs both as rows of its table.
 """

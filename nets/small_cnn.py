@@ -12,7 +12,7 @@ all with `--method heads`. Unchanged, that gave 96.6 to 98.4 %, so two points ma
   wider pictures, or thin strokes among lines and dots.
 - Strides of 2 halve the map where the channels grow, so that no layer costs more than 14 million
   multiplications. 2x2 max pooling in their place computes four values for each that it keeps:
-  250 pictures a second instead of 485, for 96.4 %.
+  250 pictures/s instead of 485, for 96.4 %.
 - Channels come in multiples of 32, because a processor multiplies 8 or 16 of them at a time.
 - Batch norm keeps each layer's output in the range where ReLU works, whatever the layers below
   do. With biases instead, one seed read 94.6 %; another never left chance level.

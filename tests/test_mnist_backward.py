@@ -128,7 +128,7 @@ def test_a_checkpoint_without_momentum_is_taken_further_from_none(augmented, cap
     arrays = mnist_arrays(30)
     assert_a_step_is_numpys(arrays, 0.1 / 31, until(31, augmented))
     assert re.match(r'\S*mnist_model-30 has no momentum: the default training made it, or an older '
-                    r'--augment\. It goes on with momentum; .*\n', capsys.readouterr().out)
+                    r'--augment\. It continues with momentum; .*\n', capsys.readouterr().out)
 
 
 @pytest.mark.parametrize('steps', [31, 20])

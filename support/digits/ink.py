@@ -178,7 +178,7 @@ def threshold_of(darkness):
     return max(float(otsu), NOISE_MARGIN * noise_of(darkness))
 
 
-# --- what is not the digit
+# --- lines, frames and specks
 
 def without_lines(darkness, threshold):
     """The ink without the lines of ruled or squared paper: bool [height, width].

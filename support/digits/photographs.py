@@ -30,7 +30,7 @@ BOX = 20           # pixels, the longer side of a digit
 CENTRE = 14        # pixel, row and column of the centre of mass
 STROKE = 0.15, 0.165  # width of its usual stroke, as a share of the digit's longer side
 SLANT = 0.5        # this share of a digit's slant is removed, ...
-MAX_SHEAR = 0.25   # ... at most so many pixels sideways per pixel up: a 7 is naturally slanted
+MAX_SHEAR = 0.25   # ... at most this many pixels sideways per pixel up: a 7 is naturally slanted
 FINE_SIDE = 200    # pixels; a smaller digit is enlarged to this before its stroke is changed
 
 # --- several digits; shares of the median height of the picture's digits
