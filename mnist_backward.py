@@ -229,15 +229,15 @@ def save(saver, sess, run, step, loss_value):
                             run.command(run.steps))
 
 
-def training_data(run, folder=data_path):
-    """MNIST from `folder` for `run`: shuffled with its seed, distorted or not.
+def training_data(run, folder=data_path, strength=augmentation.Strength()):
+    """MNIST from `folder` for `run`: shuffled with its seed, distorted with `strength` or not.
 
     A resumed training continues with the pictures that an uninterrupted one would see.
     """
     checkpoint = checkpoints.newest(run.model_save_path, model_name) or ''
     mnist = input_data.read_data_sets(folder, one_hot=True, seed=run.seed)
     if run.augmented:
-        mnist = augmentation.distorted(mnist, run.seed)
+        mnist = augmentation.distorted(mnist, run.seed, strength)
     if mnist.train.num_examples >= run.batch_size:
         mnist.train.skip_batches(checkpoints.step_of(checkpoint), run.batch_size)
     return mnist

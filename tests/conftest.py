@@ -1,6 +1,7 @@
 """Fixtures that several tests share: running a script as a user does, and small real data sets."""
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
+import captcha_train
 import gen_captcha
 import to_tfrecord
-from helpers import (ROOT, grey, mnist_arrays, record, tf, write_mnist_checkpoint,
+from helpers import (ROOT, grey, mnist_arrays, record, tf, train, write_mnist_checkpoint,
                      write_records)
 from support import export
 from support.cluster import configuration, launch, member
@@ -92,6 +94,31 @@ def shards(captchas, tmp_path_factory):
     folder = tmp_path_factory.mktemp('shards')
     assert to_tfrecord.convert(str(captchas / 'images'), str(folder), 10, shards=2) == []
     return folder
+
+
+@pytest.fixture(scope='session', autouse=True)
+def short_queue():
+    """A training's queue for the tests' few pictures: the post's fills with 5,000."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(captcha_train, 'CAPACITY', 200)
+        patch.setattr(captcha_train, 'MIN_AFTER_DEQUEUE', 50)
+        yield
+
+
+@pytest.fixture(scope='session')
+def tiny_model(captchas, tmp_path_factory):
+    """A function that copies the tiny network, trained for some steps on `captchas`, to a folder.
+
+    It trains once for each number of steps.
+    """
+    trained = {}
+
+    def copy_to(folder, steps):
+        if steps not in trained:
+            trained[steps] = tmp_path_factory.mktemp('tiny_model')
+            assert train(captchas, trained[steps], steps) == 0
+        return shutil.copytree(trained[steps], folder, dirs_exist_ok=True)
+    return copy_to
 
 
 @pytest.fixture

@@ -169,9 +169,10 @@ def write_arrays(prefix, arrays):
     prefix = str(prefix)
     os.makedirs(os.path.dirname(prefix), exist_ok=True)
     with tf.Graph().as_default(), tf.Session() as sess:
+        fed = [tf.placeholder(np.asarray(value).dtype) for value in arrays.values()]
         sess.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=list(arrays),
-                                   shape_and_slices=[''] * len(arrays),
-                                   tensors=list(arrays.values())))
+                                   shape_and_slices=[''] * len(arrays), tensors=fed),
+                 dict(zip(fed, arrays.values())))
     tf.train.update_checkpoint_state(os.path.dirname(prefix), prefix)
     return prefix
 

@@ -273,7 +273,7 @@ def test_captchas_of_another_generator_can_be_converted(tmp_path):
 # --- few_pictures.py
 
 def test_few_pictures_from_nothing_and_by_transfer(captchas, tmp_path, capsys):
-    recipe = dataclasses.replace(recipes.make('small_cnn'), steps=1, batch_size=8)
+    recipe = recipes.make('small_cnn', method='heads', steps=1, batch_size=8)
     captcha_train.train(recipe, run_in(captchas, tmp_path))
     held_out = re.search(r'whole captchas ([\d.]+) of 10', capsys.readouterr().out)[1]
     assert few_pictures.untrained(str(tmp_path), str(captchas / 'test.tfrecords')) == float(
@@ -337,7 +337,9 @@ def test_an_escape_ends_the_training(captchas, tmp_path, capsys):
     assert capsys.readouterr().out == '' and os.listdir(tmp_path) == []
 
 
-def test_escape_prints_the_loss_where_there_is_no_escape(captchas, capsys):
+def test_escape_prints_the_loss_where_there_is_no_escape(captchas, capsys, monkeypatch):
+    monkeypatch.setitem(escape.ROWS, 'biases 0',
+                        dataclasses.replace(escape.ROWS['biases 0'], batch_size=8))
     escape.table(['biases 0'], [0], 2, run_in(captchas, 'unused'))
     title, blank, head, line, row = capsys.readouterr().out.splitlines()
     assert title.startswith('50 training pictures') and blank == ''
@@ -380,7 +382,8 @@ def test_the_posts_graph_has_the_posts_parameters(products):
     assert (kinds.count('Conv2D'), kinds.count('MatMul')) == ((5, 6) if products else (11, 0))
 
 
-def test_a_row_of_the_training_step(capsys):
+def test_a_row_of_the_training_step(capsys, monkeypatch):
+    monkeypatch.setattr(train_step, 'STEPS', 1)
     train_step.table(['ours'], 1, 1, tf1_python=None)
     name, median, least, most, of_floor, of_ours, ms, peak = (
         cell.strip() for cell in capsys.readouterr().out.splitlines()[-1].strip('|').split('|'))
@@ -484,7 +487,8 @@ def amounts(captchas, tmp_path_factory):
     (['records'], ['to_tfrecord, 30 pictures', 'to_tfrecord, 30 pictures, peak memory',
                    'the same in one thread, picture by picture']),
     (['wait'], ['training: share of a step spent waiting for its batch'])])
-def test_the_parts_of_the_pipeline(amounts, capsys, parts, rows):
+def test_the_parts_of_the_pipeline(amounts, capsys, monkeypatch, parts, rows):
+    monkeypatch.setitem(recipes.RECIPES, ('alexnet_v2', 'post'), tiny_recipe())  # of `wait`
     pipeline.measure(parts, amounts)
     head, line, *found = capsys.readouterr().out.splitlines()
     assert (head, line) == ('| what | median | min | max | against |', '|---|---|---|---|---|')

@@ -22,7 +22,7 @@ from support.common.console import UserError
 def trained(captchas, tmp_path_factory):
     """A folder with a checkpoint of AlexNet after two iterations of the real trainer."""
     folder = tmp_path_factory.mktemp('trained')
-    assert captcha_train.train(recipes.make(steps=2, batch_size=8), run_in(captchas, folder)) == 0
+    assert captcha_train.train(recipes.make(steps=2, batch_size=2), run_in(captchas, folder)) == 0
     return folder
 
 
@@ -49,7 +49,7 @@ def test_train_save_restore_gives_the_same_logits(trained):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     predictions, _ = captcha_test.open_reader(str(trained)).classify(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
-    assert about.fields == recipes.to_json(recipes.make(steps=2, batch_size=8))
+    assert about.fields == recipes.to_json(recipes.make(steps=2, batch_size=2))
 
 
 def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_here):

@@ -97,19 +97,22 @@ def test_training_sees_distorted_pictures_and_measuring_does_not(captchas, tmp_p
     assert 'Placeholder' in made_of[True] and 'Placeholder' in made_of[False]
 
 
-@pytest.mark.parametrize('keep_prob, dropped', [(0.5, 0.5), (0.8, 0.2), (1.0, 0.0)])
-def test_the_share_that_dropout_keeps(keep_prob, dropped):
+def test_the_share_that_dropout_keeps():
     """The share of zeros after dropout, where every output of fc6 is above 0."""
-    recipe = recipes.make(name='post', keep_prob=keep_prob)
+    kept = 0.5, 0.8, 1.0
     with tf.Graph().as_default() as graph, tf.Session() as sess:
         x, _ = captcha_train.build_placeholders()
-        captcha_train.build_network(x, recipe, dataset.Facts(), is_training=True)
+        for keep_prob in kept:
+            with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
+                captcha_train.build_network(x, recipes.make(name='post', keep_prob=keep_prob),
+                                            dataset.Facts(), is_training=True)
         biases, = [v for v in tf.global_variables() if v.op.name == 'alexnet_v2/fc6/biases']
         sess.run(tf.global_variables_initializer())
         sess.run(biases.assign(tf.fill(biases.shape, 1000.0)))
-        after = dict(graph.get_collection('alexnet_v2/end_points'))['alexnet_v2/dropout6']
+        after = [dict(graph.get_collection(f'{scope}/end_points'))['alexnet_v2/dropout6']
+                 for scope in ('alexnet_v2', 'alexnet_v2_1', 'alexnet_v2_2')]
         values = sess.run(after, {x: np.zeros([1, 224, 224])})
-    assert np.mean(values == 0) == pytest.approx(dropped, abs=0.05)
+    assert [np.mean(value != 0) for value in values] == pytest.approx(kept, abs=0.05)
 
 
 def test_alexnet_learns_one_batch():
@@ -125,7 +128,7 @@ def test_alexnet_learns_one_batch():
         _, step = captcha_train.build_train_op(loss, 0.0003)
         sess.run(tf.global_variables_initializer())
         losses = [sess.run([loss, step], {x: pixels, **dict(zip(y, classes))})[0]
-                  for _ in range(8)]
+                  for _ in range(6)]
     assert losses[0] > 0.98 * np.log(10)
     assert np.mean(losses[-3:]) < 0.8 * np.log(10), losses
 

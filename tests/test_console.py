@@ -10,6 +10,7 @@ import time
 import pytest
 
 from helpers import ROOT, link_data, run_code
+from support.captcha import models
 from support.common import console
 
 
@@ -48,8 +49,7 @@ def test_a_mistake_is_one_line(raised, status, words):
     assert words in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize('script', ['gen_captcha.py', 'to_tfrecord.py', 'captcha_test.py',
-                                    'captcha_lite.py'])
+@pytest.mark.parametrize('script', ['gen_captcha.py', 'captcha_test.py', 'captcha_lite.py'])
 def test_a_mistake_of_a_command_is_one_line(run_script, script):
     ended = run_script(script, 'one.jpg', '--no-such-option')
     assert (ended.returncode, ended.stdout) == (2, '')
@@ -210,35 +210,44 @@ def test_a_signal_waits_until_the_progress_bar_is_made(monkeypatch):
         assert stop.signal == signal.SIGINT
 
 
-ENDING = (  # a training, optionally stopped by Ctrl-C after its first progress line
+ENDING = (  # trainings by the same script, each optionally stopped after its first progress line
     'import os, signal, threading, {module}\n'
-    'sys.argv = {argv!r}\n'
     'say = console.say\n'
-    'def stop_once(line):\n'
-    '    say(line)\n'
-    '    if {stopped} and line.startswith(("Iter:", "After ")):\n'
-    '        os.kill(os.getpid(), signal.SIGINT)\n'
-    'console.say = stop_once\n'
-    'try:\n'
-    '    console.run({module}.main)\n'
-    'finally:\n'
-    '    print([thread.name for thread in threading.enumerate()], file=sys.stderr)\n')
+    'for number, *sys.argv in {trainings!r}:\n'
+    '    def stop_once(line):\n'
+    '        say(line)\n'
+    '        if number and line.startswith(("Iter:", "After ")):\n'
+    '            os.kill(os.getpid(), number)\n'
+    '    console.say = stop_once\n'
+    '    try:\n'
+    '        console.run({module}.main)\n'
+    '    except SystemExit as end:\n'
+    '        status = end.code\n'
+    '    print(status, [thread.name for thread in threading.enumerate()], file=sys.stderr)\n'
+    'sys.exit(status)\n')
 
 
-@pytest.mark.parametrize('module, stopped', [
-    ('mnist_backward', False), ('mnist_backward', True), ('captcha_train', True)])
-def test_no_thread_outlives_a_training(captchas, tmp_path, module, stopped):
+def test_no_thread_outlives_a_training_of_digits(tmp_path):
     """A thread still running while Python shuts down can abort the process."""
-    options = ['--steps', '3'] if module == 'mnist_backward' else [
-        '--network', 'small_cnn', '--steps', '3', '--batch-size', '4',
-        '--train', str(captchas / 'train.tfrecords'), '--test', str(captchas / 'test.tfrecords')]
     link_data(tmp_path)
-    code = ENDING.format(module=module, argv=[f'{module}.py', *options], stopped=stopped)
-    ended = run_code(code, cwd=tmp_path)
-    assert ended.returncode == (130 if stopped else 0), ended.stderr
-    assert ended.stderr.splitlines()[-1] == "['MainThread']"
-    if module == 'captcha_train':
-        assert re.search('^stopped after iteration 0, saved .*-0; resume with', ended.stdout, re.M)
+    ended = run_code(ENDING.format(module='mnist_backward', trainings=[
+        (int(signal.SIGINT), 'mnist_backward.py', '--steps', '9'),
+        (0, 'mnist_backward.py', '--steps', '9')]), cwd=tmp_path)
+    threads = re.findall(r"^(\d+) (\[.*\])$", ended.stderr, re.M)
+    assert threads == [('130', "['MainThread']"), ('0', "['MainThread']")], ended.stderr
+    assert ended.returncode == 0 and 'Stopped and saved at step 1 of 9.' in ended.stdout
+
+
+def test_a_training_of_captchas_that_is_stopped_saves_and_leaves_no_thread(captchas, tmp_path):
+    ended = run_code(ENDING.format(module='captcha_train', trainings=[
+        (int(signal.SIGTERM), 'captcha_train.py', '--network', 'small_cnn', '--method', 'heads',
+         '--steps', '3', '--batch-size', '4', '--train', str(captchas / 'train.tfrecords'),
+         '--test', str(captchas / 'test.tfrecords'))]), cwd=tmp_path)
+    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
+    assert ended.stderr.splitlines()[-1] == "143 ['MainThread']"
+    assert 'Traceback' not in ended.stderr and 'tensorflow' not in ended.stderr.lower()
+    assert re.search('^stopped after iteration 0, saved .*-0; resume with', ended.stdout, re.M)
+    assert models.newest(str(tmp_path / 'captcha')).endswith('-0')
 
 
 @pytest.mark.parametrize('answer, path', [

@@ -18,6 +18,7 @@ from helpers import (DATA, MNIST_KEYS, ROOT, link_data, mnist_arrays, mnist_logi
 from mnist_backward import Run, backward
 from support.common import checkpoints
 from support.common.console import UserError
+from support.digits import augmentation
 
 
 @pytest.fixture
@@ -323,7 +324,7 @@ def wait_for(awaited, process):
 
 @pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
 def test_a_stopped_run_saves_says_so_and_resumes(augmented, tmp_path, capsys):
-    """On SIGTERM; for Ctrl-C see test_no_thread_outlives_a_training in test_console.py."""
+    """On SIGTERM; for Ctrl-C see test_console.py."""
     run, last = augmented, augmented.steps
     link_data(tmp_path)
     process = subprocess.Popen(
@@ -346,6 +347,9 @@ def test_a_stopped_run_saves_says_so_and_resumes(augmented, tmp_path, capsys):
 
 # --- the data of a run
 
+FEW = augmentation.Strength(stock=50)  # soon made
+
+
 @pytest.mark.parametrize('kind, stops', [(Run(), [120, 290]),
                                          (mnist_backward.augmented_run, [290])])
 def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind, stops):
@@ -356,7 +360,7 @@ def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind, stops):
         for stop in stops:
             assert backward(stopping_at(stop, run), run) == 128 + signal.SIGINT
             assert checkpoints.step_of(newest(run)) < 300
-        assert backward(mnist_backward.training_data(run, DATA), run) == 0
+        assert backward(mnist_backward.training_data(run, DATA, FEW), run) == 0
         ends.append(read_arrays(path(run, 300)))
     assert set(ends[0]) == set(ends[1])
     for key in ends[0]:
@@ -365,7 +369,7 @@ def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind, stops):
 
 def stopping_at(step, run):
     """The data of a run, with Ctrl-C while the batch of `step` is made."""
-    mnist = mnist_backward.training_data(run, DATA)
+    mnist = mnist_backward.training_data(run, DATA, FEW)
     made = checkpoints.step_of(newest(run) or '')
 
     def next_batch(batch_size):
@@ -383,7 +387,7 @@ def test_an_augmented_run_learns_longer_from_distorted_digits(run):
         steps=150000, learning_rate_base=0.1, falls_to_zero=True, momentum=0.9,
         regularizer=0.00001, augmented=True)
     augmented = dataclasses.replace(run, augmented=True)
-    images, labels = mnist_backward.training_data(augmented, DATA).train.next_batch(50)
+    images, labels = mnist_backward.training_data(augmented, DATA, FEW).train.next_batch(50)
     plain, right = mnist_backward.training_data(run, DATA).train.next_batch(50)
     assert np.array_equal(labels, right)
     likeness = [np.corrcoef(one, other)[0, 1] for one, other in zip(images, plain)]

@@ -112,14 +112,16 @@ def test_the_command_without_a_checkpoint(run_here, tmp_path, monkeypatch):
     assert ended.stderr == 'mnist_test.py: train first: python mnist_backward.py\n'
 
 
-def test_1200_real_steps_reach_93_percent_and_read_digits(run_script, tmp_path, capsys):
+def test_1200_real_steps_reach_93_percent_and_read_digits(run_here, run_script, tmp_path, capsys,
+                                                          monkeypatch):
+    monkeypatch.chdir(tmp_path)
     link_data(tmp_path)
-    trained = run_script('mnist_backward.py', '--steps', 1200, cwd=tmp_path)
+    trained = run_here('mnist_backward.py', '--steps', 1200)
     assert trained.returncode == 0, trained.stderr
     assert re.findall(r'After (\d+) training step\(s\),loss on training batch is [\d.]+\.\n',
                       trained.stdout) == ['1', '1001', '1200']
     # Only the progress bar is on stderr, and it reached the end.
-    assert set(re.findall(r'^\w+', trained.stderr, re.M)) == {'training'}
+    assert set(re.findall(r'^\w+', trained.stderr.replace('\r', '\n'), re.M)) == {'training'}
     assert 'training 1200/1200' in trained.stderr
     assert read_arrays(tmp_path / 'model' / 'mnist_model-1200')['Variable_4'] == 1200
 

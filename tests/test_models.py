@@ -74,29 +74,27 @@ def test_the_general_network_is_what_endless_draws_for():
     ({'distortion': None}, 'distortion none, found one of distortion shift 10, scale 0.08'),
     ({'keep_prob': 0.5}, 'keep_prob 0.5, found one of keep_prob none'),
     ({'initialization': 'post'}, 'initialization post, found one of initialization he')])
-def test_a_checkpoint_of_another_recipe_is_refused(captchas, tmp_path, changes, words):
-    train(captchas, tmp_path, 1)
+def test_a_checkpoint_of_another_recipe_is_refused(captchas, tiny_model, tmp_path, changes, words):
+    tiny_model(tmp_path, 1)
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(UserError, match=f'{words}.*--restart'):
         train(captchas, tmp_path, 5, **changes)
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_a_checkpoint_of_another_alphabet_is_refused(captchas, letters, tmp_path):
-    model_dir = tmp_path / 'm'
-    train(captchas, model_dir, 1)
+def test_a_checkpoint_of_another_alphabet_is_refused(letters, tiny_model, tmp_path):
+    model_dir = tiny_model(tmp_path / 'm', 1)
     with pytest.raises(UserError, match='data set 4 characters of 0-9 A-Z, found one of data set '
                                         '4 characters of 0-9;.*--restart'):
         train(letters, model_dir, 5)
 
 
-def test_a_checkpoint_of_other_records_is_refused(captchas, tmp_path):
+def test_a_checkpoint_of_other_records_is_refused(captchas, tiny_model, tmp_path):
     """It may have trained on what is held out now. Copies of the same records are accepted."""
-    model_dir, copy = tmp_path / 'm', tmp_path / 'copy'
+    model_dir, copy = tiny_model(tmp_path / 'm', 1), tmp_path / 'copy'
     copy.mkdir()
     for name in 'train.tfrecords', 'test.tfrecords', 'dataset.json':
         shutil.copy(captchas / name, copy)
-    train(captchas, model_dir, 1)
     assert train(copy, model_dir, 2) == 0
     known = json.loads((copy / 'dataset.json').read_text())
     del known[dataset.FACTS_SUM]

@@ -14,7 +14,7 @@ from support.common.console import UserError
 
 def test_a_resume_needs_the_folder_alone(captchas, tmp_path, monkeypatch):
     """Recipe and records are the checkpoint's; the command line may change the rest."""
-    recipe = recipes.make('small_cnn', 'own', distort=False, steps=7, batch_size=8,
+    recipe = recipes.make('small_cnn', 'own', method='heads', distort=False, steps=7, batch_size=8,
                           learning_rate=0.5)
     run = run_in(captchas, tmp_path / 'm', until=lambda i, _: i == 2, save_every=1)
     captcha_train.train(recipe, run)

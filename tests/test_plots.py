@@ -83,8 +83,8 @@ def test_a_picture_of_each_kind(run, captchas, tmp_path, command, width, lowest,
     assert os.path.getsize(tmp_path / 'out.png') < 80_000
 
 
-def test_as_a_user_runs_it(run_script, tmp_path):
-    made = run_script('benchmarks/plots.py', 'digits', *SAMPLES[:2], '--out', tmp_path / 'two.png')
+def test_the_command(run_here, tmp_path):
+    made = run_here('plots.py', 'digits', *SAMPLES[:2], '--out', tmp_path / 'two.png')
     assert (made.returncode, made.stderr) == (0, '')
     with Image.open(tmp_path / 'two.png') as picture:
         assert picture.format == 'PNG' and picture.width == 800

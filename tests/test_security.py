@@ -61,13 +61,13 @@ def test_nothing_runs_what_a_file_says():
 # --- pictures
 
 @pytest.mark.parametrize('extension, seen', [('gif', 89), ('tif', 40), ('png', 89)])
-def test_of_thousands_of_frames_only_the_first_are_decoded(tmp_path, extension, seen):
+def test_of_hundreds_of_frames_only_the_first_are_decoded(tmp_path, extension, seen):
     """Shown by a file whose second half is missing."""
     path = tmp_path / f'many.{extension}'
-    frames = [Image.fromarray(np.full([16, 16], 40 + k % 200, np.uint8)) for k in range(2000)]
+    frames = [Image.fromarray(np.full([16, 16], 40 + k % 200, np.uint8)) for k in range(400)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
     with Image.open(path) as picture:
-        assert picture.n_frames == 2000
+        assert picture.n_frames == 400
     os.truncate(path, os.path.getsize(path) // 2)
     # on dark paper the lightest of the first 50 frames; of a TIFF the first page
     assert np.asarray(pictures.open_picture(path).convert('L')).mean() == seen

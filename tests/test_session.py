@@ -21,7 +21,7 @@ def launched(command):
 
 def test_checkpoints_go_from_one_process_to_a_cluster_and_back(shards, tmp_path, capsys):
     def alone(steps):
-        recipe = recipes.make('small_cnn', batch_size=8, steps=steps)
+        recipe = recipes.make('small_cnn', method='heads', batch_size=8, steps=steps)
         run = training.Run(str(shards), str(shards / 'test.tfrecords'), str(tmp_path / 'm'))
         assert captcha_train.train(recipe, run) == 0
         return read_arrays(models.newest(run.model_dir))
@@ -29,7 +29,7 @@ def test_checkpoints_go_from_one_process_to_a_cluster_and_back(shards, tmp_path,
     def shapes(arrays):
         return {key: getattr(value, 'shape', ()) for key, value in arrays.items()}
     first = alone(18)
-    out = launched(train_command(shards, tmp_path / 'm', '--steps', 22))
+    out = launched(train_command(shards, tmp_path / 'm', '--steps', 22, '--method', 'heads'))
     assert 'TF_CONFIG=' in out and 'on MACHINE3:' in out
     assert f'chief    | resuming from {tmp_path}/m/crack_captcha.model-17' in out
     assert re.search(r'^chief    \| (training.*)?Iter:20 Loss:\d', out, re.MULTILINE)

@@ -1,18 +1,15 @@
 """Around the training loop: saving, evaluation, warnings and signals."""
 import dataclasses
 import os
-import re
 import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 import captcha_train
-from helpers import ROOT, kept, run_in, tf, tiny_network, train, use_network
-from support.captcha import models
+from helpers import kept, run_in, tf, tiny_network, train, use_network
+from support.captcha import models, supervision, training
 from support.common.console import UserError
 
 
@@ -24,8 +21,8 @@ def test_records_that_vanish_while_training(captchas, tmp_path):
             'until': lambda i, _: (tmp_path / 'train.tfrecords').unlink() if i == 0 else None})
 
 
-def test_a_loss_that_is_no_number_stops(captchas, tmp_path):
-    train(captchas, tmp_path, 2)
+def test_a_loss_that_is_no_number_stops(captchas, tiny_model, tmp_path):
+    tiny_model(tmp_path, 2)
 
     def nan(i, _):  # the weights become NaN
         if i == 2:
@@ -46,12 +43,15 @@ def test_it_warns_once_of_a_loss_that_stays_at_chance(captchas, tmp_path, capsys
     def guessing(inputs, num_classes, is_training=True, num_heads=4):
         *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
         return *[0 * head for head in heads], {}
-    for initial, advice in ('post', 'without --recipe post'), ('he', 'with another --seed'):
-        recipe = dataclasses.replace(use_network(guessing), steps=42, initialization=initial)
-        captcha_train.train(recipe, run_in(captchas, tmp_path / initial, plateau=40))
-        err = capsys.readouterr().err
-        assert err.count('warning: after 40 iterations') == 1
-        assert '2.303' in err and advice in err
+    recipe = dataclasses.replace(use_network(guessing), steps=42)
+    run = run_in(captchas, tmp_path, plateau=40)
+    captcha_train.train(recipe, run)
+    err = capsys.readouterr().err
+    assert err.count('warning: after 40 iterations') == 1
+    assert '2.303' in err and 'with another --seed' in err
+    supervision.warn_of_plateau(40, dataclasses.replace(recipe, initialization='post'),
+                                training.prepare(recipe, dataclasses.replace(run, restart=True)))
+    assert 'without --recipe post' in capsys.readouterr().err
 
 
 def test_no_warning_once_it_learns(letters, tmp_path, capsys):
@@ -62,8 +62,8 @@ def test_no_warning_once_it_learns(letters, tmp_path, capsys):
     assert 'whole captchas 1.0000 of 30' in captured.out
 
 
-def test_a_failed_save_keeps_the_last_checkpoint(captchas, tmp_path):
-    train(captchas, tmp_path, 3)
+def test_a_failed_save_keeps_the_last_checkpoint(captchas, tiny_model, tmp_path):
+    tiny_model(tmp_path, 3)
     for step in 8, 1:  # TensorFlow cannot replace a folder with a file
         (tmp_path / f'crack_captcha.model-{step}.index').mkdir()
     before = sorted(os.listdir(tmp_path))
@@ -85,21 +85,3 @@ def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, capsys
     assert train(captchas, tmp_path, steps, {'until': stop}) == status
     assert words in capsys.readouterr().out
     assert kept(tmp_path) == ['crack_captcha.model-0.index']
-
-
-@pytest.mark.skipif(os.name == 'nt', reason='no SIGTERM')
-def test_a_signal_saves(captchas, tmp_path):
-    """For Ctrl-C see test_no_thread_outlives_a_training in test_console.py."""
-    command = [sys.executable, os.path.join(ROOT, 'captcha_train.py'), '--model-dir', tmp_path,
-               '--train', captchas / 'train.tfrecords', '--test', captchas / 'test.tfrecords',
-               '--network', 'small_cnn', '--batch-size', '8']
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith('Iter:0 '):
-            break
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 128 + signal.SIGTERM, err
-    stopped = re.search(r'stopped after iteration (\d+), saved .*; resume with', out)
-    assert models.newest(str(tmp_path)).endswith(f'-{stopped[1]}')
-    assert 'Traceback' not in err and 'tensorflow' not in err.lower()

@@ -39,7 +39,7 @@ def test_other_shards_are_replaced_when_that_is_wanted(thirty, tmp_path, monkeyp
     assert len(read_back(tmp_path / 'train.tfrecords')) == 25
 
 
-def test_unusable_files_are_counted_and_named(thirty, tmp_path, run_script, run_here):
+def test_unusable_files_are_counted_and_named(thirty, tmp_path, run_here):
     whole = (thirty / '0003_000003.png').read_bytes()
     (thirty / '0100_000100.png').write_bytes(whole[:len(whole) // 2])  # truncated
     grey(thirty / '01O1_000101.png', 0)  # the letter O among digits
@@ -48,7 +48,7 @@ def test_unusable_files_are_counted_and_named(thirty, tmp_path, run_script, run_
     (thirty / '0102_folder.png').mkdir()
     command = ['to_tfrecord.py', '--images', thirty, '--out', tmp_path, '--num-test', 5,
                '--length', 4, '--charset', 'digits']
-    ended = run_script(*command)
+    ended = run_here(*command)
     assert ended.returncode == 2
     for name in '0100_000100.png', '01O1_000101.png', '12.png', 'notes.txt', '0102_folder.png':
         assert f'not used: {name}: ' in ended.stdout

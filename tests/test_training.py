@@ -90,8 +90,8 @@ def test_made_longer_it_has_the_rates_of_the_longer_run(captchas, tmp_path, caps
     assert saved(tmp_path, 17)['learning_rate'] == pytest.approx(0, abs=1e-9)
 
 
-def test_a_finished_training_says_how_to_resume(captchas, tmp_path, capsys):
-    train(captchas, tmp_path, 3)
+def test_a_finished_training_says_how_to_resume(captchas, tiny_model, tmp_path, capsys):
+    tiny_model(tmp_path, 3)
     capsys.readouterr()
     assert train(captchas, tmp_path, 3) == 0
     assert '--steps' in capsys.readouterr().out
@@ -106,23 +106,21 @@ def test_restarted_the_old_checkpoints_go_as_new_ones_come(captchas, tmp_path):
     assert kept(tmp_path) == ['crack_captcha.model-2.index', 'crack_captcha.model-4.index']
 
 
-def test_a_copied_folder_stands_alone(captchas, tmp_path):
+def test_a_copied_folder_stands_alone(captchas, tiny_model, tmp_path):
     """Its `checkpoint` file names no other folder, so nothing there is read or deleted."""
-    first, copy = tmp_path / 'first', tmp_path / 'copy'
-    for steps in 1, 2:
-        train(captchas, first, steps)
+    first, copy = tiny_model(tmp_path / 'first', 1), tmp_path / 'copy'
+    train(captchas, first, 2)
     shutil.copytree(first, copy)
     before = sorted(os.listdir(first))
     assert models.newest(str(copy)) == str(copy / 'crack_captcha.model-1')
-    for steps in 3, 4, 5:
-        train(captchas, copy, steps)
+    train(captchas, copy, 5, {'save_every': 1})
     assert sorted(os.listdir(first)) == before
     assert kept(copy) == ['crack_captcha.model-3.index', 'crack_captcha.model-4.index']
 
 
-def test_checkpoints_that_are_gone_are_restarted_from(captchas, tmp_path):
+def test_checkpoints_that_are_gone_are_restarted_from(captchas, tiny_model, tmp_path):
     """After someone deletes all but TensorFlow's state file, the advised --restart works."""
-    train(captchas, tmp_path, 2)
+    tiny_model(tmp_path, 2)
     for path in tmp_path.glob('crack_captcha*'):
         path.unlink()
     with pytest.raises(UserError, match='--restart'):
@@ -147,8 +145,8 @@ def test_a_folder_that_is_a_pattern_is_refused(captchas, tmp_path):
         train(captchas, tmp_path / 'run[1]', 1)
 
 
-def test_rate_steps_and_batch_may_change_when_resumed(captchas, tmp_path):
-    train(captchas, tmp_path, 2)
+def test_rate_steps_and_batch_may_change_when_resumed(captchas, tiny_model, tmp_path):
+    tiny_model(tmp_path, 2)
     assert train(captchas, tmp_path, 4, learning_rate=0.9, batch_size=7, schedule='constant') == 0
     assert saved(tmp_path, 3)['learning_rate'] == pytest.approx(0.9)
 
@@ -156,9 +154,8 @@ def test_rate_steps_and_batch_may_change_when_resumed(captchas, tmp_path):
 @pytest.mark.parametrize('removed, added', [
     (['learning_rate'], {**OLD, 'global_step': np.int64(3)}),  # small_cnn's before `about`
     ([], {key: OLD[key] for key in OLD if key != 'about/method'})])  # the first ones written here
-def test_an_older_checkpoint_is_resumed(captchas, tmp_path, removed, added):
-    train(captchas, tmp_path / 'new', 3)
-    arrays = saved(tmp_path / 'new', 2)
+def test_an_older_checkpoint_is_resumed(captchas, tiny_model, tmp_path, removed, added):
+    arrays = saved(tiny_model(tmp_path / 'new', 3), 2)
     for key in ['about', *removed]:
         del arrays[key]
     write_arrays(tmp_path / 'old' / 'crack_captcha.model-2', {
@@ -171,9 +168,9 @@ def test_an_older_checkpoint_is_resumed(captchas, tmp_path, removed, added):
         train(captchas, tmp_path / 'old', 9, standardize=False)
 
 
-def test_a_checkpoint_without_adams_moments(captchas, tmp_path):
-    train(captchas, tmp_path / 'new', 1)
-    arrays = {key: value for key, value in saved(tmp_path / 'new', 0).items() if 'Adam' not in key}
+def test_a_checkpoint_without_adams_moments(captchas, tiny_model, tmp_path):
+    arrays = {key: value for key, value in saved(tiny_model(tmp_path / 'new', 1), 0).items()
+              if 'Adam' not in key}
     write_arrays(tmp_path / 'old' / 'crack_captcha.model-7', arrays)
     with pytest.raises(UserError, match='model-7: expected a whole checkpoint.*Adam.*--restart'):
         train(captchas, tmp_path / 'old', 50)
@@ -197,8 +194,8 @@ def test_pictures_that_are_trained_on_are_not_held_out(captchas, tmp_path):
                 run, train_file=train_file, test_file=test_file))
 
 
-def test_checkpoints_that_vanish_before_the_session_are_one_line(captchas, tmp_path):
-    train(captchas, tmp_path, 1)
+def test_checkpoints_that_vanish_before_the_session_are_one_line(captchas, tiny_model, tmp_path):
+    tiny_model(tmp_path, 1)
     recipe, run = tiny_recipe(steps=3), run_in(captchas, tmp_path)
     start = training.prepare(recipe, run)
     for path in tmp_path.glob('c*'):

@@ -1,7 +1,11 @@
 """Transfer learning: training from the weights of another network, and networks to start from."""
+import contextlib
 import dataclasses
+import io
+import json
 import os
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -22,28 +26,58 @@ def train(folder, model_dir, init_from=None, steps=1, recipe=None, **run):
     return read_arrays(models.newest(str(model_dir)))
 
 
-@pytest.fixture
-def five(tmp_path):
+SMALL = recipes.make('small_cnn', steps=1, batch_size=8, learning_rate=1e-9)
+
+
+@pytest.fixture(scope='module')
+def first(captchas, tmp_path_factory):
+    """A folder with the tiny network, trained on captchas; read only."""
+    folder = tmp_path_factory.mktemp('first')
+    train(captchas, folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def small(captchas, tmp_path_factory):
+    """The same with the small network."""
+    folder = tmp_path_factory.mktemp('small')
+    train(captchas, folder, recipe=SMALL)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def longer(small, five, tmp_path_factory):
+    """A folder with the small network that goes from `small` to `five`; what was printed."""
+    folder = tmp_path_factory.mktemp('longer')
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        train(five, folder, small, recipe=SMALL)
+    return folder, printed.getvalue()
+
+
+@pytest.fixture(scope='module')
+def five(tmp_path_factory):
     """Records of five characters of 0-9 A-Z."""
-    folder = tmp_path / 'five'
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp('five')
     for name in 'train.tfrecords', 'test.tfrecords':
         write_records(folder / name, 30 * [record(np.zeros([224, 224], np.uint8),
                                                   [10, 35, 0, 1, 2])])
     return folder
 
 
-def test_all_weights_that_fit_are_begun_with(captchas, tmp_path):
-    first = train(captchas, tmp_path / 'first')
+def test_all_weights_that_fit_are_begun_with(captchas, first, tmp_path):
     other = train(captchas, tmp_path / 'other', seed=5)
-    for place in tmp_path / 'first', tmp_path / 'first' / 'crack_captcha.model-0', (
-            tmp_path / 'first' / 'crack_captcha.model-0.index'):
-        begun = train(captchas, tmp_path / 'begun', place, seed=5, restart=True)
-        for k in range(4):
-            key = f'tiny/fc8_{k}/weights'
-            np.testing.assert_allclose(begun[key], first[key], atol=1e-7)
-            assert np.abs(other[key] - first[key]).max() > 0.01
-        assert begun['beta1_power'] == pytest.approx(0.81)  # Adam starts afresh
+    begun = train(captchas, tmp_path / 'begun', first, seed=5)
+    arrays = read_arrays(first / 'crack_captcha.model-0')
+    for k in range(4):
+        key = f'tiny/fc8_{k}/weights'
+        np.testing.assert_allclose(begun[key], arrays[key], atol=1e-7)
+        assert np.abs(other[key] - arrays[key]).max() > 0.01
+    assert begun['beta1_power'] == pytest.approx(0.81)  # Adam starts afresh
+
+
+def test_a_folder_a_checkpoint_and_its_index_name_the_same(first):
+    prefix = str(first / 'crack_captcha.model-0')
+    assert {models.find(place) for place in (str(first), prefix, f'{prefix}.index')} == {prefix}
 
 
 def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsys):
@@ -67,10 +101,9 @@ def test_heads_that_do_not_fit_are_new_and_named(captchas, five, tmp_path, capsy
     np.testing.assert_allclose(begun[average], 0.99 * first[average], rtol=1e-4)
 
 
-def test_the_characters_that_both_alphabets_have_are_begun_with(captchas, five, tmp_path):
-    recipe = recipes.make('small_cnn', steps=1, batch_size=8, learning_rate=1e-9)
-    first = train(five, tmp_path / 'first', recipe=recipe)
-    begun = train(captchas, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
+def test_the_characters_that_both_alphabets_have_are_begun_with(captchas, longer, tmp_path):
+    first = read_arrays(longer[0] / 'crack_captcha.model-0')
+    begun = train(captchas, tmp_path, longer[0], recipe=SMALL)
     for key, many in ('small_cnn/fc8/weights', 10), ('small_cnn/fc8/biases', 10), (
             'small_cnn/attention/weights', 4):
         assert begun[key].shape[-1] == many < first[key].shape[-1]
@@ -103,11 +136,10 @@ def test_other_characters_of_the_same_number_are_no_fit():
     assert not transfer.renumbered(LOOKS, abc, cba)
 
 
-def test_a_resumed_training_does_not_begin_again(captchas, tmp_path, capsys):
-    train(captchas, tmp_path / 'first')
-    train(captchas, tmp_path / 'begun', tmp_path / 'first')
+def test_a_resumed_training_does_not_begin_again(captchas, first, tmp_path, capsys):
+    train(captchas, tmp_path / 'begun', first)
     capsys.readouterr()
-    train(captchas, tmp_path / 'begun', tmp_path / 'first', steps=2)
+    train(captchas, tmp_path / 'begun', first, steps=2)
     out = capsys.readouterr().out
     assert 'resuming from' in out and 'initialized' not in out
 
@@ -125,12 +157,11 @@ def test_the_original_codes_checkpoint_is_begun_with(captchas, tmp_path):
     assert np.abs(begun['alexnet_v2/fc8_1/weights']).max() > 0.001
 
 
-def test_a_damaged_checkpoint_is_one_line(captchas, tmp_path):
-    recipe = recipes.make('small_cnn', steps=1, batch_size=8)
-    train(captchas, tmp_path / 'first', recipe=recipe)
+def test_a_damaged_checkpoint_is_one_line(captchas, small, tmp_path):
+    shutil.copytree(small, tmp_path / 'first')
     data, = (tmp_path / 'first').glob('*.data*')
     data.write_bytes(data.read_bytes()[:100_000])
-    for action in (lambda: train(captchas, tmp_path / 'm', tmp_path / 'first', recipe=recipe),
+    for action in (lambda: train(captchas, tmp_path / 'm', tmp_path / 'first', recipe=SMALL),
                    lambda: export.export(str(tmp_path / 'first'), str(tmp_path / 'copy'),
                                          'weights')):
         with pytest.raises(UserError, match='model-0: expected a checkpoint, found damaged'):
@@ -165,12 +196,8 @@ def test_what_cannot_be_begun_with_is_one_line(captchas, tmp_path, arrays, words
     assert models.newest(str(tmp_path / 'm')) is None
 
 
-def test_heads_that_look_are_begun_with_whatever_the_length(captchas, five, tmp_path, capsys):
-    recipe = recipes.make('small_cnn', steps=1, batch_size=8, learning_rate=1e-9)
-    train(captchas, tmp_path / 'first', recipe=recipe)
-    capsys.readouterr()
-    train(five, tmp_path / 'begun', tmp_path / 'first', recipe=recipe)
-    line, = [line for line in capsys.readouterr().out.splitlines() if 'initialized' in line]
+def test_heads_that_look_are_begun_with_whatever_the_length(longer):
+    line, = [line for line in longer[1].splitlines() if 'initialized' in line]
     assert line.startswith('initialized 44 of 48 weights') and line.endswith(
         '; new: small_cnn/attention/weights [1, 1, 128, 5] but for 4 of 5; '
         'new: small_cnn/attention/biases [5] but for 4 of 5; '
@@ -178,10 +205,10 @@ def test_heads_that_look_are_begun_with_whatever_the_length(captchas, five, tmp_
         'new: small_cnn/fc8/biases [36] but for 10 of 36')
 
 
-def test_the_command_takes_network_and_input_from_what_it_begins_with(captchas, tmp_path,
-                                                                    monkeypatch):
-    recipe = recipes.make('small_cnn', 'post', steps=1, batch_size=8)
-    train(captchas, tmp_path / 'first', recipe=recipe)
+def test_the_command_takes_network_and_input_from_what_it_begins_with(tmp_path, monkeypatch):
+    write_arrays(tmp_path / 'first' / 'crack_captcha.model-0', {'about': np.array(json.dumps({
+        'recipe': recipes.to_json(recipes.make('small_cnn', 'post')),
+        'dataset': dataset.to_json(dataset.Facts())}))})
     for name, arguments, expected in [
             ('a', [], dataclasses.replace(recipes.RECIPES['small_cnn', 'fine_tune'],
                                           standardize=False, dark_ink=False, method='heads')),
@@ -206,25 +233,23 @@ def test_a_network_of_the_repository_gets_more_context(captchas, tmp_path, monke
                      r'new: small_cnn/context4/', told), told
 
 
-def test_an_exported_network_reads_the_same_and_can_be_begun_with(captchas, tmp_path):
-    recipe = recipes.make('small_cnn', steps=2, batch_size=8)
-    train(captchas, tmp_path / 'first', recipe=recipe)
-    export.export(str(tmp_path / 'first'), str(tmp_path / 'copy'), 'weights')
-    prefix = tmp_path / 'copy' / 'crack_captcha.model-1'
+def test_an_exported_network_reads_the_same_and_can_be_begun_with(captchas, small, tmp_path):
+    copy = tmp_path / 'copy'
+    export.export(str(small), str(copy), 'weights')
+    prefix = copy / 'crack_captcha.model-0'
     keys = set(read_arrays(prefix))
     assert 'about' in keys and 'small_cnn/conv1/BatchNorm/moving_mean' in keys
     assert not any('Adam' in key or key in export.ONLY_TRAINING for key in keys)
-    size = {folder: sum(os.path.getsize(path) for path in (tmp_path / folder).glob('*-1.data*'))
-            for folder in ('first', 'copy')}
-    assert size['copy'] < 0.4 * size['first']
+    size = {folder: sum(os.path.getsize(path) for path in folder.glob('*-0.data*'))
+            for folder in (small, copy)}
+    assert size[copy] < 0.4 * size[small]
     paths = sorted((captchas / 'images').iterdir())[:5]
-    found = [captcha_test.open_reader(str(tmp_path / folder)).read(paths)
-             for folder in ('first', 'copy')]
+    found = [captcha_test.open_reader(str(folder)).read(paths) for folder in (small, copy)]
     assert found[0] == found[1]
-    train(captchas, tmp_path / 'begun', tmp_path / 'copy', recipe=recipe)
-    with pytest.raises(UserError, match='model-1: expected a whole checkpoint.*found: no '
+    train(captchas, tmp_path / 'begun', copy, recipe=SMALL)
+    with pytest.raises(UserError, match='model-0: expected a whole checkpoint.*found: no '
                                         'beta1_power; .*--restart.*--init-from'):
-        train(captchas, tmp_path / 'copy', recipe=recipes.make('small_cnn', steps=3, batch_size=8))
+        train(captchas, copy, recipe=recipes.make('small_cnn', steps=3, batch_size=8))
 
 
 def test_records_of_other_pictures_are_refused():
