@@ -89,10 +89,12 @@ class Graph:
 
 
 # --- beginning
-def main(train, recipe, run):
+def main(train, recipe, run, join=join):
     """Train as TF_CONFIG says; without it, in this process alone.
 
-    Args: train: a function of recipe and run that returns an exit status.
+    Args:
+      train: a function of recipe and run that returns an exit status.
+      join: a function that returns the member.Member or member.Alone.
     Returns: exit status.
     """
     run = dataclasses.replace(run, member=join())
