@@ -8,20 +8,9 @@ import time
 
 import pytest
 
-from helpers import ROOT, read_arrays, train_command
+from helpers import read_arrays, train_command
 from support.captcha import models
 from support.cluster import launch
-
-
-# captcha_train.py, but a process names the missing ones after 3 seconds instead of 10
-IMPATIENT = f"""import functools, sys; sys.path.insert(0, {ROOT!r})
-from support.common import console
-with console.quiet_start('__main__'):
-    import captcha_train
-from support.captcha import options, training
-from support.cluster import member
-join = functools.partial(member.join, impatience=3)
-console.run(lambda: training.main(captcha_train.train, *options.parse(''), join))"""
 
 
 class Processes:
@@ -50,9 +39,8 @@ class Processes:
 
 
 def test_faults(shards, tmp_path):
-    _, *arguments = train_command(shards, tmp_path / 'm', '--method', 'heads', '--steps', 5000,
-                                  '--batch-size', 2)
-    team = Processes(['-c', IMPATIENT, *arguments], tmp_path)
+    team = Processes(train_command(shards, tmp_path / 'm', '--steps', 5000, '--batch-size', 2),
+                     tmp_path)
     try:
         for job in 'ps', 'chief', 'worker':
             team.start(job)

@@ -89,12 +89,10 @@ class Graph:
 
 
 # --- beginning
-def main(train, recipe, run, join=join):
+def main(train, recipe, run):
     """Train as TF_CONFIG says; without it, in this process alone.
 
-    Args:
-      train: a function of recipe and run that returns an exit status.
-      join: a function that returns the member.Member or member.Alone.
+    Args: train: a function of recipe and run that returns an exit status.
     Returns: exit status.
     """
     run = dataclasses.replace(run, member=join())

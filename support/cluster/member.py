@@ -22,10 +22,9 @@ from support.common.console import UserError
 NO_STOP = types.SimpleNamespace(signal=None)
 
 
-def join(impatience=waiting.IMPATIENCE):
+def join():
     """The Member that TF_CONFIG describes, with its server running; Alone without TF_CONFIG.
 
-    Args: impatience: see Member.
     Raises: UserError naming what is wrong in TF_CONFIG, or why the server cannot listen.
     """
     text = os.environ.get(VARIABLE)
@@ -42,7 +41,7 @@ def join(impatience=waiting.IMPATIENCE):
     if not all(is_loopback(address) for job in task.addresses.values() for address in job):
         print('warning: anyone who reaches this port can read and change the training, because '
               "TensorFlow's runtime has no authentication; see docs/cluster.md", file=sys.stderr)
-    member = Member(task, server.target, impatience)
+    member = Member(task, server.target)
     member.say(f'listens at {task.address}; {len(task.trainers)} trainers, parameter '
                f'servers: {len(task.addresses["ps"])}')
     return member
@@ -109,12 +108,9 @@ class Alone:
 class Member:
     """One process of a cluster, see configuration.Task: the methods of Alone."""
 
-    def __init__(self, task, target='', impatience=waiting.IMPATIENCE):
-        """Args:
-          target: of sessions, once its server runs: 'grpc://host:port'.
-          impatience: seconds of a step after which the missing processes are named.
-        """
-        self.task, self.target, self.impatience = task, target, impatience
+    def __init__(self, task, target=''):
+        """Args: target: of sessions, once its server runs: 'grpc://host:port'."""
+        self.task, self.target = task, target
         self.name, self.chief, self.serves = task.name, task.chief, task.job == 'ps'
         self.number = None if self.serves else task.number
         self.pulse = waiting.Pulse()

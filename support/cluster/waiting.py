@@ -110,7 +110,7 @@ class Watcher(threading.Thread):
         """Name the missing if a step takes long; if none is missing, release it."""
         member, pulse, now = self.member, self.member.pulse, time.monotonic()
         idle = member.chief and not pulse.waiting  # the chief may be saving
-        if now - pulse.beat <= member.impatience or idle:
+        if now - pulse.beat <= IMPATIENCE or idle:
             return
         missing = member.task.absent(*JOBS)
         if missing and now - self.named > PATIENCE:
