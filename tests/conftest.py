@@ -19,7 +19,8 @@ from support.cluster import configuration, launch, member
 from support.common import console
 
 
-LONGEST = 'test_accuracy.py', 'test_session.py', 'test_waiting.py'
+LONGEST = ('test_accuracy.py', 'test_benchmarks.py', 'test_console.py', 'test_session.py',
+           'test_training.py', 'test_transfer.py', 'test_waiting.py')
 
 
 def pytest_collection_modifyitems(items):

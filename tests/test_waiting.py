@@ -44,7 +44,7 @@ def test_faults(shards, tmp_path):
     try:
         for job in 'ps', 'chief', 'worker':
             team.start(job)
-        team.wait_for('chief', 'Iter:20')
+        team.wait_for('chief', 'Iter:0')
         team.running['worker'].kill()
         team.wait_for('chief', 'waiting for worker 0 at 127.0.0.1')
         team.start('worker')
