@@ -3,11 +3,11 @@
 Command:  python benchmarks/few_labels.py real/henan4 real/zhengfang4 ... --counts 50 100 300
 Reads:    folders of pictures named <text>_<number>.<ending>, and --init-from
 Writes:   a table on stdout, what each training prints on stderr; all else in a temporary folder
-Takes:    two cores: a minute and a half for each folder and count
+Takes:    two cores: three minutes for each folder and count
 
-Of each folder at most 500 pictures are held out, and so many others are trained on. The training
-has a fixed length and its rate falls to 0, so nothing is chosen by the held-out pictures. Case is
-ignored. Untrained the network gets no hint of what the texts are.
+Of each folder at most 500 pictures are held out; --counts of the others are trained on. The
+training's length is fixed and its rate falls to 0, so the held-out pictures choose nothing. They
+are read together; case is ignored, and nothing is said about the texts.
 """
 import csv
 import os
@@ -48,11 +48,12 @@ def trained_on(pairs, init_from, top):
     with open(os.path.join(top, 'labels.csv'), 'w', encoding='utf-8', newline='') as file:
         csv.writer(file).writerows(pairs)
     folder = os.path.dirname(pairs[0][0])
+    lengths = [len(text) for _, text in pairs]
     begun = time.monotonic()
     for command in (
             ['to_tfrecord.py', '--images', folder, '--labels', os.path.join(top, 'labels.csv'),
              '--out', top, '--num-test', str(len(pairs) // 10), '--pictures', 'line', '--split',
-             'picture', '--skip-bad', '--overwrite'],
+             'picture', '--length', f'{min(lengths)}-{max(lengths)}', '--skip-bad', '--overwrite'],
             ['captcha_train.py', '--init-from', init_from, '--train',
              os.path.join(top, 'train.tfrecords'), '--model-dir', os.path.join(top, 'model'),
              '--restart']):
