@@ -49,7 +49,8 @@ def test_a_mistake_is_one_line(raised, status, words):
     assert words in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize('script', ['gen_captcha.py', 'captcha_test.py', 'captcha_lite.py'])
+@pytest.mark.parametrize('script', ['gen_captcha.py', 'to_tfrecord.py', 'captcha_test.py',
+                                    'captcha_lite.py'])
 def test_a_mistake_of_a_command_is_one_line(run_script, script):
     ended = run_script(script, 'one.jpg', '--no-such-option')
     assert (ended.returncode, ended.stdout) == (2, '')
@@ -213,12 +214,12 @@ def test_a_signal_waits_until_the_progress_bar_is_made(monkeypatch):
 ENDING = (  # trainings by the same script, each optionally stopped after its first progress line
     'import os, signal, threading, {module}\n'
     'say = console.say\n'
+    'def stop_once(line):\n'
+    '    say(line)\n'
+    '    if number and line.startswith(("Iter:", "After ")):\n'
+    '        os.kill(os.getpid(), number)\n'
+    'console.say = stop_once\n'
     'for number, *sys.argv in {trainings!r}:\n'
-    '    def stop_once(line):\n'
-    '        say(line)\n'
-    '        if number and line.startswith(("Iter:", "After ")):\n'
-    '            os.kill(os.getpid(), number)\n'
-    '    console.say = stop_once\n'
     '    try:\n'
     '        console.run({module}.main)\n'
     '    except SystemExit as end:\n'
@@ -238,13 +239,15 @@ def test_no_thread_outlives_a_training_of_digits(tmp_path):
     assert ended.returncode == 0 and 'Stopped and saved at step 1 of 9.' in ended.stdout
 
 
-def test_a_training_of_captchas_that_is_stopped_saves_and_leaves_no_thread(captchas, tmp_path):
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_training_of_captchas_that_is_stopped_saves_and_leaves_no_thread(captchas, tmp_path,
+                                                                           number):
     ended = run_code(ENDING.format(module='captcha_train', trainings=[
-        (int(signal.SIGTERM), 'captcha_train.py', '--network', 'small_cnn', '--method', 'heads',
+        (int(number), 'captcha_train.py', '--network', 'small_cnn', '--method', 'heads',
          '--steps', '3', '--batch-size', '4', '--train', str(captchas / 'train.tfrecords'),
          '--test', str(captchas / 'test.tfrecords'))]), cwd=tmp_path)
-    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
-    assert ended.stderr.splitlines()[-1] == "143 ['MainThread']"
+    assert ended.returncode == 128 + number, ended.stderr
+    assert ended.stderr.splitlines()[-1] == f"{128 + number} ['MainThread']"
     assert 'Traceback' not in ended.stderr and 'tensorflow' not in ended.stderr.lower()
     assert re.search('^stopped after iteration 0, saved .*-0; resume with', ended.stdout, re.M)
     assert models.newest(str(tmp_path / 'captcha')).endswith('-0')

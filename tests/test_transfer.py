@@ -30,16 +30,14 @@ SMALL = recipes.make('small_cnn', steps=1, batch_size=8, learning_rate=1e-9)
 
 
 @pytest.fixture(scope='module')
-def first(captchas, tmp_path_factory):
+def first(tiny_model, tmp_path_factory):
     """A folder with the tiny network, trained on captchas; read only."""
-    folder = tmp_path_factory.mktemp('first')
-    train(captchas, folder)
-    return folder
+    return tiny_model(tmp_path_factory.mktemp('first'), 1)
 
 
 @pytest.fixture(scope='module')
 def small(captchas, tmp_path_factory):
-    """The same with the small network."""
+    """The same with the small network, whose first weights stay."""
     folder = tmp_path_factory.mktemp('small')
     train(captchas, folder, recipe=SMALL)
     return folder
@@ -66,7 +64,7 @@ def five(tmp_path_factory):
 
 def test_all_weights_that_fit_are_begun_with(captchas, first, tmp_path):
     other = train(captchas, tmp_path / 'other', seed=5)
-    begun = train(captchas, tmp_path / 'begun', first, seed=5)
+    begun = train(captchas, tmp_path / 'other', first, seed=5, restart=True)
     arrays = read_arrays(first / 'crack_captcha.model-0')
     for k in range(4):
         key = f'tiny/fc8_{k}/weights'
