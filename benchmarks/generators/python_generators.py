@@ -92,6 +92,10 @@ def django_simple(text, fonts):
     while font_of(path, size).getlength(' ') < font_of(path, size).getbbox('E')[1]:
         path = random.choice(fonts)  # it takes the space above a letter off its width
     settings.CAPTCHA_FONT_PATH = path
+    given = len(text) < 3 or chance(0.2)  # pixels; its own size is too narrow for a single letter
+    settings.CAPTCHA_IMAGE_SIZE = given and (
+        int(font_of(path, size).getlength(text) * random.uniform(1.1, 1.5)) + size,
+        int(size * random.uniform(1.3, 1.8)))
     turn = random.randint(1, 40)
     settings.CAPTCHA_LETTER_ROTATION = (-turn, turn) if chance(0.8) else None
     settings.CAPTCHA_BACKGROUND_COLOR = as_hex(paper)
