@@ -5,14 +5,14 @@ Command:  python mnist_app.py                     asks for the number of picture
           --post    prepares the picture as the post does: one black digit filling white paper
           --show    saves the network's inputs and outputs beside the picture: a.read.png
           --csv F   writes a table of files, digits, confidences and doubts instead
-Reads:    the pictures and the newest checkpoint in ./model/ (python mnist_backward.py makes one)
+Reads:    the pictures and the newest checkpoint in ./model/ (python mnist_backward.py makes one),
+          or in models/mnist, which is included, where ./model/ has none
 Writes:   nothing; with --show one PNG per picture, with --csv the table
 Takes:    3 s to start, then 20 ms for a small picture, a second for a phone photo
 
 Several digits are read line by line, from left to right: [2 0 2 6]; a blank picture gives []. The
 next line gives the network's confidence, further ones reasons not to trust it.
 """
-import argparse
 import functools
 import os
 
@@ -20,8 +20,9 @@ from support.common import console
 
 with console.quiet_start(__name__):
     import numpy as np
-    import tensorflow.compat.v1 as tf
     from PIL import Image
+
+    from support.digits.reader import Reader, open_reader  # with TensorFlow
 
 import mnist_backward
 import mnist_forward
@@ -30,6 +31,7 @@ from support.digits import photographs, report
 from support.digits.input_data import SIDE
 
 threshold = 50  # 0 ... 255: ink paler than this becomes paper; pre_pic only
+INCLUDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'models', 'mnist')
 
 
 def pre_pic(picName):
@@ -49,131 +51,69 @@ def pre_pic(picName):
     return (nm_arr / 255).astype(np.float32)           # float32 [1, 784], 0 or 1
 
 
-def restore_model(testPicArr, model_folder=mnist_backward.model_save_path,
-                  with_probabilities=False):
+def restore_model(testPicArr, model_dir=mnist_backward.model_save_path):
     """Read prepared pictures with the latest checkpoint; without one, say so and return -1.
 
-    Args: testPicArr: float32 [n, 784], 0 ... 1.
-    Returns: the digits, int64 [n]; with_probabilities also float32 [n, 10], or None.
+    To read several times, open a Reader once, as `main` does.
+    Args: testPicArr: float32 [n, 784], 0 ... 1. Returns: the digits, int64 [n].
     """
-    checkpoint = checkpoints.newest(model_folder, mnist_backward.model_name)
+    checkpoint = checkpoints.newest(model_dir, mnist_backward.model_name)
     if checkpoint is None:
         console.say('no checkpoint file found')
-        preValue, probabilities = -1, None
-    else:
-        preValue, probabilities = predictor(checkpoint)(testPicArr)
-    return (preValue, probabilities) if with_probabilities else preValue
+        return -1
+    with Reader(checkpoint, mnist_forward.forward) as reader:
+        preValue, _ = reader.classify(testPicArr)
+    return preValue
 
 
-@functools.lru_cache(maxsize=1)
-def predictor(checkpoint):
-    """Build the network and restore the moving averages of `checkpoint`, once for all pictures.
+def application(read, testPics=()):
+    """Read the picture files `testPics`, or ask for files if there are none.
 
-    Returns: a function of float32 [n, 784] that returns int64 [n] and float32 [n, 10].
+    Args: read: a function of a path, `read_picture` for instance. Returns: the exit status.
     """
-    with tf.Graph().as_default() as graph:
-        x = tf.placeholder(tf.float32, [None, mnist_forward.INPUT_NODE])  # pixels, 0 ... 1
-        y = mnist_forward.forward(x, None)                                # logits [n, 10]
-        preValue = tf.argmax(y, 1)                                        # int64 [n], 0 ... 9
-        probabilities = tf.nn.softmax(y)                                  # float32 [n, 10]
-
-        # Each variable takes the value of its moving average, key <name>/ExponentialMovingAverage.
-        ema = tf.train.ExponentialMovingAverage(mnist_backward.moving_average_decay)
-        saver = tf.train.Saver(ema.variables_to_restore())
-
-        sess = tf.Session(graph=graph)  # lives as long as the returned function
-        checkpoints.restore(saver, sess, checkpoint, mnist_backward.retrain)
-        return lambda testPicArr: sess.run([preValue, probabilities], feed_dict={x: testPicArr})
-
-
-def application(testPics=(), post=False, show=False,
-                model_folder=mnist_backward.model_save_path, csv_file=None):
-    """Read the digits in the files `testPics`, or ask for files if there are none.
-
-    Args: post: prepare the pictures with pre_pic. show: save a drawing beside each picture.
-      csv_file: write the readings of testPics there instead of printing them.
-    Returns: the exit status. Raises: UserError if there is no usable checkpoint.
-    """
-    # Restore the network, or fail, before asking anything.
-    read_digits(np.zeros([0, mnist_forward.INPUT_NODE], np.float32), model_folder)
-
-    def read(testPic, say=console.say):
-        return read_picture(testPic if os.path.exists(testPic) else console.pasted_path(testPic),
-                            post, show, model_folder, say)
     if testPics:
-        return report.read_files(testPics, read, csv_file)
+        return report.read_files(testPics, read)
     try:
-        ask(read)
+        testNum = console.ask('input the number of test pictures:', console.positive_int)
+        for _ in range(testNum):
+            console.ask('the path of test picture:', read)
     except EOFError:
         console.say('')  # so that the shell's prompt gets a line of its own
     return 0
 
 
-def ask(read):
-    """Ask for a number of pictures and for each path, and read them; ask again after a bad answer.
-
-    Args: read: a function of a path. Raises: EOFError at the end of the input.
-    """
-    testNum = None
-    while testNum is None:
-        try:
-            testNum = console.positive_int(answer('input the number of test pictures:').strip())
-        except argparse.ArgumentTypeError as error:
-            console.complain(error)
-    while testNum > 0:
-        testPic = answer('the path of test picture:')
-        try:
-            read(testPic)
-            testNum -= 1
-        except console.UserError as error:
-            console.complain(error)
-
-
-def answer(prompt):
-    """`input`, which Ctrl-C ends at once."""
-    with console.hearing():
-        return input(prompt)
-
-
-def read_picture(testPic, post, show, model_folder, say):
-    """Say the digits read from the picture file `testPic`, their confidences, and doubts.
-
-    Returns: the digits, int64 [n], their probabilities, float32 [n, 10], and the doubts, lines.
-    """
-    testPicArr, places, left_out = ((pre_pic(testPic), [], 0) if post
-                                    else photographs.find_digits(testPic))
-    preValue, probabilities = read_digits(testPicArr, model_folder)
-    shown = np.array2string(preValue, max_line_width=np.inf, threshold=np.inf)  # on one line
-    say(f'the prediction number is {shown}')
-    if len(preValue):
-        say('sure: ' + ' '.join(f'{of_digit.max():.1%}' for of_digit in probabilities))
-    for doubt in (doubts := report.doubts(testPicArr, probabilities, left_out)):
-        say(doubt)
+def read_picture(reader, testPic, show=False):
+    """Print the digits of a picture file, the confidence in each, and doubts."""
+    reading = reader.read(testPic)
+    console.say(f'the prediction number is {reading}')
+    for line in reading.lines:
+        console.say(line)
     if show:
-        original = pictures.open_picture(testPic, turn=not post)
-        page = report.drawing(original, testPicArr, probabilities, places)
-        say(f'saved: {report.save_drawing(page, testPic)}')
-    return preValue, probabilities, doubts
-
-
-def read_digits(testPicArr, model_folder):
-    """Return the digits, int64 [n], and probabilities, float32 [n, 10], of float32 [n, 784]."""
-    preValue, probabilities = restore_model(testPicArr, model_folder, with_probabilities=True)
-    if probabilities is None:
-        raise console.UserError('train first: python mnist_backward.py')
-    return preValue, probabilities
+        page = report.drawing(pictures.open_picture(testPic), reading.pictures,
+                              reading.probabilities, reading.places)
+        console.say(f'saved: {report.save_drawing(page, testPic)}')
+    return reading
 
 
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('pictures', nargs='*', help='picture files or folders; none: ask for them')
     parser.add_argument('--post', action='store_true', help="prepare pictures as the post does")
-    parser.add_argument('--show', action='store_true', help="save the network's inputs and outputs")
-    parser.add_argument('--csv', metavar='FILE', help='write the readings there, as a table')
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument('--show', action='store_true', help="save the network's inputs and outputs")
+    output.add_argument('--csv', metavar='FILE', help='write the readings there, as a table')
+    parser.add_argument('--model-dir', metavar='FOLDER', help='folder of the checkpoint (default: '
+                        f'{mnist_backward.model_save_path}, or else models/mnist)')
     args = parser.parse_args()
     if args.csv and not args.pictures:
         parser.error('--csv: expected picture files to read, found none; name them as well')
-    return application(console.file_names(args.pictures), args.post, args.show, csv_file=args.csv)
+    folders = [args.model_dir] if args.model_dir else [mnist_backward.model_save_path, INCLUDED]
+    prepare = (lambda path: (pre_pic(path), [], 0)) if args.post else photographs.find_digits
+    with open_reader(folders, mnist_backward.model_name, mnist_forward.forward, prepare) as reader:
+        paths = console.file_names(args.pictures)
+        if args.csv:
+            return report.read_files(paths, reader.read, args.csv)
+        return application(functools.partial(read_picture, reader, show=args.show), paths)
 
 
 if __name__ == '__main__':

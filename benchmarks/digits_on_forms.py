@@ -14,7 +14,6 @@ symbols in the installed fonts, faces, shapes and textures.
 The parameters were tuned on the first half and on the even-numbered fonts; the second half and the
 other fonts are for reporting.
 """
-import functools
 import glob
 import os
 import string
@@ -27,9 +26,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 import ink_on_paper  # noqa: E402  (after the path to support)
-import mnist_app  # noqa: E402
+import mnist_backward  # noqa: E402
+import mnist_forward  # noqa: E402
 from support.common import console, pictures  # noqa: E402
 from support.digits import input_data, photographs, report  # noqa: E402
+from support.digits.reader import open_reader  # noqa: E402
 
 COUNT = 100         # pictures per condition
 SEED = 2027
@@ -279,7 +280,7 @@ def photographed(page, rng):
 
 def compare(half, count, rows, model_folder, sheet_file=None):
     """Print the tables. Raises: UserError if there is no model."""
-    read = functools.partial(mnist_app.read_digits, model_folder=model_folder)
+    read = open_reader([model_folder], mnist_backward.model_name, mnist_forward.forward).classify
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'))
     middle = mnist.validation.num_examples // 2
     part = slice(0, middle) if half == 'first' else slice(middle, None)

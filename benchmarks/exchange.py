@@ -10,6 +10,7 @@ between two logits, relative to the largest logit. MNIST, trained for 2,000 step
 the test accuracy there and here. PYTHON3.6 is an interpreter with tensorflow==1.14.0.
 """
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -85,9 +86,9 @@ def digits(python, folder):
             if name == 'theirs':
                 on_tf1(python, 'mnist_tf1_step.py', STEPS, '--warm-up', 0, '--save', model)
             else:
-                mnist_backward.backward(mnist, mnist_backward.Run(steps=STEPS,
-                                                                  model_save_path=model))
-            here = mnist_test.test(mnist, once=True, model_folder=model)
+                mnist_backward.backward(mnist, dataclasses.replace(
+                    mnist_backward.post, steps=STEPS, model_save_path=model))
+            here = mnist_test.test(mnist, model, once=True)
         newest = checkpoints.newest(model, mnist_backward.model_name)
         there = on_tf1(python, 'mnist_tf1_step.py', '--test', newest)
         print(f' {100 * float(there):.2f} %, {100 * here:.2f} % |', end='', flush=True)

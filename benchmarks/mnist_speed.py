@@ -11,6 +11,7 @@ floor is the step's multiplications, forward and twice as many backward, at the 
 float32 matrix product. PYTHON3.6 is an interpreter with tensorflow==1.14.0.
 """
 import contextlib
+import dataclasses
 import io
 import os
 import statistics
@@ -61,8 +62,8 @@ def our_step(mnist, steps):
     watched = mnist._replace(train=types.SimpleNamespace(num_examples=mnist.train.num_examples,
                                                          next_batch=next_batch))
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        mnist_backward.backward(watched, mnist_backward.Run(steps=WARM_UP + steps,
-                                                            model_save_path=folder))
+        mnist_backward.backward(watched, dataclasses.replace(
+            mnist_backward.post, steps=WARM_UP + steps, model_save_path=folder))
     return (moments[WARM_UP + steps] - moments[WARM_UP]) / steps
 
 

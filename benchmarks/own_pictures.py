@@ -13,7 +13,6 @@ other writers: scikit-learn's `load_digits` (1,797 digits, 8x8, enlarged smoothl
 The parameters of support/digits/ink.py and support/digits/photographs.py were tuned on the first
 half of the validation digits. The second half is for reporting only.
 """
-import functools
 import os
 import sys
 import tempfile
@@ -32,8 +31,10 @@ sys.path.insert(0, ROOT)
 import ink_on_paper  # noqa: E402  (after the path to support)
 import mnist_app  # noqa: E402
 import mnist_backward  # noqa: E402
-from support.common import checkpoints, console, files, pictures  # noqa: E402
+import mnist_forward  # noqa: E402
+from support.common import console, files, pictures  # noqa: E402
 from support.digits import input_data, photographs  # noqa: E402
+from support.digits.reader import open_reader  # noqa: E402
 
 COUNT = 500         # digits per condition
 SEED = 2026
@@ -114,10 +115,10 @@ def compare(half, count, rows, model_folder, sheet=None):
       sheet: where to save example pictures.
     Raises: UserError if there is no model.
     """
-    read = functools.partial(mnist_app.restore_model, model_folder=model_folder)
-    if checkpoints.newest(model_folder, mnist_backward.model_name) is None:
-        raise console.UserError(f'{model_folder}: expected a trained network, found none; train '
-                                'it with: python mnist_backward.py')
+    reader = open_reader([model_folder], mnist_backward.model_name, mnist_forward.forward)
+
+    def read(images):
+        return reader.classify(images)[0]
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'))
     validation = mnist.validation
     middle = validation.num_examples // 2

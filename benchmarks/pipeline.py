@@ -36,10 +36,12 @@ import captcha_test  # noqa: E402
 import captcha_train  # noqa: E402
 import mnist_app  # noqa: E402
 import mnist_backward  # noqa: E402
+import mnist_forward  # noqa: E402
 import to_tfrecord  # noqa: E402
 from support.captcha import conversion, dataset, models, recipes  # noqa: E402
 from support.common import checkpoints, pictures  # noqa: E402
 from support.digits import input_data, photographs  # noqa: E402
+from support.digits.reader import Reader  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,14 +221,14 @@ def read(folder, amounts):
 def app(_folder, amounts):
     """mnist_app.py: pictures after the first, prepared the post's way and as photographs."""
     samples = [os.path.join(ROOT, 'samples', f'{digit}.jpg') for digit in range(10)]
-    predict = mnist_app.predictor(checkpoints.newest(amounts.digit_model,
-                                                     mnist_backward.model_name))
+    reader = Reader(checkpoints.newest(amounts.digit_model, mnist_backward.model_name),
+                    mnist_forward.forward)
     for name, prepare in [('--post', mnist_app.pre_pic), ('default', photographs.pre_digits)]:
-        predict(prepare(samples[0]))
+        reader.classify(prepare(samples[0]))
         took = []
         for path in samples[1:] * amounts.rounds:
             start = time.perf_counter()
-            predict(prepare(path))
+            reader.classify(prepare(path))
             took.append(1000 * (time.perf_counter() - start))
         row(f'mnist_app, {name}, each picture after the first', took, 'ms')
 
@@ -245,7 +247,8 @@ def peaks_of_training(model_folder, marks):
     peaks = []
     for steps in marks:  # each resumes from the one before
         seconds(mnist_backward.backward, mnist,
-                mnist_backward.Run(steps=steps, model_save_path=model_folder))
+                dataclasses.replace(mnist_backward.post, steps=steps,
+                                    model_save_path=model_folder))
         peaks.append(peak_memory())
     return peaks
 

@@ -31,6 +31,8 @@ import mnist_forward
 from support.captcha import dataset, graph_pictures, models, reader
 from support.common import checkpoints, files
 from support.common.console import UserError
+from support.digits import training
+from support.digits.reader import averages_saver
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CARRIED = (  # what captcha_lite.py needs
@@ -67,7 +69,7 @@ def find(model_dir):
     if digits:
         return Network('digits', dataset.Facts(shortest=1, longest=1), digits,
                        tf.TensorSpec([mnist_forward.INPUT_NODE], tf.float32), build_digits,
-                       moving_averages, mnist_backward.retrain)
+                       averages_saver, training.RETRAIN)
     if not models.newest(model_dir):
         raise UserError(f'{model_dir}: expected a folder with {models.MODEL_NAME}-<i> or '
                         f'{mnist_backward.model_name}-<i>, found none; name the folder of a '
@@ -93,12 +95,6 @@ def build_digits(pixels):
     softmax = tf.nn.softmax(mnist_forward.forward(pixels, None))  # [batch, 10]
     return (tf.argmax(softmax, 1, output_type=tf.int32)[:, tf.newaxis],
             tf.reduce_max(softmax, 1, keepdims=True))
-
-
-def moving_averages():
-    """The Saver that gives each variable the value of its moving average, as mnist_app.py does."""
-    ema = tf.train.ExponentialMovingAverage(mnist_backward.moving_average_decay)
-    return tf.train.Saver(ema.variables_to_restore())
 
 
 def restored(network, pixels, sess):

@@ -428,7 +428,7 @@ def test_a_table_of_own_pictures(tmp_path, capsys):
 
 
 def test_own_pictures_need_a_model(tmp_path):
-    with pytest.raises(console.UserError, match='train it with: python mnist_backward.py'):
+    with pytest.raises(console.UserError, match='train first: python mnist_backward.py'):
         own_pictures.compare('first', 1, ['clean'], str(tmp_path))
 
 

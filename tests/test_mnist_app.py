@@ -11,21 +11,16 @@ from PIL import Image
 
 import mnist_app
 from helpers import DATA, ROOT, SAMPLES, mnist_arrays, mnist_logits, write_mnist_checkpoint
-from support.digits import photographs, report
 from support.common.console import UserError
+from support.digits import photographs
 
 
 @pytest.fixture
-def model(tmp_path):
-    """A folder without a checkpoint."""
-    return str(tmp_path / 'model')
-
-
-@pytest.fixture
-def trained(model):
-    """A checkpoint as the original code wrote it, with arbitrary values; returns its arrays."""
+def trained(tmp_path, monkeypatch):
+    """A working directory with a checkpoint as the original code wrote it; returns its arrays."""
     arrays = mnist_arrays(49001)
-    write_mnist_checkpoint(model, arrays, 49001)
+    write_mnist_checkpoint(tmp_path / 'model', arrays, 49001)
+    monkeypatch.chdir(tmp_path)
     return arrays
 
 
@@ -126,51 +121,17 @@ def test_the_samples_are_the_first_test_picture_of_each_digit(tmp_path):
 
 # --- restore_model
 
-def test_restore_model_uses_the_averages(model, trained):
+def test_restore_model_uses_the_averages(trained):
     ink = (np.random.RandomState(5).rand(1, 784) > 0.5).astype(np.float32)
-    answer = mnist_app.restore_model(ink, model)
+    answer = mnist_app.restore_model(ink)
     assert answer.shape == (1,) and answer.dtype == np.int64
     assert answer[0] == mnist_logits(ink, trained, averages=True).argmax()
     assert answer[0] != mnist_logits(ink, trained).argmax()
 
 
-@pytest.mark.parametrize('number', [0, 1, 7])
-def test_restore_model_gives_probabilities_as_well(model, trained, number):
-    ink = np.random.RandomState(5).rand(number, 784).astype(np.float32)
-    digits, probabilities = mnist_app.restore_model(ink, model, with_probabilities=True)
-    logits = mnist_logits(ink, trained, averages=True)
-    expected = np.exp(logits - logits.max(1, keepdims=True))
-    expected /= expected.sum(1, keepdims=True)
-    assert digits.tolist() == logits.argmax(1).tolist()
-    assert probabilities.shape == (number, 10) and probabilities.dtype == np.float32
-    assert np.allclose(probabilities, expected, atol=1e-4)
-
-
-def test_restore_model_reads_the_latest_checkpoint(model, trained):
-    """Built and restored once per checkpoint, but never from the previous one."""
-    ink = np.random.RandomState(5).rand(40, 784).astype(np.float32)
-    for _ in range(2):
-        before = mnist_app.restore_model(ink, model)
-    newer = mnist_arrays(50000, seed=9)
-    write_mnist_checkpoint(model, newer, 50000)
-    answer = mnist_app.restore_model(ink, model)
-    assert answer.tolist() == mnist_logits(ink, newer, averages=True).argmax(1).tolist()
-    assert answer.tolist() != before.tolist()
-
-
-def test_restore_model_without_a_checkpoint(model, capsys):
-    assert mnist_app.restore_model(np.zeros([1, 784], np.float32), model) == -1
+def test_restore_model_without_a_checkpoint(tmp_path, capsys):
+    assert mnist_app.restore_model(np.zeros([1, 784], np.float32), str(tmp_path)) == -1
     assert capsys.readouterr().out == 'no checkpoint file found\n'
-    answer = mnist_app.restore_model(np.zeros([1, 784], np.float32), model, with_probabilities=True)
-    assert answer == (-1, None)
-
-
-def test_a_damaged_checkpoint_is_one_line(model, trained):
-    with open(os.path.join(model, 'mnist_model-49001.index'), 'wb') as opened:
-        opened.write(b'nothing')
-    with pytest.raises(UserError, match='mnist_model-49001: expected a whole checkpoint') as raised:
-        mnist_app.application(SAMPLES, model_folder=model)
-    assert '\n' not in str(raised.value) and 'python mnist_backward.py' in str(raised.value)
 
 
 # --- the program
@@ -179,22 +140,25 @@ def predictions(out):
     return re.findall(r'the prediction number is (.*)\n', out)
 
 
-@pytest.mark.parametrize('post, prepare', [(False, photographs.pre_photo),
-                                           (True, mnist_app.pre_pic)])
-def test_the_program_prints_what_restore_model_returns(model, trained, capsys, post, prepare):
-    assert mnist_app.application(SAMPLES, post=post, model_folder=model) == 0
-    captured = capsys.readouterr()
-    expected = []
-    for path in SAMPLES:
-        testPicArr = prepare(path)
-        digits, probabilities = mnist_app.restore_model(testPicArr, model, with_probabilities=True)
-        assert digits[0] == mnist_logits(testPicArr, trained, averages=True).argmax()
-        expected += [f'the prediction number is {digits}', f'sure: {probabilities.max():.1%}',
-                     *report.doubts(testPicArr, probabilities)]
-    assert captured.out.splitlines() == expected and captured.err == ''
+def sure(pictures, arrays):
+    """The digits and the probability of each, as NumPy finds them."""
+    logits = mnist_logits(pictures, arrays, averages=True)
+    share = np.exp(logits - logits.max(1, keepdims=True))
+    return logits.argmax(1), (share / share.sum(1, keepdims=True)).max(1)
 
 
-def test_the_command_asks_and_asks_again(run_script, tmp_path, model, trained):
+@pytest.mark.parametrize('post, prepare', [([], photographs.pre_digits),
+                                           (['--post'], mnist_app.pre_pic)])
+def test_the_program_prints_digits_and_probabilities(trained, run_here, post, prepare):
+    ended = run_here('mnist_app.py', *post, *SAMPLES)
+    assert (ended.returncode, ended.stderr) == (0, 'reading with ./model/mnist_model-49001\n')
+    digits, probabilities = sure(np.concatenate([prepare(path) for path in SAMPLES]), trained)
+    lines = [line for line in ended.stdout.splitlines() if not line.startswith('not to be')]
+    assert lines[::2] == [f'the prediction number is [{digit}]' for digit in digits]
+    assert [float(line[6:-1]) for line in lines[1::2]] == pytest.approx(100 * probabilities, abs=.1)
+
+
+def test_the_command_asks_and_asks_again(run_script, tmp_path, trained):
     ended = run_script('mnist_app.py', cwd=tmp_path,
                        stdin=f'two\n0\n2\nnone.jpg\n"{SAMPLES[2]}"\n {SAMPLES[5]} \n')
     assert ended.returncode == 0
@@ -202,47 +166,44 @@ def test_the_command_asks_and_asks_again(run_script, tmp_path, model, trained):
     assert ended.stdout.count('the path of test picture:') == 3
     assert len(re.findall(r'the prediction number is \[\d\]\n', ended.stdout)) == 2
     assert ended.stderr.splitlines() == [
+        'reading with ./model/mnist_model-49001',
         "mnist_app.py: expected a whole number of at least 1, found 'two'",
         "mnist_app.py: expected a whole number of at least 1, found '0'",
         'mnist_app.py: none.jpg: expected a picture file, such as JPEG or PNG, found no such file']
 
 
 @pytest.mark.parametrize('stdin', ['', '2\n', f'2\n{SAMPLES[1]}\n'])
-def test_the_end_of_input_ends_it_quietly(model, trained, monkeypatch, capsys, stdin):
+def test_the_end_of_input_ends_it_quietly(monkeypatch, capsys, stdin):
     monkeypatch.setattr('sys.stdin', io.StringIO(stdin))
-    assert mnist_app.application(model_folder=model) == 0
+    read = []
+    assert mnist_app.application(read.append) == 0
+    assert read == [SAMPLES[1]] * (SAMPLES[1] in stdin)
     out, err = capsys.readouterr()
-    assert len(predictions(out)) == (1 if SAMPLES[1] in stdin else 0)
     assert out.endswith(':\n') and err == ''
 
 
-def test_a_bad_picture_does_not_keep_the_others_from_being_read(tmp_path, model, trained, capsys):
-    bad = bad_picture('text', tmp_path)
-    assert mnist_app.application([SAMPLES[1], str(bad), SAMPLES[2]], model_folder=model) == 2
-    out, err = capsys.readouterr()
-    assert len(predictions(out)) == 2
-    assert len(err.splitlines()) == 1 and 'text.jpg' in err
+def test_a_bad_picture_does_not_keep_the_others_from_being_read(tmp_path, trained, run_here):
+    ended = run_here('mnist_app.py', SAMPLES[1], bad_picture('text', tmp_path), SAMPLES[2])
+    assert ended.returncode == 2 and len(predictions(ended.stdout)) == 2
+    assert len(ended.stderr.splitlines()) == 2 and 'text.jpg' in ended.stderr
 
 
-def test_the_command_without_a_checkpoint(run_here, tmp_path, monkeypatch):
+def test_without_a_checkpoint_the_included_network_reads(run_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    ended = run_here('mnist_app.py', '--post', SAMPLES[1])
-    assert (ended.returncode, ended.stdout) == (2, 'no checkpoint file found\n')
-    assert ended.stderr == 'mnist_app.py: train first: python mnist_backward.py\n'
+    ended = run_here('mnist_app.py', SAMPLES[5])
+    assert ended.returncode == 0 and predictions(ended.stdout) == ['[5]']
+    assert re.fullmatch(r'reading with \S*models.mnist.mnist_model-63671\n', ended.stderr)
+    ended = run_here('mnist_app.py', '--model-dir', 'model', SAMPLES[5])  # named, so it is meant
+    assert (ended.returncode, ended.stdout) == (2, '')
+    assert ended.stderr == ('mnist_app.py: model: expected a trained network, found no checkpoint '
+                            'file; train first: python mnist_backward.py\n')
 
 
-def test_without_a_checkpoint_nothing_is_asked(model, capsys):
-    with pytest.raises(UserError, match='python mnist_backward.py'):
-        mnist_app.application(model_folder=model)
-    assert capsys.readouterr().out == 'no checkpoint file found\n'
-
-
-def test_show_and_pasted_paths(tmp_path, model, trained, capsys):
+def test_show(tmp_path, trained, run_here):
     picture, blank = tmp_path / '我的 图片.png', tmp_path / 'blank.png'
     Image.open(SAMPLES[3]).save(picture)
     Image.new('L', (90, 60), 230).save(blank)
-    assert mnist_app.application([f'"{picture}"', str(blank)], show=True, model_folder=model) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = run_here('mnist_app.py', '--show', picture, blank).stdout.splitlines()
     assert re.fullmatch(r'the prediction number is \[\d\]', lines[0])
     assert re.fullmatch(r'sure: \d+\.\d%', lines[1])
     assert f"saved: {tmp_path / '我的 图片.read.png'}" in lines
@@ -251,42 +212,42 @@ def test_show_and_pasted_paths(tmp_path, model, trained, capsys):
         with Image.open(tmp_path / name) as drawing:
             assert drawing.size == (3 * 290 + 10, 300)
     again = sorted(str(path) for path in tmp_path.glob('blank*.png'))
-    assert mnist_app.application(again, show=True, model_folder=model) == 0
-    assert f'{tmp_path}/blank.read.png: not read: a drawing of --show' in capsys.readouterr().out
+    ended = run_here('mnist_app.py', '--show', *again)
+    assert f'{tmp_path}/blank.read.png: not read: a drawing of --show' in ended.stdout
     assert sorted(str(path) for path in tmp_path.glob('blank*.png')) == again
 
 
-def test_a_table_of_many_files(tmp_path, model, trained, capsys):
-    bad, table = str(bad_picture('text', tmp_path)), str(tmp_path / 'read.csv')
+def test_a_table_of_many_files(tmp_path, trained, run_here):
+    bad = str(bad_picture('text', tmp_path))
     files = [SAMPLES[1], bad, SAMPLES[2]]
-    assert mnist_app.application(files, model_folder=model, csv_file=table) == 2
-    out, err = capsys.readouterr()
-    assert out == f'{table}: 2 of 3 pictures read\n' and 'text.jpg' in err
-    with open(table, encoding='utf-8', newline='') as opened:
+    ended = run_here('mnist_app.py', *files, '--csv', 'read.csv')
+    assert (ended.returncode, ended.stdout) == (2, 'read.csv: 2 of 3 pictures read\n')
+    assert 'text.jpg' in ended.stderr
+    with open('read.csv', encoding='utf-8', newline='') as opened:
         rows = list(csv.reader(opened))
     assert rows[0] == ['file', 'digits', 'confidence', 'doubts']
     assert [row[0] for row in rows[1:]] == files and rows[2][1:] == ['', '', 'not read']
     for row, path in zip(rows[1::2], files[::2]):
-        digits, probabilities = mnist_app.restore_model(photographs.pre_photo(path), model,
-                                                        with_probabilities=True)
-        assert row[1:3] == [str(digits[0]), f'{probabilities.max():.4f}']
+        digits, probabilities = sure(photographs.pre_digits(path), trained)
+        assert row[1] == str(digits[0])
+        assert float(row[2]) == pytest.approx(probabilities[0], abs=1e-4)
 
 
 def test_a_table_of_nothing(one_line_error):
     assert 'expected picture files' in one_line_error('mnist_app.py', '--csv', 'read.csv')
 
 
-def test_many_digits_stand_on_one_line(tmp_path, model, trained, capsys):
+def test_many_digits_stand_on_one_line(tmp_path, trained, run_here):
     page = Image.new('L', (45 * 40, 100), 'white')
     for k in range(45):
         page.paste(0, (40 * k + 15, 20, 40 * k + 24, 80))
     page.save(tmp_path / 'page.png')
-    assert mnist_app.application([str(tmp_path / 'page.png')], model_folder=model) == 0
-    assert re.match(r'the prediction number is \[\d( \d){44}\]\nsure: ', capsys.readouterr().out)
+    assert re.match(r'the prediction number is \[\d( \d){44}\]\nsure: ',
+                    run_here('mnist_app.py', 'page.png').stdout)
 
 
-def test_the_posts_way_reads_a_blank_picture_too(tmp_path, model, trained, capsys):
+def test_the_posts_way_reads_a_blank_picture_too(tmp_path, trained, run_here):
     Image.new('L', (90, 60), 230).save(tmp_path / 'blank.png')
-    assert mnist_app.application([str(tmp_path / 'blank.png')], post=True, model_folder=model) == 0
     assert re.fullmatch(r'the prediction number is \[\d\]\nsure: \S+\n'
-                        r'not to be trusted: the picture is blank.*\n', capsys.readouterr().out)
+                        r'not to be trusted: the picture is blank.*\n',
+                        run_here('mnist_app.py', '--post', 'blank.png').stdout)

@@ -15,16 +15,16 @@ import tensorflow.compat.v1 as tf
 import mnist_backward
 from helpers import (DATA, MNIST_KEYS, ROOT, link_data, mnist_arrays, mnist_logits,
                      read_arrays, tiny_mnist, write_mnist_checkpoint)
-from mnist_backward import Run, backward
+from mnist_backward import backward, post
 from support.common import checkpoints
 from support.common.console import UserError
-from support.digits import augmentation
+from support.digits import augmentation, training
 
 
 @pytest.fixture
 def run(tmp_path):
     """The post's training, in a folder of its own."""
-    return Run(model_save_path=str(tmp_path / 'model'))
+    return dataclasses.replace(post, model_save_path=str(tmp_path / 'model'))
 
 
 def until(steps, run):
@@ -35,20 +35,16 @@ def path(run, step):
     return os.path.join(run.model_save_path, f'mnist_model-{step}')
 
 
-def newest(run):
-    return checkpoints.newest(run.model_save_path, mnist_backward.model_name)
-
-
 def test_the_posts_numbers():
-    assert Run() == Run(steps=50000, batch_size=200, learning_rate_base=0.1, seed=0,
-                        augmented=False, falls_to_zero=False, momentum=0, regularizer=0.0001,
-                        model_save_path='./model/', report_interval=1000)
+    assert dataclasses.asdict(post) == {
+        'steps': 50000, 'batch_size': 200, 'learning_rate_base': 0.1, 'regularizer': 0.0001,
+        'model_save_path': './model/', 'model_name': 'mnist_model', 'seed': 0, 'augmented': False,
+        'report_interval': 1000, 'summary_interval': 100}
     assert mnist_backward.moving_average_decay == 0.99
-    assert mnist_backward.learning_rate_decay == 0.99 and mnist_backward.regularizer == 0.0001
-    assert mnist_backward.model_name == 'mnist_model'
+    assert mnist_backward.learning_rate_decay == 0.99
 
 
-def step_by_numpy(arrays, images, labels, rate, run=Run()):
+def step_by_numpy(arrays, images, labels, rate, run):
     """One training step computed from the formulas; returns the loss and the new arrays."""
     old = {key: value.astype(np.float64) for key, value in arrays.items()}
     w1, b1, w2 = old['Variable'], old['Variable_1'], old['Variable_2']
@@ -68,8 +64,8 @@ def step_by_numpy(arrays, images, labels, rate, run=Run()):
     new['Variable_4'] = step = int(old['Variable_4']) + 1
     decay = min(0.99, (1 + step) / (10 + step))
     for key in steps:
-        if run.momentum:
-            steps[key] = steps[key] + run.momentum * old.get(f'{key}/Momentum', 0)
+        if run.augmented:
+            steps[key] = steps[key] + 0.9 * old.get(f'{key}/Momentum', 0)
             new[f'{key}/Momentum'] = steps[key]
         new[key] = old[key] - rate * steps[key]
         average = key + '/ExponentialMovingAverage'
@@ -116,7 +112,7 @@ def with_momentum(arrays):
 @pytest.fixture
 def augmented(run):
     """The training of --augment, in a folder of its own."""
-    return dataclasses.replace(mnist_backward.augmented_run, model_save_path=run.model_save_path)
+    return training.augmented(run)
 
 
 @pytest.mark.parametrize('step', [0, 30])
@@ -128,27 +124,22 @@ def test_a_step_with_momentum_is_numpys(augmented, step):
 def test_a_checkpoint_without_momentum_is_taken_further_from_none(augmented, capsys):
     arrays = mnist_arrays(30)
     assert_a_step_is_numpys(arrays, 0.1 / 31, until(31, augmented))
-    assert re.match(r'\S*mnist_model-30 has no momentum: the default training made it, or an older '
-                    r'--augment\. It continues with momentum; .*\n', capsys.readouterr().out)
+    assert re.match(r'\S*mnist_model-30 has no momentum: it continues with momentum from 0\.\n',
+                    capsys.readouterr().out)
 
 
-@pytest.mark.parametrize('steps', [31, 20])
-def test_the_default_training_refuses_a_checkpoint_of_an_augmented_one(run, steps):
-    prefix = write_mnist_checkpoint(run.model_save_path, with_momentum(mnist_arrays(30)), 30)
-    with pytest.raises(UserError, match='mnist_model-30: expected a checkpoint of the default '
-                                        'training, found one of --augment'):
-        backward(tiny_mnist(), until(steps, run))
-    assert newest(run) == prefix
+def test_the_default_training_continues_an_augmented_one_without_momentum(run):
+    write_mnist_checkpoint(run.model_save_path, with_momentum(mnist_arrays(30)), 30)
+    assert backward(tiny_mnist(), until(31, run)) == 0
+    assert set(read_arrays(path(run, 31))) == set(MNIST_KEYS)
 
 
-@pytest.mark.parametrize('changes, rates', [
-    ({}, {0: 0.1, 274: 0.1, 275: 0.099, 549: 0.099, 550: 0.09801, 27500: 0.1 * 0.99 ** 100}),
-    ({'falls_to_zero': True, 'steps': 1000}, {0: 0.1, 1: 0.0999, 500: 0.05, 999: 0.0001}),
-    ({'falls_to_zero': True, 'steps': 50, 'learning_rate_base': 0.2}, {10: 0.16, 49: 0.004})])
-def test_the_learning_rate_of_a_step(changes, rates):
+@pytest.mark.parametrize('steps, rates', [
+    (1000, {0: 0.1, 1: 0.0999, 500: 0.05, 999: 0.0001}), (50, {10: 0.08, 49: 0.002})])
+def test_the_learning_rate_of_an_augmented_training_falls_to_0(augmented, steps, rates):
     with tf.Graph().as_default(), tf.Session() as sess:
         step = tf.placeholder(tf.int32, [])
-        rate = mnist_backward.learning_rate_of(Run(**changes), step, 275.)
+        rate, _ = training.optimizer_of_augmented(until(steps, augmented), step)
         found = {number: sess.run(rate, {step: number}) for number in rates}
     assert found == pytest.approx(rates, rel=1e-4)
 
@@ -169,7 +160,7 @@ def test_a_first_run_makes_the_folder_and_saves_the_posts_keys(run, capsys):
     dtypes = reader.get_variable_to_dtype_map()
     assert {key: (dtypes[key].name, shapes[key]) for key in shapes} == MNIST_KEYS
     assert reader.get_tensor('Variable_4') == 2
-    assert newest(run) == path(run, 2)
+    assert run.newest() == path(run, 2)
     assert checkpoints.finished(path(run, 2))
     assert re.fullmatch(r'After 1 training step\(s\),loss on training batch is \d.*\.\n'
                         r'After 2 training step\(s\),loss on training batch is \d.*\.\n',
@@ -258,11 +249,11 @@ def test_a_moved_folder_and_one_without_its_state_file_are_resumed(run, tmp_path
         write_mnist_checkpoint(run.model_save_path, mnist_arrays(step), step)
     os.rename(run.model_save_path, tmp_path / 'moved')
     moved = dataclasses.replace(run, model_save_path=str(tmp_path / 'moved'))
-    assert newest(moved) == path(moved, 10)
+    assert moved.newest() == path(moved, 10)
     (tmp_path / 'moved' / 'checkpoint').write_text('')  # the power failed
-    assert newest(moved) == path(moved, 10)
+    assert moved.newest() == path(moved, 10)
     os.remove(tmp_path / 'moved' / 'checkpoint')
-    assert newest(moved) == path(moved, 10)
+    assert moved.newest() == path(moved, 10)
     assert backward(tiny_mnist(), until(11, moved)) == 0
     assert read_arrays(path(moved, 11))['Variable_4'] == 11
 
@@ -271,7 +262,7 @@ def test_a_path_written_on_windows_is_understood(run):
     write_mnist_checkpoint(run.model_save_path, mnist_arrays(7), 7)
     with open(os.path.join(run.model_save_path, 'checkpoint'), 'w') as state:
         state.write('model_checkpoint_path: "C:\\\\old\\\\model\\\\mnist_model-7"')
-    assert newest(run) == path(run, 7)
+    assert run.newest() == path(run, 7)
 
 
 def test_a_checkpoint_of_another_network_is_refused_and_kept(run):
@@ -296,9 +287,9 @@ def test_a_missing_or_damaged_checkpoint_stops_training(run):
 
 
 def test_a_diverged_training_is_not_saved(run):
-    with pytest.raises(UserError, match='lower the learning rate in mnist_backward.py'):
-        backward(tiny_mnist(), dataclasses.replace(run, steps=5, learning_rate_base=1e30))
-    assert newest(run) is None  # the first step gave NaN
+    with pytest.raises(UserError, match='step 1: expected finite .* lower learning_rate_base in'):
+        backward(tiny_mnist(), dataclasses.replace(run, steps=5, learning_rate_base=float('inf')))
+    assert run.newest() is None  # the first step gave NaN
 
 
 def test_data_that_fails_in_the_background_stops_training_and_keeps_what_was_saved(run):
@@ -312,7 +303,7 @@ def test_data_that_fails_in_the_background_stops_training_and_keeps_what_was_sav
     train = types.SimpleNamespace(num_examples=400, next_batch=next_batch)
     with pytest.raises(OSError, match='unplugged'):
         backward(mnist._replace(train=train), until(5, run))
-    assert newest(run) == path(run, 1)
+    assert run.newest() == path(run, 1)
 
 
 def wait_for(awaited, process):
@@ -336,7 +327,8 @@ def test_a_stopped_run_saves_says_so_and_resumes(augmented, tmp_path, capsys):
     assert process.returncode == 128 + signal.SIGTERM, err
     assert 'Traceback' not in err
     step = int(re.search(rf'Stopped and saved at step (\d+) of {last}\.', out)[1])
-    assert f'To resume: python mnist_backward.py --augment --seed 3 --steps {last}\n' in out
+    assert ('To resume: python mnist_backward.py --model-dir ./model/ --augment --seed 3 --steps '
+            f'{last}\n') in out
     assert read_arrays(path(run, step))['Variable_4'] == step
     assert not checkpoints.finished(path(run, step))
 
@@ -350,8 +342,8 @@ def test_a_stopped_run_saves_says_so_and_resumes(augmented, tmp_path, capsys):
 FEW = augmentation.Strength(stock=50)  # soon made
 
 
-@pytest.mark.parametrize('kind, stops', [(Run(), [120, 290]),
-                                         (mnist_backward.augmented_run, [290])])
+@pytest.mark.parametrize('kind, stops', [(post, [120, 290]),
+                                         (training.augmented(post), [290])])
 def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind, stops):
     """An epoch is 275 steps. With other batches after a stop, the weights would differ."""
     ends = []
@@ -359,8 +351,8 @@ def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind, stops):
         run = dataclasses.replace(kind, steps=300, model_save_path=str(tmp_path / name))
         for stop in stops:
             assert backward(stopping_at(stop, run), run) == 128 + signal.SIGINT
-            assert checkpoints.step_of(newest(run)) < 300
-        assert backward(mnist_backward.training_data(run, DATA, FEW), run) == 0
+            assert checkpoints.step_of(run.newest()) < 300
+        assert backward(training.data(run, DATA, FEW), run) == 0
         ends.append(read_arrays(path(run, 300)))
     assert set(ends[0]) == set(ends[1])
     for key in ends[0]:
@@ -369,8 +361,8 @@ def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind, stops):
 
 def stopping_at(step, run):
     """The data of a run, with Ctrl-C while the batch of `step` is made."""
-    mnist = mnist_backward.training_data(run, DATA, FEW)
-    made = checkpoints.step_of(newest(run) or '')
+    mnist = training.data(run, DATA, FEW)
+    made = checkpoints.step_of(run.newest() or '')
 
     def next_batch(batch_size):
         nonlocal made
@@ -383,21 +375,18 @@ def stopping_at(step, run):
 
 
 def test_an_augmented_run_learns_longer_from_distorted_digits(run):
-    assert mnist_backward.augmented_run == Run(
-        steps=150000, learning_rate_base=0.1, falls_to_zero=True, momentum=0.9,
-        regularizer=0.00001, augmented=True)
-    augmented = dataclasses.replace(run, augmented=True)
-    images, labels = mnist_backward.training_data(augmented, DATA, FEW).train.next_batch(50)
-    plain, right = mnist_backward.training_data(run, DATA).train.next_batch(50)
+    augmented = training.augmented(run)
+    assert augmented == dataclasses.replace(run, steps=150000, regularizer=0.00001, augmented=True)
+    images, labels = training.data(augmented, DATA, FEW).train.next_batch(50)
+    plain, right = training.data(run, DATA).train.next_batch(50)
     assert np.array_equal(labels, right)
     likeness = [np.corrcoef(one, other)[0, 1] for one, other in zip(images, plain)]
     assert 0.2 < np.mean(likeness) < 0.95
 
 
 def test_fewer_pictures_than_a_batch_are_refused(run):
-    with pytest.raises(UserError, match='expected a batch of 401 training pictures.*found 400'):
-        backward(tiny_mnist(400), dataclasses.replace(run, steps=1, batch_size=401))
-    assert not os.path.exists(run.model_save_path)
+    with pytest.raises(UserError, match='expected a batch of 55001 training pictures.*found 55000'):
+        training.data(dataclasses.replace(run, batch_size=55001), DATA)
 
 
 @pytest.mark.parametrize('arguments, words', [(['--steps', '0'], "found '0'"),

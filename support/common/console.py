@@ -334,6 +334,20 @@ def nobody_reads():
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def ask(prompt, use):
+    """Ask until `use(answer)` succeeds, and return its result.
+
+    Raises: EOFError at the end of the input.
+    """
+    while True:
+        with hearing():  # Ctrl-C ends it at once
+            answer = input(prompt)
+        try:
+            return use(answer if os.path.exists(answer) else pasted_path(answer))
+        except (argparse.ArgumentTypeError, UserError) as error:
+            complain(error)
+
+
 def pasted_path(answer):
     """A pasted path, perhaps quoted, with ~ or with \\ before blanks and ( -> the path."""
     path = answer.strip()

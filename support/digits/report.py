@@ -86,11 +86,9 @@ def shared(one, other):
 def read_files(paths, read, csv_file=None):
     """Read each picture file; a bad one does not stop the others.
 
-    Args: read: a function of a path and a `say`, such as mnist_app.read_picture.
-      csv_file: write a table there, with a progress bar, and say nothing.
+    Args: read: a function of a path that returns a reader.Reading. csv_file: write a table there.
     Returns: exit status, 2 if any file could not be read.
     """
-    say = (lambda line: None) if csv_file else console.say
     good = bad = 0
     columns = 'file', 'digits', 'confidence', 'doubts'
     with files.whole_table(csv_file, columns, len(paths)) as add:
@@ -99,15 +97,16 @@ def read_files(paths, read, csv_file=None):
                 console.say(f'{path}: not read: a drawing of --show')
                 continue
             try:
-                digits, probabilities, doubts = read(path, say)
+                reading = read(path)
             except UserError as error:
                 console.complain(error)  # then the next: it may be good
                 bad += 1
                 add(path, '', '', 'not read')
                 continue
             good += 1
-            add(path, ' '.join(map(str, digits)), ' '.join(
-                f'{of_digit.max():.4f}' for of_digit in probabilities), '; '.join(doubts))
+            add(path, ' '.join(map(str, reading.digits)), ' '.join(
+                f'{of_digit.max():.4f}' for of_digit in reading.probabilities),
+                '; '.join(reading.doubts))
     if csv_file:
         console.say(f'{csv_file}: {good} of {good + bad} pictures read')
     return 2 if bad else 0
