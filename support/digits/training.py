@@ -125,7 +125,8 @@ def supervised(graph, saver, run, train, learning_rate):
         sess.run(tf.global_variables_initializer())
         step = resume(saver, sess, run)
         supervisor = Supervisor(sess, run, learning_rate, step)
-        with (contextlib.closing(prefetched(train.next_batch, run.batch_size)) as supervisor.batches,
+        with (contextlib.closing(prefetched(train.next_batch, run.batch_size))
+              as supervisor.batches,
               tf.summary.FileWriter(os.path.join(run.model_save_path, 'log'), graph)
               as supervisor.log,
               console.progress(run.steps, 'training', 'step', initial=step) as supervisor.bar,
@@ -145,6 +146,7 @@ class Supervisor:
         """Args: step: training steps that are done."""
         self.sess, self.run, self.learning_rate, self.step = sess, run, learning_rate, step
         self.batches = self.log = self.bar = self.stop = None  # see `supervised`
+        self.saved = False  # at the end of the iteration
         self.status = 0  # the exit status: 0, or 128 + the signal that ended the loop
 
     def iterations(self):
@@ -153,26 +155,27 @@ class Supervisor:
             yield self.step
             self.step += 1
             self.bar.update()
+            if self.stop.signal and self.saved:  # otherwise the next iteration saves
+                self.status = 128 + self.stop.signal
 
     def save_is_due(self, i, loss):
         """Whether to save after iteration `i`: regularly, at the end, and at a stop.
 
         Raises: UserError if the weights are not finite.
         """
-        if self.stop.signal:
-            self.status = 128 + self.stop.signal
         if (i + 1) % self.run.summary_interval == 0:
+            values = {'loss': loss, 'learning_rate': self.sess.run(self.learning_rate)}
             self.log.add_summary(tf.Summary(value=[
-                tf.Summary.Value(tag='loss', simple_value=loss),
-                tf.Summary.Value(tag='learning_rate',
-                                 simple_value=self.sess.run(self.learning_rate))]), i + 1)
-        if i % self.run.report_interval and i + 1 < self.run.steps and not self.status:
-            return False
-        if not all(np.isfinite(value).all() for value in self.sess.run(tf.trainable_variables())):
+                tf.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]),
+                i + 1)
+        self.saved = (i % self.run.report_interval == 0 or i + 1 == self.run.steps
+                      or self.stop.signal is not None)
+        if self.saved and not all(np.isfinite(value).all()
+                                  for value in self.sess.run(tf.trainable_variables())):
             raise UserError(f'step {i + 1}: expected finite weights, found NaN or infinity; the '
                             'last checkpoint is kept; lower learning_rate_base in '
                             'mnist_backward.py and run again')
-        return True
+        return self.saved
 
 
 def resume(saver, sess, run):
