@@ -21,8 +21,8 @@ the post's four decimals show 0.0001 and 0.0000. The accuracies in these lines a
 distorted training batch; held-out pictures are not distorted, so their accuracy may be higher.
 
 This file follows the post, in its order. What begins and surrounds the loop (checks, resuming,
-held-out accuracy, stopping) is in support/captcha/training.py and supervision.py, and the
-hyperparameters are in support/captcha/recipes.py.
+held-out accuracy, stopping) is in support/captcha/training.py, and the hyperparameters are in
+support/captcha/recipes.py.
 """
 from support.common import console
 
@@ -32,14 +32,17 @@ with console.quiet_start(__name__):
 from nets import nets_factory
 from nets.methods import METHODS, probabilities
 from support.captcha import dataset, options, preprocessing, recipes, training
-from support.cluster.member import Alone
+from support.common import files
 
-# --- the post's constants; what a run uses is its recipe
-CHAR_SET_LEN = len(dataset.CHARSETS['digits'])  # 10 classes per head; 36 with letters
-IMAGE_HEIGHT = dataset.IMAGE_HEIGHT  # 60, as drawn; a record holds 224x224
-IMAGE_WIDTH = dataset.IMAGE_WIDTH  # 160
-BATCH_SIZE = recipes.RECIPES['alexnet_v2', 'post'].batch_size  # 25
+# --- the post's constants
+CHAR_SET_LEN = 10  # classes per head; 36 with letters
+IMAGE_HEIGHT = 60  # as drawn; a record holds 224x224
+IMAGE_WIDTH = 160
 TFRECORD_FILE = dataset.TRAIN_FILE
+BATCH_SIZE = 25  # these four are those of --recipe post; the default's are in recipes.py
+ITERATIONS = 6001
+LEARNING_RATE = 0.003  # of iteration 0 ...
+DIVIDE_EVERY = 2000  # ... and then lr / 3, after iterations 0, 2000, 4000 and 6000
 CAPACITY = 5000  # most pictures that the shuffling queue holds ...
 MIN_AFTER_DEQUEUE = 1000  # ... and fewest, so that batches are well mixed
 PRINT_EVERY = 20  # iterations
@@ -131,18 +134,15 @@ def build_loss(logits, labels, num_classes=CHAR_SET_LEN):
 
 
 # --- the post's optimiser
-def build_train_op(total_loss, learning_rate, member=Alone()):
+def build_train_op(total_loss, learning_rate=LEARNING_RATE):
     """Adam, with the learning rate in a variable as in the post.
 
-    Args: member: of a cluster, if several processes train.
     Returns: the variable, a training step.
     """
     lr = tf.Variable(learning_rate, dtype=tf.float32, trainable=False, name='learning_rate')
-    adam = member.optimizer(tf.train.AdamOptimizer(learning_rate=lr))
-    optimizer = adam.minimize(total_loss, member.step_variable())
-    # Batch norm's moving averages, of the chief's pictures; the post's network has none.
-    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS) if member.chief else []
-    return lr, tf.group(optimizer, *updates)
+    optimizer = tf.train.AdamOptimizer(learning_rate=lr).minimize(total_loss)
+    # batch norm's moving averages; the post's network has none
+    return lr, tf.group(optimizer, *tf.get_collection(tf.GraphKeys.UPDATE_OPS))
 
 
 # --- the post's accuracies: one for each head
@@ -157,10 +157,10 @@ def build_accuracies(predictions, labels):
 
 
 # --- the post's graph
-def build_graph(recipe, run, start):
+def build_graph(recipe, start):
     """Placeholders, batches, network, losses, Adam, accuracies. Returns: training.Graph."""
     facts, method = start.facts, METHODS[recipe.method]
-    with tf.Graph().as_default() as graph, run.member.placement():
+    with tf.Graph().as_default() as graph:
         tf.set_random_seed(start.seed)
         x, y = build_placeholders(facts.heads)
         batch = build_inputs(start.train_files, recipe.batch_size, facts.heads, start.seed)
@@ -171,35 +171,36 @@ def build_graph(recipe, run, start):
             test_logits, _ = build_network(x, recipe, facts, is_training=False)
         predictions, _ = method.decode(probabilities(test_logits), facts)  # int32 [batch, heads]
         total_loss = (method.loss or build_loss)(logits, y, method.num_classes(facts))
-        lr, optimizer = build_train_op(total_loss, recipes.rate_at(recipe, 0), run.member)
+        lr, optimizer = build_train_op(total_loss, recipes.rate_at(recipe, 0))
         accuracies = build_accuracies(method.decode(probabilities(logits), facts)[0], y)
-    return training.Graph(graph, x, y, batch, seen, optimizer, total_loss, accuracies, lr,
-                          predictions)
+    return training.Graph(
+        graph=graph, x=x, y=y, batch=batch, seen=seen, lr=lr, optimizer=optimizer,
+        total_loss=total_loss, accuracies=accuracies, predictions=predictions)
 
 
 # --- the post's session
 def train(recipe, run):
     """Train until the recipe's iterations are done, from the newest checkpoint if there is one.
 
-    Args: recipe: recipes.Recipe, how it learns. run: training.Run, files and how it begins.
+    Args: recipe: recipes.Recipe, how it learns. run: training.RunConfig, files and how it begins.
     Returns: exit status: 0, or 128 + the number of the signal that stopped it.
     Raises: console.UserError.
     """
     start = training.prepare(recipe, run)  # ours: checks every file before the long run
     if start is None:
         return 0
-    graph = build_graph(recipe, run, start)
+    graph = build_graph(recipe, start)
     # tf.Session(), then the initializer or a checkpoint; ours: what surrounds the loop
     with training.supervised(graph, recipe, run, start) as (sess, supervisor):
         coord = tf.train.Coordinator((tf.errors.OpError,))
         threads = tf.train.start_queue_runners(sess=sess, coord=coord)
-        for i in supervisor.iterations():  # 6,001
+        for i in supervisor.iterations():  # range(6001)
             # a batch from the queue, then a step with it fed
             b_image, *b_labels = sess.run(graph.batch)
             feed = {graph.x: b_image, **dict(zip(graph.y, b_labels))}
             _, loss = sess.run([graph.optimizer, graph.total_loss], feed)  # before the step
-            # the post's division by 3, after iteration 0 (0.003 -> 0.001), 2000, ...
-            supervisor.set_rate(recipes.rate_at(recipe, i + 1))
+            # the post: lr / 3 if i % 2000 == 0; our default: a cosine
+            graph.lr.load(recipes.rate_at(recipe, i + 1), sess)
 
             if i % PRINT_EVERY == 0:  # the same batch once more, now after the step
                 acc, shown_loss, rate = sess.run(
@@ -210,7 +211,7 @@ def train(recipe, run):
                     f'accuracy/char{k}': one for k, one in enumerate(acc)}})
 
             if supervisor.save_is_due(i, loss, feed):  # every 1,000, at the end, at Ctrl-C
-                supervisor.saver.save(sess, run.prefix, global_step=supervisor.last)
+                supervisor.save(sess, run.prefix, global_step=i)
         coord.request_stop()  # the post stops the queues inside the loop
         coord.join(threads)
     return supervisor.status
@@ -218,7 +219,8 @@ def train(recipe, run):
 
 def main():
     recipe, run = options.parse(__doc__)
-    return training.main(train, recipe, run)
+    with files.alone(run.model_dir):  # ours: no second training beside it
+        return train(recipe, run)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,6 @@ set.
 import concurrent.futures.process
 import dataclasses
 import glob
-import math
 import multiprocessing
 import os
 import random
@@ -37,7 +36,6 @@ OUT = dataset.IMAGE_FOLDER
 NUM = 40000  # pictures: on a few thousand a network overfits (see docs/figures.md)
 CHUNK = 50  # pictures per job: few jobs, yet a lively progress bar
 VARIED = 0.8  # share of --varied pictures that are not in the package's own style
-UNLIKELY = 0.001  # probability below which a folder counts as having another alphabet
 LONGEST = 65500  # pixels of a side of a JPEG file
 FONT_SIZES = 42, 50, 56  # pixels, the package's own, for a picture of IMAGE_HEIGHT
 LOWEST, NARROWEST = 16, 6  # fewest pixels of a picture's height, and of its width per character
@@ -99,22 +97,13 @@ def check_same_kind(folder, texts, facts):
     """Raise a UserError if a folder's captchas have other characters or lengths than `facts`."""
     lengths, characters = [len(text) for text in texts], set().union(*texts)
     found = dataset.Facts(dataset.alphabet_of(characters), min(lengths), max(lengths))
-    if (not characters <= set(facts.alphabet) or is_by_design(found.alphabet, facts.alphabet,
-                                                              sum(lengths))
+    only_digits = found.alphabet == dataset.CHARSETS['digits'] != facts.alphabet
+    if (not characters <= set(facts.alphabet)
+            or only_digits and dataset.charset_name(facts.alphabet)
             or found.shortest < facts.shortest or found.longest > facts.longest):
         raise console.UserError(
             f'{folder}: expected captchas of {facts}, found {len(texts)} of {found}; give the new '
             'ones a folder of their own with --out, and name it to to_tfrecord.py with --images')
-
-
-def is_by_design(found, wanted, count):
-    """Whether `count` random characters of an alphabet are too unlikely to be of so few classes.
-
-    Chance may leave any so few classes, unless they are a named set, such as only digits.
-    """
-    there = len(set(found) & set(wanted))
-    sets = 1 if dataset.charset_name(found) else math.comb(len(wanted), there)
-    return math.log(sets) + count * math.log(there / len(wanted)) < math.log(UNLIKELY)
 
 
 def gen_captcha(folder, num, drawing=Drawing(), seed=None, workers=None):

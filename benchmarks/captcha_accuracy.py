@@ -138,7 +138,7 @@ def in_new_process(recipe, run):
 @dataclasses.dataclass(frozen=True)
 class Data:
     """The captchas to train and to evaluate on."""
-    run: training.Run  # whose files each training uses
+    run: training.RunConfig  # whose files each training uses
     pictures: int  # to train on
     facts: dataset.Facts
     train: Callable = in_new_process  # trains on them
@@ -305,7 +305,7 @@ def main():
     count, facts = records.survey(args.train)
     test_count, _ = records.survey(args.test)
     print(f'{facts}: {count} training pictures, {test_count} held-out ones\n', flush=True)
-    TABLES[args.table](args, Data(training.Run(args.train, args.test), count, facts))
+    TABLES[args.table](args, Data(training.RunConfig(args.train, args.test), count, facts))
 
 
 if __name__ == '__main__':

@@ -28,7 +28,7 @@ with console.quiet_start():
 
 import captcha_train  # noqa: E402
 from nets import alexnet, nets_factory, slim  # noqa: E402
-from support.captcha import dataset, recipes, records, supervision, training  # noqa: E402
+from support.captcha import dataset, recipes, records, training  # noqa: E402
 
 # --- when to stop
 LIMIT = 800  # iterations
@@ -70,14 +70,14 @@ def register():
 # --- the recipes. `learning_rate` is that of iteration 0, three times that of all others, except
 # with 'constant'.
 DEFAULT = dataclasses.replace(recipes.RECIPES['alexnet_v2', 'default'], schedule='divided',
-                              divide_at=(), learning_rate=0.0003, keep_prob=0.5)
-POST = dataclasses.replace(recipes.RECIPES['alexnet_v2', 'post'], divide_at=())
+                              divide_every=10**6, learning_rate=0.0003, keep_prob=0.5)
+POST = dataclasses.replace(recipes.RECIPES['alexnet_v2', 'post'], divide_every=10**6)
 ROWS = {
     'current': recipes.RECIPES['alexnet_v2', 'default'],
     'default': DEFAULT,  # the first default, with the post's dropout and first step
     'no distortion': dataclasses.replace(DEFAULT, distortion=None),
     'first step not tripled': dataclasses.replace(
-        DEFAULT, schedule='constant', learning_rate=DEFAULT.learning_rate / recipes.DIVIDE_BY),
+        DEFAULT, schedule='constant', learning_rate=DEFAULT.learning_rate / 3),
     'biases 0': dataclasses.replace(DEFAULT, network='alexnet_v2_biases_0'),
     'post input range': dataclasses.replace(DEFAULT, standardize=False),
     'learning rate 0.0003': dataclasses.replace(DEFAULT, learning_rate=0.0009),
@@ -91,7 +91,7 @@ ROWS = {
 def escape(recipe, run):
     """Train by the recipe until the escape, or for all its iterations; save nothing.
 
-    Args: run: training.Run, its files and its seed.
+    Args: run: training.RunConfig, its files and its seed.
     Returns: the last iteration, the mean of the last losses, whether it escaped.
     """
     register()
@@ -99,7 +99,7 @@ def escape(recipe, run):
 
     def until(i, recent):
         mean = sum(recent) / len(recent)
-        escaped = len(recent) == supervision.RECENT and mean < ESCAPED
+        escaped = len(recent) == training.RECENT and mean < ESCAPED
         reached[:] = i, mean, escaped
         return escaped or i + 1 == recipe.steps
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
@@ -116,7 +116,7 @@ def table(rows, seeds, limit, run):
     Args:
       rows: some of ROWS.
       limit: iterations after which to give up.
-      run: training.Run, its files.
+      run: training.RunConfig, its files.
     Raises: UserError if the captchas are not those that ESCAPED is meant for.
     """
     count, facts = records.survey(run.train_file)
@@ -147,7 +147,7 @@ def main():
     parser.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',
                         help='held-out records (default: %(default)s)')
     args = parser.parse_args()
-    table(args.rows, args.seeds, args.limit, training.Run(args.train, args.test))
+    table(args.rows, args.seeds, args.limit, training.RunConfig(args.train, args.test))
 
 
 if __name__ == '__main__':

@@ -67,7 +67,7 @@ def main():
         for how, name, init_from, changes in [
                 ('from scratch', 'own', None, {}),
                 ('fine-tuned', 'fine_tune', args.init_from, as_trained)]:
-            run = training.Run(train, test, init_from=init_from)
+            run = training.RunConfig(train, test, init_from=init_from)
             at_first = untrained(init_from, test) if init_from else None
             shares = row(captcha_accuracy.Data(run, *records.survey(train)), args.counts,
                          recipes.make(name=name, steps=args.steps,

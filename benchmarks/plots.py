@@ -108,7 +108,7 @@ def event_files(folder):
         if found:
             return sorted(found)  # their names continue with the time in seconds
     raise console.UserError(f'{folder}: expected event files of TensorBoard, found none; name the '
-                            '--model-dir or the --log-dir of a training by captcha_train.py')
+                            '--model-dir of a training by captcha_train.py')
 
 
 def events(path):

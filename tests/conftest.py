@@ -15,12 +15,11 @@ import to_tfrecord
 from helpers import (ROOT, grey, mnist_arrays, record, tf, train, write_mnist_checkpoint,
                      write_records)
 from support import export
-from support.cluster import configuration, launch, member
 from support.common import console
 
 
-LONGEST = ('test_accuracy.py', 'test_benchmarks.py', 'test_console.py', 'test_session.py',
-           'test_training.py', 'test_transfer.py', 'test_waiting.py')
+LONGEST = ('test_accuracy.py', 'test_benchmarks.py', 'test_console.py', 'test_training.py',
+           'test_transfer.py')
 
 
 def pytest_collection_modifyitems(items):
@@ -48,19 +47,23 @@ def run_script():
 
 
 @pytest.fixture
-def run_here(monkeypatch, capsys):
+def restored_signals():
+    """Restore the handlers of Ctrl-C and SIGTERM after a test that calls `console.run`."""
+    handlers = {number: signal.getsignal(number) for number in console.STOPS}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys, restored_signals):
     """The same in this process and its working directory, without importing TensorFlow again."""
     def run(script, *arguments):
         monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
         main = importlib.import_module(script.removesuffix('.py')).main
-        handlers = {number: signal.getsignal(number) for number in console.STOPS}
         capsys.readouterr()
-        try:
-            with pytest.raises(SystemExit) as ended:
-                console.run(main)
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        with pytest.raises(SystemExit) as ended:
+            console.run(main)
         return subprocess.CompletedProcess(sys.argv, ended.value.code or 0, *capsys.readouterr())
     return run
 
@@ -120,16 +123,6 @@ def tiny_model(captchas, tmp_path_factory):
             assert train(captchas, trained[steps], steps) == 0
         return shutil.copytree(trained[steps], folder, dirs_exist_ok=True)
     return copy_to
-
-
-@pytest.fixture
-def members():
-    """{job: member.Member} of a cluster whose servers all run in this process."""
-    addresses = launch.local_cluster()
-    cluster = tf.train.ClusterSpec(addresses)
-    servers = {job: tf.train.Server(cluster, job_name=job) for job in addresses}
-    return {job: member.Member(configuration.parse(launch.config_of(addresses, job, 0)),
-                               server.target) for job, server in servers.items()}
 
 
 @pytest.fixture

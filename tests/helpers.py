@@ -1,6 +1,5 @@
 """Helpers that several test modules share: paths, and records and checkpoints of plain arrays."""
 import dataclasses
-import json
 import os
 import subprocess
 import sys
@@ -17,7 +16,6 @@ with console.quiet_start():
 import captcha_train
 from nets import methods, nets_factory, slim
 from support.captcha import dataset, reader, recipes, records, training
-from support.cluster import configuration, member
 from support.common import pictures
 from support.digits import input_data
 from support.common.console import UserError
@@ -152,10 +150,10 @@ def tiny_recipe(**changes):
 
 
 def run_in(folder, model_dir, **changes):
-    """A training.Run on the records of a folder."""
-    return training.Run(train_file=str(folder / 'train.tfrecords'),
-                        test_file=str(folder / 'test.tfrecords'), model_dir=str(model_dir),
-                        **changes)
+    """A training.RunConfig on the records of a folder."""
+    return training.RunConfig(train_file=str(folder / 'train.tfrecords'),
+                              test_file=str(folder / 'test.tfrecords'),
+                              model_dir=str(model_dir), **changes)
 
 
 def read_arrays(prefix):
@@ -241,7 +239,7 @@ def link_data(folder):
 # --- trainings
 
 def train(captchas, model_dir, steps, run=None, **changes):
-    """Train the tiny network on the records of a folder; `run`: fields of training.Run."""
+    """Train the tiny network on the records of a folder; `run`: fields of training.RunConfig."""
     return captcha_train.train(tiny_recipe(steps=steps, **changes),
                                run_in(captchas, model_dir, **(run or {})))
 
@@ -261,23 +259,3 @@ def initial_values():
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         return {v.op.name.removeprefix('alexnet_v2/'): sess.run(v) for v in tf.global_variables()}
-
-
-# --- clusters
-
-ADDRESSES = {'chief': ['a:1'], 'worker': ['b:1', 'c:1'], 'ps': ['d:1', 'e:1']}
-
-
-def config(job='worker', index=0, **addresses):
-    return json.dumps({'cluster': {**ADDRESSES, **addresses},
-                       'task': {'type': job, 'index': index}})
-
-
-def member_of(job, index, **addresses):
-    return member.Member(configuration.parse(config(job, index, **addresses)))
-
-
-def train_command(shards, model_dir, *options):
-    return [os.path.join(ROOT, 'captcha_train.py'), '--network', 'small_cnn', '--train',
-            str(shards), '--test', str(shards / 'test.tfrecords'), '--model-dir', str(model_dir),
-            '--batch-size', '8', *map(str, options)]

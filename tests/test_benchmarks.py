@@ -19,7 +19,7 @@ from PIL import Image
 
 from helpers import (ROOT, mnist_arrays, mnist_logits, run_in, tiny_mnist, tiny_recipe,
                      write_mnist_checkpoint)
-from support.captcha import dataset, labels, recipes, records, supervision, training
+from support.captcha import dataset, labels, recipes, records, training
 from support.common import console
 from support.digits import input_data
 
@@ -330,9 +330,9 @@ def test_fc_weights_start_with_a_deviation_of(network, deviations):
 
 def test_an_escape_ends_the_training(captchas, tmp_path, capsys):
     recipe = tiny_recipe(steps=3000, batch_size=25, distortion=None, learning_rate=0.003,
-                         divide_at=())
+                         schedule='constant')
     i, loss, escaped = escape.escape(recipe, run_in(captchas, tmp_path / 'unused'))
-    assert escaped and supervision.RECENT - 1 <= i < 2999
+    assert escaped and training.RECENT - 1 <= i < 2999
     assert 1.9 < loss < escape.ESCAPED  # the first mean below it
     assert capsys.readouterr().out == '' and os.listdir(tmp_path) == []
 

@@ -131,6 +131,20 @@ def test_a_signal_while_python_shuts_down_changes_no_status(number):
     assert (ended.returncode, ended.stderr) == (0, '')
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
+def test_a_second_run_in_one_process_is_stopped_too(restored_signals):
+    heard = []
+
+    def main():
+        with console.stop_signals(None) as stop:
+            signal.raise_signal(signal.SIGTERM)
+            heard.append(stop.signal)
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            console.run(main)
+    assert heard == 2 * [signal.SIGTERM]
+
+
 def test_a_stop_inside_of_tensorflows_own_errors_is_one_line():
     """pybind11 raises its own error if a signal arrives while it creates a Python error."""
     main = ('import os, signal\n'

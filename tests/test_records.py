@@ -152,7 +152,7 @@ def test_the_loss_at_chance_knows_what_is_rare(tmp_path):
     _, _, chance = records.survey_with_chance(str(tmp_path / 'r'))
     ln2 = np.log(2)
     assert chance == pytest.approx((3 * ln2 + (ln2 / 2 + np.log(4) / 2)) / 4)
-    start = training.Start(facts, [], 1, {}, 1, chance, None, None, 0, None)
+    start = training.Start(facts, [], 1, 1, chance, None, 0, None, 0)
     assert start.chance_name == f'{chance:.3f}'
     assert dataclasses.replace(start, chance=np.log(40)).chance_name == 'ln 40 = 3.689'
 

@@ -1,8 +1,9 @@
-"""How training starts and resumes, and which checkpoints and records it refuses."""
+"""What begins, surrounds and ends the training loop."""
 import dataclasses
 import os
 import re
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -17,13 +18,13 @@ OLD = {'about/network': 'tiny_network', 'about/charset': 'digits', 'about/recipe
        'about/method': 'heads'}
 
 
-def test_bfloat16_is_asked_of_tensorflow():
-    def asked(**choice):
-        rewrites = training.session_config(**choice).graph_options.rewrite_options
+def test_bfloat16_is_asked_of_tensorflow_where_the_processor_has_it(monkeypatch):
+    def asked(choice):
+        rewrites = training.session_config(choice).graph_options.rewrite_options
         return rewrites.auto_mixed_precision_onednn_bfloat16 == rewrites.ON
-    assert asked(bfloat16=True) and not asked(bfloat16=False)
-    assert asked() is training.has_bfloat16()  # by default where the processor has it
-    assert asked(alone=False) is training.has_bfloat16()
+    for has in True, False:
+        monkeypatch.setattr(training, 'has_bfloat16', lambda has=has: has)
+        assert asked(True) is has and not asked(False)
 
 
 def test_the_processors_flags_are_read():
@@ -47,22 +48,8 @@ def test_bfloat16_trains_and_saves_float32(captchas, tmp_path):
         name: np.asarray(value).dtype for name, value in rounded.items()}
 
 
-def test_a_processor_without_bfloat16_is_one_line(captchas, tmp_path):
-    def fails(*_):
-        raise tf.errors.InternalError(None, None, 'could not create a primitive')
-
-    def broken(inputs, num_classes, is_training=True, num_heads=4):
-        *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
-        if not is_training:
-            heads = [tf.numpy_function(fails, [head], tf.float32) for head in heads]
-        return *heads, {}
-    with pytest.raises(UserError, match='--bfloat16: expected a processor.*leave it out'):
-        captcha_train.train(use_network(broken), run_in(captchas, tmp_path, bfloat16=True))
-    assert models.newest(str(tmp_path)) is None
-
-
 def test_it_is_resumed_exactly_where_it_stopped(captchas, tmp_path, capsys):
-    changes = dict(divide_at=(4,), schedule='divided')
+    changes = dict(divide_every=4, schedule='divided')
     train(captchas, tmp_path, 5, **changes)
     before = saved(tmp_path, 4)
     assert before['learning_rate'] == pytest.approx(0.0002 / 9)  # divided at 0 and at 4
@@ -177,8 +164,8 @@ def test_a_checkpoint_without_adams_moments(captchas, tiny_model, tmp_path):
 
 
 def test_records_that_do_not_belong_together(captchas, letters, tmp_path):
-    run = training.Run(str(captchas / 'train.tfrecords'), str(letters / 'test.tfrecords'),
-                       str(tmp_path / 'm'))
+    run = training.RunConfig(str(captchas / 'train.tfrecords'), str(letters / 'test.tfrecords'),
+                             str(tmp_path / 'm'))
     with pytest.raises(UserError, match='expected 4 characters of 0-9 as in .*, found 4 characters '
                                         'of 0-9 A-Z; make both at once'):
         captcha_train.train(tiny_recipe(), run)
@@ -200,7 +187,83 @@ def test_checkpoints_that_vanish_before_the_session_are_one_line(captchas, tiny_
     start = training.prepare(recipe, run)
     for path in tmp_path.glob('c*'):
         path.unlink()
-    graph = captcha_train.build_graph(recipe, run, start)
+    graph = captcha_train.build_graph(recipe, start)
     with pytest.raises(UserError, match='model-0: expected a whole checkpoint of this network'):
         with training.supervised(graph, recipe, run, start):
             pass
+
+
+# --- around the loop
+
+def test_records_that_vanish_while_training(captchas, tmp_path):
+    for name in 'train.tfrecords', 'test.tfrecords':
+        shutil.copy(captchas / name, tmp_path / name)
+    with pytest.raises(UserError, match='train.tfrecords: was whole when .* the same command'):
+        train(tmp_path, tmp_path / 'm', 2000, {
+            'until': lambda i, _: (tmp_path / 'train.tfrecords').unlink() if i == 0 else None})
+
+
+def test_a_loss_that_is_no_number_stops(captchas, tiny_model, tmp_path):
+    tiny_model(tmp_path, 2)
+
+    def nan(i, _):  # the weights become NaN
+        if i == 2:
+            biases, = [v for v in tf.trainable_variables() if v.op.name == 'tiny/fc8_0/biases']
+            biases.load(np.full(10, np.nan, np.float32), tf.get_default_session())
+    with pytest.raises(UserError, match='iteration 3: the loss is nan; last good checkpoint: '
+                                        '.*model-1; .*--restart --learning-rate 6.7e-05'):
+        train(captchas, tmp_path, 50, {'until': nan})
+
+
+def test_a_step_that_breaks_the_weights_is_not_saved(captchas, tmp_path):
+    with pytest.raises(UserError, match='iteration 0: .*last good checkpoint: none yet'):
+        train(captchas, tmp_path, 1, learning_rate=1e38)
+    assert models.newest(str(tmp_path)) is None
+
+
+def test_it_warns_once_of_a_loss_that_stays_at_chance(captchas, tmp_path, capsys):
+    def guessing(inputs, num_classes, is_training=True, num_heads=4):
+        *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
+        return *[0 * head for head in heads], {}
+    recipe = dataclasses.replace(use_network(guessing), steps=42)
+    run = run_in(captchas, tmp_path, plateau=40)
+    captcha_train.train(recipe, run)
+    err = capsys.readouterr().err
+    assert err.count('warning: after 40 iterations') == 1
+    assert '2.303' in err and 'with another --seed' in err
+    training.warn_of_plateau(40, dataclasses.replace(recipe, initialization='post'),
+                                training.prepare(recipe, dataclasses.replace(run, restart=True)))
+    assert 'without --recipe post' in capsys.readouterr().err
+
+
+def test_no_warning_once_it_learns(letters, tmp_path, capsys):
+    """All have the same text, which the biases alone can learn."""
+    train(letters, tmp_path / 'm', 60, {'plateau': 50}, learning_rate=0.5, schedule='constant')
+    captured = capsys.readouterr()
+    assert 'warning' not in captured.err
+    assert 'whole captchas 1.0000 of 30' in captured.out
+
+
+def test_a_failed_save_keeps_the_last_checkpoint(captchas, tiny_model, tmp_path):
+    tiny_model(tmp_path, 3)
+    for step in 8, 1:  # TensorFlow cannot replace a folder with a file
+        (tmp_path / f'crack_captcha.model-{step}.index').mkdir()
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(UserError, match='model-8: cannot be written: .*; last good checkpoint: '
+                                        '.*model-2; make room .* resume with the same command$'):
+        train(captchas, tmp_path, 9)
+    with pytest.raises(UserError, match='model-1: cannot .*model-2; .*the same command$'):
+        train(captchas, tmp_path, 2, {'restart': True})
+    assert sorted(os.listdir(tmp_path)) == before
+    assert models.newest(str(tmp_path)).endswith('-2')
+
+
+@pytest.mark.parametrize('steps, status, words', [(2, 143, 'stopped after iteration 0'),
+                                                  (1, 0, 'Held-out after iteration 0')])
+def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, capsys, steps, status,
+                                                      words):
+    def stop(*_):
+        signal.raise_signal(signal.SIGTERM)
+    assert train(captchas, tmp_path, steps, {'until': stop}) == status
+    assert words in capsys.readouterr().out
+    assert kept(tmp_path) == ['crack_captcha.model-0.index']

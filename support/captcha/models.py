@@ -70,7 +70,7 @@ def train_again_command(model_dir):
 def note_about(recipe, facts, run):
     """Add a description of the network to the graph, so that its checkpoints contain it.
 
-    Args: run: training.Run; its records are stored relative to the model's folder.
+    Args: run: training.RunConfig; its records are stored relative to the model's folder.
     """
     places = {name: way_to(path, run.model_dir) for name, path, default in [
         ('train', run.train_file, dataset.TRAIN_FILE), ('test', run.test_file, dataset.TEST_FILE)]

@@ -12,9 +12,9 @@ DEFAULT, POST = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'po
 def parse(doc):
     """Parse the command line; --help opens with `doc`.
 
-    Returns: recipes.Recipe, training.Run. Raises: UserError.
+    Returns: recipes.Recipe, training.RunConfig. Raises: UserError.
     """
-    run = training.Run()
+    run = training.RunConfig()
     parser = console.parser(doc)
     parser.add_argument('--network', choices=recipes.NETWORKS,
                         help="alexnet_v2: the post's; small_cnn: trains in minutes; line_cnn: "
@@ -44,32 +44,23 @@ def parse(doc):
     parser.add_argument('--learning-rate', type=console.positive_float,
                         help='learning rate of iteration 0 (default: '
                              f'{named_values("learning_rate")}); it falls to 0 along a cosine, '
-                             f'with --recipe post it is divided by {recipes.DIVIDE_BY} after every '
+                             'with --recipe post it is divided by 3 after every '
                              f'{POST.divide_every} iterations, 0 included; with --init-from it is '
                              'a third of the default')
-    parser.add_argument('--divide-at', nargs='+', type=console.positive_int, metavar='ITERATION',
-                        help='divide the learning rate after these and after 0, instead of a '
-                             'cosine')
     parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
                         help='move, stretch and slant each training picture slightly, at random '
                              '(default: yes, with --recipe post no)')
-    parser.add_argument('--keep-prob', type=console.share, metavar='SHARE',
-                        help="share of the values of fc6 and fc7 that AlexNet's dropout keeps in "
-                             f'training; 1: no dropout (default: {DEFAULT.keep_prob:g}, with '
-                             f'--recipe post {POST.keep_prob})')
-    parser.add_argument('--bfloat16', action=argparse.BooleanOptionalAction,
-                        help='multiply in 16 bits: 1.3 to 1.6 times as fast where lscpu lists '
-                             'avx512_bf16 or amx_bf16, refused or slower elsewhere (default: '
-                             'where listed)')
+    parser.add_argument('--no-bfloat16', action='store_true',
+                        help='multiply in 32 bits even where lscpu lists avx512_bf16 or amx_bf16 '
+                             'and 16 bits are 1.3 to 1.6 times as fast')
     parser.add_argument('--train', metavar='FILE',
                         help=f'training records (default: {run.train_file}; resumed, as before)')
     parser.add_argument('--test', type=records.held_out, metavar='FILE',
                         help='held-out records, or their folder (default: '
                              f'{os.path.basename(run.test_file)} beside those of --train)')
     parser.add_argument('--model-dir', default=run.model_dir, metavar='FOLDER',
-                        help='folder for checkpoints (default: %(default)s)')
-    parser.add_argument('--log-dir', metavar='FOLDER',
-                        help='folder for TensorBoard (default: log in the model folder)')
+                        help="folder for checkpoints, its log for TensorBoard's files (default: "
+                             '%(default)s)')
     parser.add_argument('--seed', type=console.seed_number, default=run.seed,
                         help='of initial values, dropout, distortion and shuffling '
                              '(default: %(default)s)')
@@ -84,10 +75,10 @@ def parse(doc):
     places = before.places if before and args.train is None else {}
     train = args.train or places.get('train') or run.train_file
     recipe = recipe_of(args, before)
-    return recipe, training.Run(
+    return recipe, training.RunConfig(
         train_file=train, test_file=args.test or places.get('test') or records.beside(train),
-        model_dir=args.model_dir, log_dir=args.log_dir, seed=args.seed, restart=args.restart,
-        bfloat16=args.bfloat16, init_from=args.init_from,
+        model_dir=args.model_dir, seed=args.seed, restart=args.restart,
+        bfloat16=not args.no_bfloat16, init_from=args.init_from,
         save_every=run.save_every if recipe.steps > run.save_every else 100)
 
 
@@ -99,8 +90,7 @@ def recipe_of(args, before):
     Args: before: models.About of the checkpoint to resume, or None.
     """
     changes = {'method': args.method, 'distort': args.distort, 'steps': args.steps,
-               'batch_size': args.batch_size, 'learning_rate': args.learning_rate,
-               'keep_prob': args.keep_prob, 'divide_at': args.divide_at and tuple(args.divide_at)}
+               'batch_size': args.batch_size, 'learning_rate': args.learning_rate}
     if before and not args.recipe and args.network in (None, before.fields['network']):
         return recipes.changed(recipes.from_json(before.fields), **changes)
     if before is None and args.init_from is None:

@@ -11,7 +11,6 @@ from nets import nets_factory
 from support.common.console import UserError
 
 SCHEDULES = ('divided', 'cosine', 'constant')
-DIVIDE_BY = 3
 INPUT = ('standardize', 'dark_ink')  # what a network's weights expect of the pictures
 CHANGEABLE = ('steps', 'batch_size', 'learning_rate', 'schedule', 'warm_up', 'divide_at',
               'divide_every')
@@ -44,8 +43,8 @@ class Recipe:
     learning_rate: float = 0.003  # of iteration 0
     schedule: str = 'divided'  # one of SCHEDULES: see `rate_at`
     warm_up: int = 0  # iterations in which the rate rises to what the schedule says
-    divide_at: tuple[int, ...] | None = None  # iterations; None: as divide_every says
     divide_every: int = 2000  # iterations
+    divide_at: list[int] | None = None  # iterations, in older checkpoints; instead of divide_every
     weight_decay: float = 0.0005  # of the L2 losses: collected and, like the post, not added
 
     def __post_init__(self):
@@ -120,19 +119,11 @@ def changed(named, distort=None, **changes):
     changes = {field: value for field, value in changes.items() if value is not None}
     if distort is not None:
         changes['distortion'] = (named.distortion or Distortion()) if distort else None
-    if changes.get('divide_at'):
-        changes['schedule'] = 'divided'
     recipe = dataclasses.replace(named, **changes)
-    if recipe.keep_prob is not None and named.keep_prob is None:
-        raise UserError(f'--keep-prob: expected a network with dropout, found {recipe.network}, '
-                        'which has none; leave it out or use --network alexnet_v2')
     if recipe.method not in nets_factory.methods_of(recipe.network):
         raise UserError(f'--method {recipe.method}: expected one of '
                         f'{", ".join(nets_factory.methods_of(recipe.network))} for '
                         f'{recipe.network}; choose one of these, or use --network small_cnn')
-    if recipe.divide_at and max(recipe.divide_at) >= recipe.steps:
-        raise UserError(f'--divide-at: expected iterations before the end, {recipe.steps}, found '
-                        f'{max(recipe.divide_at)}; give it a smaller value or --steps a larger one')
     return recipe
 
 
@@ -149,32 +140,29 @@ def begun_with(fields):
     return taken
 
 
-def divisions(recipe):
-    """The iterations after which the 'divided' schedule divides by 3, in order, 0 first."""
-    if recipe.divide_at is not None:
-        return (0, *sorted(recipe.divide_at))
-    return tuple(range(0, recipe.steps, recipe.divide_every))
-
-
 def rate_at(recipe, iteration):
     """The learning rate of an iteration.
 
     'divided': divided by 3 after iteration 0, as in the post, whose first iteration has three times
-    the learning rate of the second, and after each other one of `divisions`.
-    'cosine': falls to 0 at `steps`, after a linear warm-up of `warm_up` iterations.
+    the learning rate of the second, and after each multiple of `divide_every`.
+    'cosine': falls to 0 at `steps`.
     'constant': stays.
+    Each is preceded by a linear warm-up of `warm_up` iterations, a fifth of `steps` at most.
 
     It depends on nothing else, so a resumed run continues exactly like an uninterrupted one. An
     extended run continues with the schedule of a run of the new length, so the learning rate may
     rise at first.
     """
+    warm_up = max(1, min(recipe.warm_up, recipe.steps // 5))
+    rate = recipe.learning_rate * min(1, (iteration + 1) / warm_up)
     if recipe.schedule == 'cosine':
-        rise = min(1, (iteration + 1) / max(1, recipe.warm_up))
-        return rise * recipe.learning_rate * (1 + math.cos(math.pi * iteration / recipe.steps)) / 2
-    if recipe.schedule == 'constant':
-        return recipe.learning_rate
-    done = sum(division < iteration for division in divisions(recipe))
-    return recipe.learning_rate / DIVIDE_BY ** done
+        return rate * (1 + math.cos(math.pi * iteration / recipe.steps)) / 2
+    if recipe.schedule == 'divided':
+        after = range(0, recipe.steps, recipe.divide_every)
+        if recipe.divide_at is not None:
+            after = 0, *recipe.divide_at
+        return rate / 3 ** sum(division < iteration for division in after)
+    return rate
 
 
 def differences(recipe, fields):
@@ -193,10 +181,7 @@ def differences(recipe, fields):
 
 def to_json(recipe):
     """The recipe as a dict that JSON can hold."""
-    fields = dataclasses.asdict(recipe)
-    if recipe.divide_at is not None:
-        fields['divide_at'] = list(recipe.divide_at)
-    return fields
+    return dataclasses.asdict(recipe)
 
 
 def from_json(fields):
@@ -207,8 +192,6 @@ def from_json(fields):
     values = {field: fields[field] for field in known}
     if values.get('distortion'):
         values['distortion'] = distortion_from(values['distortion'])
-    if values.get('divide_at') is not None:
-        values['divide_at'] = tuple(values['divide_at'])
     return dataclasses.replace(base, **values)
 
 

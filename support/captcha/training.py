@@ -1,41 +1,46 @@
-"""The start of the post's training: checks, a session, values for the variables.
+"""What begins, surrounds and ends the post's training loop.
 
 captcha_train.py builds the graph and runs the loop. `prepare` reads all files once, so that faults
-show up immediately. `supervised` opens a session, new or resumed, supervises the loop (see
-supervision.py) and ends it.
+show up immediately. `supervised` opens a session, new or resumed. Its Supervisor does what is due
+after an iteration: progress bar, TensorBoard, checkpoints, held-out captchas, a warning if the
+network only guesses, Ctrl-C.
 """
+import collections
 import contextlib
 import dataclasses
 import math
 import os
+import shlex
+import sys
 from typing import Callable
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from nets.methods import METHODS
-from support.captcha import dataset, models, recipes, records, supervision, transfer
-from support.cluster import placement
-from support.cluster.member import Alone, Member, join
+from support.captcha import dataset, models, recipes, records, transfer
 from support.common import checkpoints, console, files
 from support.common.console import UserError
+
+KEEP = 2  # checkpoints
+EVAL_BATCH_SIZE = 100  # pictures in a held-out batch; affects only memory
+RECENT = 40  # losses whose mean shows whether the network still guesses
+GUESSING = 0.97  # share of the loss at chance above which the network still guesses
 
 
 # --- values
 @dataclasses.dataclass(frozen=True)
-class Run:
+class RunConfig:
     """What a training reads and writes, and how it starts; how it learns is a recipes.Recipe."""
     train_file: str = dataset.TRAIN_FILE
     test_file: str = dataset.TEST_FILE
-    model_dir: str = models.MODEL_DIR  # for checkpoints
-    log_dir: str | None = None  # for TensorBoard; None: `log` in model_dir
+    model_dir: str = models.MODEL_DIR  # for checkpoints, and TensorBoard's `log`
     seed: int = 0  # of initial values, dropout, distortion and shuffling
     restart: bool = False  # start at iteration 0, whatever is there
     init_from: str | None = None  # folder or checkpoint that a new training starts from
-    bfloat16: bool | None = None  # see `session_config`; None: if the processor supports it
+    bfloat16: bool = True  # see `session_config`
     save_every: int = 1000  # iterations; the held-out accuracy is measured then as well
     plateau: int = 1500  # iterations at chance after which to warn
-    member: Alone | Member = Alone()
     # Called after each iteration with its number and the last losses; true ends the training.
     until: Callable | None = None
 
@@ -45,25 +50,23 @@ class Run:
         return os.path.join(self.model_dir, models.MODEL_NAME)
 
     @property
-    def logs(self):
+    def log_dir(self):
         """The folder for TensorBoard."""
-        return self.log_dir or os.path.join(self.model_dir, 'log')
+        return os.path.join(self.model_dir, 'log')
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
     """What `prepare` found."""
     facts: dataset.Facts
-    train_files: list  # the records of this process
+    train_files: list  # of records
     pictures: int  # in them
-    agreement: dict  # what all processes of a cluster must agree on
     held_out: int  # pictures
     chance: float  # the loss of a network that guesses
-    newest: tuple | None  # existing checkpoint, see `written`
     resumed: str | None  # checkpoint to resume
     iteration: int  # the first to do
     init_from: models.About | None  # what a new training starts from
-    seed: int = 0  # of the graph
+    seed: int  # of the graph; a resumed run draws different random numbers
 
     @property
     def chance_name(self):
@@ -75,83 +78,47 @@ class Start:
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """The post's graph, as far as the loop and `supervised` need it."""
+    """Handles to the tensors of the post's graph."""
     graph: tf.Graph
     x: tf.Tensor  # placeholder float32 [None, 224, 224], -1 ... 1
     y: list  # placeholders float32 [None], classes, one for each head
     batch: list  # images and labels to feed
     seen: tf.Tensor  # the batch as the network sees it, float32 [batch, height, width, 1]
+    lr: tf.Variable
     optimizer: tf.Operation  # a training step
     total_loss: tf.Tensor  # float32 scalar
     accuracies: list  # float32 scalars, one for each head
-    lr: tf.Variable
     predictions: tf.Tensor  # int32 [batch, heads], classes read of x, without dropout
 
 
 # --- beginning
-def main(train, recipe, run):
-    """Train as TF_CONFIG says; without it, in this process alone.
-
-    Args: train: a function of recipe and run that returns an exit status.
-    Returns: exit status.
-    """
-    run = dataclasses.replace(run, member=join())
-    if run.member.serves:
-        return run.member.serve()
-    # A cluster's workers write nothing there.
-    with files.alone(run.model_dir) if run.member.chief else contextlib.nullcontext():
-        return train(recipe, run)
-
-
 def prepare(recipe, run):
     """Read all files with every check and find the checkpoint to resume.
-
-    A worker of a cluster only reads its own records: the rest is the chief's.
 
     Returns: Start; None, after printing so, if all iterations are done already.
     Raises: UserError.
     """
-    all_files = records.files(run.train_file)
-    train_files = run.member.share(all_files)
-    newest = resumed = init_from = None
-    iteration = 0
-    if run.member.chief:
-        files.writable_folder(run.model_dir)
-        files.writable_folder(run.logs)
-        checkpoints.remove_halves(run.model_dir, models.MODEL_NAME)
-        newest = models.newest(run.model_dir)
-        resumed = None if run.restart else newest
-        check_held_out(all_files, run.test_file)
+    files.writable_folder(run.log_dir)
+    checkpoints.remove_halves(run.model_dir, models.MODEL_NAME)
+    resumed = None if run.restart else models.newest(run.model_dir)
+    train_files = records.files(run.train_file)
+    check_held_out(train_files, run.test_file)
     pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)
-    if run.init_from is not None and not resumed:
-        init_from = models.about(models.find(run.init_from))
-        check_initial(init_from, recipe, facts)
+    init_from, iteration = None, 0
     if resumed:
         about = models.about(resumed)
-        models.check_resumable(about, recipe, facts, dataset.sum_of(all_files[0]))
+        models.check_resumable(about, recipe, facts, dataset.sum_of(train_files[0]))
         iteration = about.iteration + 1
+    elif run.init_from is not None:
+        init_from = models.about(models.find(run.init_from))
+        check_initial(init_from, recipe, facts)
     if iteration >= recipe.steps:
         print(f'{resumed} is fully trained; continue with --steps '
               f'{iteration + max(1, recipe.steps - 1)}, or train a new one with --restart')
-        run.member.dismiss()
         return None
     chance = METHODS[recipe.method].chance(chance, facts.heads)
-    agreement = {**recipes.to_json(recipe), **dataset.to_json(facts),
-                 'records': [os.path.basename(path) for path in all_files]}
-    if not run.member.agree(agreement):
-        return None
-    # A resumed run, like each process of a cluster, draws different random numbers.
-    seed = run.seed + iteration + 1_000_003 * run.member.number
-    return Start(facts, train_files, pictures, agreement, held_out, chance, written(newest),
-                 resumed, iteration, init_from, seed)
-
-
-def written(checkpoint):
-    """A checkpoint and when it was written, because another may get its name; or None."""
-    try:
-        return checkpoint and (checkpoint, os.stat(f'{checkpoint}.index').st_mtime_ns)
-    except FileNotFoundError:  # in the state file but gone: restoring reports that
-        return None
+    return Start(facts, train_files, pictures, held_out, chance, resumed, iteration, init_from,
+                 seed=run.seed + iteration)
 
 
 def check_initial(about, recipe, facts):
@@ -169,17 +136,15 @@ def check_initial(about, recipe, facts):
 
 
 def check_data(train_files, run, batch_size):
-    """Read the training records once, and the held-out ones unless this is a worker.
+    """Read the training records and the held-out ones once.
 
-    Returns: their record counts, the training records' Facts and loss at chance.
+    Returns: their counts, the training records' Facts and loss at chance.
     """
     count, facts, chance = records.survey_with_chance(train_files)
     if count < batch_size:
         raise UserError(f'{train_files[0]}: expected at least one batch of {batch_size} records, '
                         f'found {count}; use --batch-size {count}, or make a larger file '
                         'with to_tfrecord.py')
-    if not run.member.chief:
-        return count, 0, facts, chance
     test_count, test_facts = records.survey(run.test_file)
     if not facts.covers(test_facts):
         raise UserError(f'{run.test_file}: expected {facts} as in {run.train_file}, found '
@@ -196,33 +161,36 @@ def check_held_out(train_files, test_file):
                         f'{min(both)} in --train, too; name other files with --test or --train')
 
 
-def complete(graph, recipe, run, start):
-    """Add what the post lacks, supervision.Tools, to a Graph, which is the default graph."""
-    input_summary = tf.summary.image('input', tf.image.resize(
-        graph.seen, [dataset.IMAGE_HEIGHT, dataset.IMAGE_WIDTH]), max_outputs=5)
-    models.note_about(recipe, start.facts, run)
-    variables = placement.keys(tf.global_variables())
-    ours = checkpoints.ABOUT, graph.lr.op.name
-    return supervision.Tools(
-        input_summary, run.member.initializer(),
-        tf.train.Saver({key: v for key, v in variables.items() if key not in ours}),
-        supervision.Saver(variables, run))
+# --- the session
+@contextlib.contextmanager
+def supervised(graph, recipe, run, start):
+    """Start the training of a Graph, supervise its loop and end it.
+
+    Yields: a session in which all variables have values; a Supervisor.
+    Raises: UserError if the data or a checkpoint is unusable, or the loss is NaN.
+    """
+    try:
+        with (graph.graph.as_default(), tf.Session(config=session_config(run.bfloat16)) as sess,
+              console.stop_signals() as stop):
+            models.note_about(recipe, start.facts, run)
+            begin(sess, graph, recipe, start)
+            with Supervisor(sess, graph, recipe, run, start, stop) as supervisor:
+                yield sess, supervisor
+    except tf.errors.OutOfRangeError as error:  # the reader's thread failed, closed the queue
+        raise UserError(f'{run.train_file}: was whole when the training began, cannot be read '
+                        f'now; make it again, then resume with the same command') from error
 
 
-def session_config(bfloat16=None, alone=True):
+def session_config(bfloat16=True):
     """Settings of a training session.
 
-    Args:
-      bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
-        float32's range); variables stay float32. None: if the processor has instructions for it.
-      alone: whether this process is not part of a cluster.
+    Args: bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
+      float32's range) if the processor has instructions for it; variables stay float32.
     """
     config = tf.ConfigProto(allow_soft_placement=True)
-    rewrites = config.graph_options.rewrite_options
-    if bfloat16 or bfloat16 is None and has_bfloat16():
+    if bfloat16 and has_bfloat16():
+        rewrites = config.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
-        if not alone:  # it fuses operations into some that a cluster's session lacks in 16 bits
-            rewrites.remapping = rewrites.OFF
     return config
 
 
@@ -235,57 +203,178 @@ def has_bfloat16():
     return False
 
 
-def begin(sess, graph, tools, recipe, run, start):
+def begin(sess, graph, recipe, start):
     """Give all variables their values, from the checkpoint to resume or new ones.
 
-    Returns: the first iteration to do.
     Raises: UserError.
     """
-    sess.run(tools.initializer)
-    resumed, iteration = start.resumed, start.iteration
-    newest = written(models.newest(run.model_dir))
-    # a cluster lost its variables: resume from its own last save
-    if newest and newest != start.newest:
-        resumed, iteration = newest[0], checkpoints.step_of(newest[0]) + 1
-    if resumed:
-        checkpoints.restore(tools.restorable, sess, resumed, 'train a new one with the same '
-                            'command and --restart, or start from its weights with --init-from '
-                            'and another --model-dir')
-        graph.lr.load(recipes.rate_at(recipe, iteration), sess)
-        console.say(f'resuming from {resumed} at the learning rate {sess.run(graph.lr):.3g}')
+    sess.run(tf.global_variables_initializer())
+    if start.resumed:
+        ours = checkpoints.ABOUT, graph.lr.op.name  # which older checkpoints lack
+        checkpoints.restore(
+            tf.train.Saver([v for v in tf.global_variables() if v.op.name not in ours]), sess,
+            start.resumed, 'train a new one with the same command and --restart, or start from '
+            'its weights with --init-from and another --model-dir')
+        graph.lr.load(recipes.rate_at(recipe, start.iteration), sess)
+        console.say(f'resuming from {start.resumed} at the learning rate {sess.run(graph.lr):.3g}')
     elif start.init_from:
         transfer.begin_with(sess, start.init_from, start.facts)
-    return iteration
 
 
-@contextlib.contextmanager
-def supervised(graph, recipe, run, start):
-    """Start the training of a Graph, supervise its loop and end it.
+class Supervisor:
+    """Does what is due after each iteration of the loop."""
 
-    Yields: a session in which all variables have values; a supervision.Supervisor or Worker.
-    Raises: UserError if the data or a checkpoint is unusable, or the loss is NaN.
+    def __init__(self, sess, graph, recipe, run, start, stop):
+        """Args:
+          graph: Graph. recipe: recipes.Recipe. run: RunConfig. start: Start.
+          stop: from console.stop_signals.
+        """
+        self.sess, self.graph, self.recipe = sess, graph, recipe
+        self.run, self.start, self.stop = run, start, stop
+        self.status = None  # the exit status, once the training must end
+        self.recent = collections.deque(maxlen=RECENT)  # losses
+        self.warned = False
+        self.input_summary = tf.summary.image('input', tf.image.resize(
+            graph.seen, [dataset.IMAGE_HEIGHT, dataset.IMAGE_WIDTH]), max_outputs=5)
+        self.saver = tf.train.Saver(max_to_keep=KEEP, save_relative_paths=True)
+        # the saver removes existing checkpoints as new ones come, even if none is resumed
+        self.saver.recover_last_checkpoints(checkpoints.kept(run.model_dir, models.MODEL_NAME))
+        self.again = 'the same command'  # how to resume
+
+    def __enter__(self):
+        start = self.start
+        console.say(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
+                    f'{start.facts}; loss at chance: {start.chance_name}')
+        with contextlib.ExitStack() as stack:
+            self.writer = stack.enter_context(
+                tf.summary.FileWriter(self.run.log_dir, self.sess.graph))
+            self.bar = stack.enter_context(console.progress(
+                self.recipe.steps, 'training', 'it', initial=start.iteration))
+            self.writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START),
+                                        start.iteration)
+            self.stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        return self.stack.__exit__(*exception)
+
+    def iterations(self):
+        """Yield the number of each remaining iteration, until the training must end."""
+        for i in range(self.start.iteration, self.recipe.steps):
+            yield i
+            if self.status is not None:
+                return
+
+    def show(self, i, line, values):
+        """Print a line and write {tag: number} of iteration `i` for TensorBoard."""
+        console.say(line)
+        self.writer.add_summary(summary(values), i)
+
+    def save_is_due(self, i, loss, feed):
+        """Whether to save after an iteration: regularly, at the end, and at a stop.
+
+        Args: i: its number. loss: of its batch, before the step. feed: its feed_dict.
+        Raises: UserError if the loss is not finite, so that NaN weights are never saved.
+        """
+        run = self.run
+        check_finite(loss, i, self.recipe, run)
+        self.recent.append(loss)
+        self.writer.add_summary(summary({'loss': loss}), i)
+        self.bar.update()
+        if run.until and run.until(i, self.recent):
+            self.status = 0
+            return False
+        self.warn_once(i)
+        regular = i and i % run.save_every == 0
+        if not (regular or self.stop.signal or i + 1 == self.recipe.steps):
+            return False
+        # once more, because `loss` is from before the step
+        check_finite(self.sess.run(self.graph.total_loss, feed), i, self.recipe, run)
+        self.feed = feed
+        return True
+
+    def warn_once(self, i):
+        """Warn once if the loss has stayed at chance level for long."""
+        if self.warned or i < self.run.plateau or len(self.recent) < RECENT:
+            return
+        self.warned = True
+        if sum(self.recent) / RECENT > GUESSING * self.start.chance:
+            warn_of_plateau(i, self.recipe, self.start)
+
+    def save(self, sess, save_path, global_step):
+        """Save `<save_path>-<global_step>`, evaluate, and end at the last iteration or a stop.
+
+        Raises: UserError, for example on a full disk.
+        """
+        checkpoint = checkpoints.save(self.saver, sess, save_path, global_step, self.again)
+        self.again = 'the same command' + ', without --restart' * self.run.restart
+        done = global_step + 1 == self.recipe.steps
+        if done or not self.stop.signal:
+            report_held_out(sess, self.graph, self.run.test_file, self.start.facts, global_step,
+                            self.writer)
+            self.writer.add_summary(sess.run(self.input_summary, self.feed), global_step)
+        self.writer.flush()
+        stopped = self.stop.signal  # it may have come meanwhile
+        if done:
+            read = models.command('captcha_test.py', self.run.model_dir)
+            if self.run.test_file != dataset.TEST_FILE:
+                read += f' --test {shlex.quote(self.run.test_file)}'
+            console.say(f'saved {checkpoint}; read captchas with: {read}')
+            self.status = 0
+        elif stopped:
+            console.say(f'stopped after iteration {global_step}, saved {checkpoint}; resume with '
+                        f'{self.again}')
+            self.status = 128 + stopped
+
+
+def summary(values):
+    """{tag: number} for TensorBoard."""
+    return tf.Summary(value=[tf.Summary.Value(tag=tag, simple_value=value)
+                             for tag, value in values.items()])
+
+
+def check_finite(loss, i, recipe, run):
+    """Raise a UserError if the loss is infinite or NaN, which no later step can repair."""
+    if not math.isfinite(loss):
+        last = models.newest(run.model_dir) or 'none yet'
+        raise UserError(
+            f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try the '
+            'same command with a smaller learning rate: --restart --learning-rate '
+            f'{recipe.learning_rate / 3:.2g}')
+
+
+def held_out_accuracy(sess, graph, filename, facts):
+    """Read every record of a file once, without dropout.
+
+    As in captcha_test.py, a captcha counts as whole if its text is right, wherever the network
+    finds 'no character'. Places without a character that are read as such are not counted.
+    Returns: the share of characters, the share of whole captchas, the number of captchas.
     """
-    config = session_config(run.bfloat16, isinstance(run.member, Alone))
-    kind = supervision.Supervisor if run.member.chief else supervision.Worker
-    try:
-        with graph.graph.as_default(), run.member.placement():
-            tools = complete(graph, recipe, run, start)
-            with run.member.session(
-                    config, lambda sess: begin(sess, graph, tools, recipe, run, start),
-                    start.agreement) as sess, console.stop_signals() as stop:
-                if run.bfloat16:
-                    check_bfloat16(sess, graph)
-                with kind(sess, graph, tools, recipe, run, start, stop) as supervisor:
-                    yield sess, supervisor
-    except tf.errors.OutOfRangeError as error:  # the reader's thread failed, closed the queue
-        raise UserError(f'{run.train_file}: was whole when the training began, cannot be read '
-                        f'now; make it again, then resume with the same command') from error
+    count = characters = right = whole = 0
+    for images, labels in records.read_batches(filename, EVAL_BATCH_SIZE):
+        predictions = sess.run(graph.predictions, {graph.x: records.scale(images)})
+        there = np.minimum(predictions, labels) < len(facts.alphabet)  # bool [n, heads]
+        count += len(labels)
+        characters += there.sum()
+        right += (there & (predictions == labels)).sum()
+        whole += sum(facts.text_of(found) == facts.text_of(label)
+                     for found, label in zip(predictions, labels))
+    return right / characters, whole / count, count
 
 
-def check_bfloat16(sess, graph):
-    """Raise a UserError if the session cannot compute in 16 bits on this processor."""
-    try:
-        sess.run(graph.predictions, {graph.x: np.zeros([1, *graph.x.shape[1:]])})
-    except tf.errors.OpError as error:
-        raise UserError('--bfloat16: expected a processor with AVX512-BF16 or AMX, found one '
-                        'on which TensorFlow cannot multiply in 16 bits; leave it out') from error
+def report_held_out(sess, graph, filename, facts, i, writer):
+    """Evaluate on the held-out pictures, print the result and write it for TensorBoard."""
+    characters, whole, count = held_out_accuracy(sess, graph, filename, facts)
+    console.say(f'Held-out after iteration {i}: characters {characters:.4f}, '
+                f'whole captchas {whole:.4f} of {count}')
+    writer.add_summary(summary({'held_out/characters': characters,
+                                'held_out/whole_captchas': whole}), i)
+
+
+def warn_of_plateau(i, recipe, start):
+    """Print on stderr that the network still guesses, and what to try."""
+    advice = ('without --recipe post' if recipe.initialization == 'post'
+              else 'with another --seed, or a third of the --learning-rate')
+    print(f'\nwarning: after {i} iterations the loss is still at chance, '
+          f'{start.chance_name}; try the same command with --restart, {advice}; '
+          f'more than these {start.pictures} pictures help too', file=sys.stderr)

@@ -86,8 +86,6 @@ def restore(saver, sess, checkpoint, advice):
             if variable.shape != getattr(value, 'shape', ()):
                 raise ValueError(f'{variable.op.name} of shape {value.shape}, '
                                  f'expected {tuple(variable.shape)}')
-    except (tf.errors.AbortedError, tf.errors.UnavailableError):
-        raise  # a cluster's connection, not the checkpoint
     except (tf.errors.OpError, ValueError) as error:
         raise UserError(f'{checkpoint}: expected a whole checkpoint of this network, '
                         f'found: {reason(error)}; {advice}') from error
@@ -104,8 +102,6 @@ def save(saver, sess, prefix, step, again):
     before = glob.glob(files)  # from an older run that got this far
     try:
         return saver.save(sess, prefix, global_step=step)
-    except (tf.errors.AbortedError, tf.errors.UnavailableError):
-        raise  # a cluster's connection, not the disk
     except (tf.errors.OpError, OSError, ValueError) as error:  # disk full, folder gone
         for leftover in set(glob.glob(files)) - set(before):
             with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 """Command line and screen: quiet start, options, one-line errors, progress bars, signals."""
 import _thread
 import argparse
+import atexit
 import contextlib
 import glob
 import logging
@@ -175,9 +176,11 @@ def run(main):
         if not (signals and 'KeyboardInterrupt' in str(error)):
             raise
         status = complain('stopped', 128 + signals[0])
-    # A late signal would only change the status while Python shuts down.
+    # A late signal would only change the status while Python shuts down; a second call of `run`
+    # must not find them ignored, though.
     for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda *_: None)
+        atexit.register(signal.signal, number, signal.SIG_IGN)
     sys.exit(status)
 
 
