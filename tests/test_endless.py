@@ -23,6 +23,22 @@ def test_files_are_drawn_and_drawn_again(tmp_path):
     assert (count, facts.pictures) == (10, 'line')
 
 
+def test_a_second_process_draws_the_same_file_meanwhile(tmp_path, monkeypatch):
+    path, draw, second = str(tmp_path / 'train.tfrecords'), endless.draw, []
+    dataset.write_facts(dataset.facts_path(path), endless.FACTS, {})
+
+    def draw_twice(paths):
+        if not second:
+            second.append(0)
+            endless.draw_file(path, 3, paths)  # as another process would, at the worst moment
+            second.append(records.survey(path)[0])
+        return draw(paths)
+    monkeypatch.setattr(endless, 'draw', draw_twice)
+    endless.draw_file(path, 2, DEFAULT_FONTS)
+    assert (second, records.survey(path)[0]) == ([0, 3], 2)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ['dataset.json', 'train.tfrecords']
+
+
 def test_labels_are_capitals_and_a_times_sign_is_read_as_the_letter():
     assert [endless.label_of(text) for text in ('aB7', '3×4=', '8÷2=?', '2x3')] == [
         'AB7', '3X4=', '8/2=?', '2X3']

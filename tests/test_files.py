@@ -25,6 +25,18 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path / 'new') == ['file']
 
 
+def test_a_part_that_is_a_link_does_not_change_what_it_leads_to(tmp_path):
+    (tmp_path / 'precious').write_text('do not touch')
+    try:
+        os.symlink(tmp_path / 'precious', tmp_path / '.file.part')
+    except (NotImplementedError, OSError) as error:
+        pytest.skip(f'this system makes no symbolic links: {error}')
+    with files.whole_file(str(tmp_path / 'file')) as part, open(part, 'w') as file:
+        file.write('new')
+    assert (tmp_path / 'precious').read_text() == 'do not touch'
+    assert (tmp_path / 'file').read_text() == 'new' and not os.path.islink(tmp_path / 'file')
+
+
 HOLD = (f'import sys, time; sys.path.insert(0, {ROOT!r})\n'
         'from support.common import files\n'
         'with files.alone(sys.argv[1]):\n'

@@ -33,6 +33,12 @@ def test_read_and_decode_gives_pixels_and_labels(tmp_path):
     np.testing.assert_allclose(records.scale(images[0]), found[0][0], atol=1e-6)
 
 
+def test_an_example_is_the_posts():
+    image = np.arange(224 * 224, dtype=np.uint8).reshape(224, 224)
+    assert tf.train.Example.FromString(records.example(image, [0, 7, 8])) == (
+        to_tfrecord.image_to_tfexample(image.tobytes(), 0, 7, 8))
+
+
 def test_read_batches_gives_each_record_once(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, [5, 224, 224], np.uint8)
     labels = [[k, k + 1, k + 2, k + 3] for k in range(5)]

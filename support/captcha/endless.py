@@ -11,8 +11,10 @@ In a second shell: python captcha_train.py --network line_cnn --train general --
 A file gets its name once complete, so training never waits and never reads a partial file. How
 often a picture is seen depends on the slower of the two. A second drawing process helps.
 """
+import contextlib
 import os
 import random
+import tempfile
 
 from support.common import console
 
@@ -20,9 +22,7 @@ with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
     from captcha.image import DEFAULT_FONTS, ImageCaptcha
 
-from support.captcha import dataset, fonts, ink_line, styles
-from support.common import files
-from to_tfrecord import image_to_tfexample
+from support.captcha import conversion, dataset, fonts, ink_line, records, styles
 
 SHARDS, PICTURES = 24, 1000  # training files, pictures in each
 SIGNS = '+-*/=?'  # of sums
@@ -54,12 +54,21 @@ def label_of(text):
     return text
 
 
+@contextlib.contextmanager
+def drawn_beside(path):
+    """Yield a path that gets the name `path` at the end: another process may draw the same file."""
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path), prefix='.drawing.') as folder:
+        part = os.path.join(folder, os.path.basename(path))
+        yield part
+        os.replace(part, path)
+
+
 def draw_file(path, count, paths):
     """Write a TFRecord file of `count` captchas, completely or not at all."""
-    with files.whole_file(path) as part, tf.python_io.TFRecordWriter(part) as writer:
+    with drawn_beside(path) as part, tf.python_io.TFRecordWriter(part) as writer:
         for _ in range(count):
             image, labels = draw(paths)
-            writer.write(image_to_tfexample(image.tobytes(), *labels).SerializeToString())
+            writer.write(records.example(image, labels))
 
 
 def draw_endlessly(folder, paths, shards=SHARDS, pictures=PICTURES, rounds=None):
@@ -71,11 +80,11 @@ def draw_endlessly(folder, paths, shards=SHARDS, pictures=PICTURES, rounds=None)
       rounds: how often each training file is drawn; None: until stopped.
     """
     os.makedirs(folder, exist_ok=True)
-    train = [os.path.join(folder, dataset.shard_path('train.tfrecords', k, shards))
-             for k in range(shards)]
-    dataset.write_facts(os.path.join(folder, dataset.FACTS_NAME), FACTS, {})
+    wanted = conversion.record_paths(folder, shards)
+    [test], train = wanted['test'], wanted['train']
+    with drawn_beside(dataset.facts_path(folder)) as part:
+        dataset.write_facts(part, FACTS, {})
     missing = [path for path in train if not os.path.exists(path)]
-    test = os.path.join(folder, 'test.tfrecords')
     with console.progress(len(missing) + 1, 'drawing', 'file') as bar:
         if not os.path.exists(test):
             draw_file(test, 2 * pictures, paths)

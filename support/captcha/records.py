@@ -136,6 +136,15 @@ def read_file(path, facts, heads):
         raise UserError(f'{path}: expected records, found an empty file; {again}')
 
 
+def example(image, labels):
+    """One record's bytes. Args: image: uint8 [224, 224]. labels: the classes of its characters."""
+    made = tf.train.Example()
+    made.features.feature[dataset.IMAGE_KEY].bytes_list.value.append(image.tobytes())
+    for k, label in enumerate(labels):
+        made.features.feature[dataset.label_key(k)].int64_list.value.append(label)
+    return made.SerializeToString()
+
+
 def parse(feature, heads, classes):
     """Check the features of one tf.train.Example.
 

@@ -33,6 +33,7 @@ def whole_file(path):
     folder, name = os.path.split(path)
     os.makedirs(folder or '.', exist_ok=True)
     part = os.path.join(folder, f'.{name}.part')
+    remove(part)  # a killed process left it, or it is a link, which must not be followed
     try:
         yield part
         os.replace(part, path)
