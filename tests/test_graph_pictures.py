@@ -1,4 +1,5 @@
 """TensorFlow prepares pictures as Pillow does."""
+import io
 import json
 import os
 
@@ -40,3 +41,18 @@ def test_pictures_in_the_graph_are_as_pillows(kind, tmp_path):
     for path, pixels in zip(paths, found):
         apart = np.abs(pixels.astype(int) - pictures.load_captcha(path, kind))
         assert apart.max() <= 1 and apart.mean() < 0.01, path
+
+
+@pytest.mark.parametrize('kind', ['jpeg', 'png', 'gif', 'bmp', 'webp'])
+def test_a_large_picture_is_refused_by_its_header(kind, monkeypatch):
+    file = io.BytesIO()
+    Image.new('RGB', (160, 60), 'yellow').save(file, kind)
+
+    def shape(limit):
+        monkeypatch.setattr(graph_pictures, 'MAX_PIXELS', limit)
+        with tf.Graph().as_default(), tf.Session() as sess:
+            return sess.run(tf.shape(graph_pictures.decoded(tf.constant(file.getvalue())))).tolist()
+    with pytest.raises(tf.errors.InvalidArgumentError, match='of at most 9599 pixels, found'):
+        shape(160 * 60 - 1)
+    if kind != 'webp':
+        assert shape(160 * 60) == [60, 160, 3]

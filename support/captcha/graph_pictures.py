@@ -8,6 +8,8 @@ import tensorflow.compat.v1 as tf
 
 from support.captcha import dataset, ink_line
 
+MAX_PIXELS = 16_000_000  # in the file's header; decoding takes some 60 bytes for each
+
 
 def load_captchas(encoded, kind):
     """pictures.load_captcha for a batch: string [n] -> uint8 [n, 224, 224].
@@ -19,8 +21,34 @@ def load_captchas(encoded, kind):
         [dataset.IMAGE_SIZE, dataset.IMAGE_SIZE], tf.uint8))
 
 
+def pixel_count(encoded):
+    """Width times height as a picture file's header says, int64; -1: it is of another kind."""
+    def product(start, kind, little_endian=True):
+        sides = tf.strings.substr(encoded, start, 2 * kind.size)
+        return tf.abs(tf.reduce_prod(tf.cast(tf.io.decode_raw(sides, kind, little_endian),
+                                             tf.int64)))
+
+    def jpeg():
+        return tf.reduce_prod(tf.image.extract_jpeg_shape(encoded, tf.int64)[:2])
+    start = tf.strings.substr(encoded, 0, 2)
+    return tf.case([(tf.equal(start, b'\xff\xd8'), jpeg),
+                    (tf.equal(start, b'\x89P'), lambda: product(16, tf.int32, False)),
+                    (tf.equal(start, b'GI'), lambda: product(6, tf.uint16)),
+                    (tf.equal(start, b'BM'), lambda: product(18, tf.int32))],
+                   lambda: tf.constant(-1, tf.int64))
+
+
 def decoded(encoded):
-    """A picture file's bytes, string [] -> float32 [height, width, 3], 0 ... 255."""
+    """A picture file's bytes, string [] -> float32 [height, width, 3], 0 ... 255.
+
+    Running it raises tf.errors.InvalidArgumentError for what is too large or no picture.
+    """
+    count = pixel_count(encoded)
+    with tf.control_dependencies([tf.debugging.Assert((0 <= count) & (count <= MAX_PIXELS), [
+            f'expected a JPEG, PNG, GIF or BMP of at most {MAX_PIXELS} pixels, found (-1: another '
+            'kind of file)', count])]):
+        encoded = tf.identity(encoded)
+
     def png():  # the only one with transparency
         picture = tf.cast(tf.io.decode_png(encoded, channels=4), tf.float32)
         opaque = picture[..., 3:] / 255
