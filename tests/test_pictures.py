@@ -189,6 +189,22 @@ def test_bytes_and_pillow_pictures_are_read_as_files_are(picture, tmp_path):
             pictures.load_captcha(source)
 
 
+@pytest.mark.parametrize('beginning', ['data:image/png;base64,iVBORw0KGgo', '', '/9j/'])
+def test_base64_is_named_in_a_short_line(beginning, tmp_path):
+    text = beginning + 3300 * 'iVBORw0K'
+    (tmp_path / 'a.png').write_text(text)
+    for source in text, text[:120], text.encode(), tmp_path / 'a.png':
+        with pytest.raises(UserError, match='found a picture as base64; decode it') as caught:
+            pictures.open_picture(source)
+        assert len(str(caught.value)) < 300
+
+
+def test_a_drawing_is_named(tmp_path):
+    (tmp_path / 'a.svg').write_text('<?xml version="1.0"?>\n<svg width="160" height="60"/>')
+    with pytest.raises(UserError, match='a.svg: .* found an SVG drawing; save it as PNG'):
+        pictures.open_picture(tmp_path / 'a.svg')
+
+
 def test_many_pictures_come_in_order_with_the_bad_ones_between(tmp_path):
     paths = [tmp_path / f'{k}.png' for k in range(200)]
     for k, path in enumerate(paths):

@@ -27,6 +27,8 @@ MAX_SECONDS = 10  # of processor time to decode one: some files repeat a picture
 FAINT = 16  # grey values from lightest to darkest; less is invisible
 ROUNDING = 1e-3  # added before truncation: 63.99999 stands for 64
 HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1'
+BASE64 = b'data:', b'iVBORw0K', b'/9j/', b'R0lGOD', b'UklGR'  # PNG, JPEG, GIF, WebP in it
+IN_BASE64 = 'a picture as base64; decode it first: base64.b64decode(text.rpartition(",")[2])'
 
 
 def open_picture(source, turn=True):
@@ -41,10 +43,9 @@ def open_picture(source, turn=True):
     """
     if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
         raise TypeError(f'expected a path, bytes or a Pillow picture, found {type(source)}')
-    if isinstance(source, str) and is_encoded(source):
+    if isinstance(source, str) and is_base64(os.fsencode(source)):
         raise UserError(f'{source[:40]}...: expected the path of a picture, its bytes or a Pillow '
-                        'picture, found a data: URL or base64; decode it first: '
-                        'base64.b64decode(text.rpartition(",")[2])')
+                        f'picture, found {IN_BASE64}')
     is_bytes = isinstance(source, bytes)
     name = f'{len(source)} bytes' if is_bytes else source
     try:
@@ -52,7 +53,7 @@ def open_picture(source, turn=True):
             return as_seen(ImageOps.exif_transpose(source) if turn else source)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # our limit is lower
-            if pillow_heif and is_heic(io.BytesIO(source) if is_bytes else opened(source)):
+            if pillow_heif and is_heic(first_bytes(source)):
                 pillow_heif.register_heif_opener()
             Image.init()
             formats = [name for name in Image.ID if name not in NOT_READ]
@@ -71,9 +72,9 @@ def open_picture(source, turn=True):
                         f'found {what_was_found(source, error)}') from error
 
 
-def is_encoded(text):
-    """Whether a text is a data: URL, or base64 longer than a file name can be."""
-    return text.startswith('data:') or len(text) > 255 and '.' not in text
+def is_base64(text):
+    """Whether bytes are a data: URL or a picture's base64, and not a path, which is shorter."""
+    return text.startswith(BASE64[0]) or text.startswith(BASE64) and len(text) > 60
 
 
 def composed_frames(picture):
@@ -173,21 +174,28 @@ def what_was_found(source, error):
     if isinstance(error, Image.DecompressionBombError):
         return f'more than {MAX_PIXELS} pixels; save it smaller'
     if isinstance(error, Image.UnidentifiedImageError):
-        if (os.path.getsize(source) if is_file else len(source)) == 0:
-            return 'an empty file'
-        if is_heic(open(source, 'rb') if is_file else io.BytesIO(source)):
+        start = first_bytes(source)
+        if is_heic(start):
             return ('a HEIC picture, for which Pillow needs a plugin; save it as JPEG or run: '
                     'pip install pillow-heif')
-        return 'something else'
+        if b'<svg' in start:
+            return 'an SVG drawing; save it as PNG'
+        if is_base64(start):
+            return IN_BASE64
+        return 'something else' if start else 'an empty file'
     return (f'a damaged or unreadable file ({getattr(error, "strerror", None) or error}); '
             'copy it again')
 
 
-def is_heic(file):
-    """Whether an open file, which is then closed, starts like a phone's HEIC photograph."""
-    with file:
-        start = file.read(12)
-    return start[4:8] == b'ftyp' and start[8:] in HEIC_BRANDS
+def first_bytes(source):
+    """The first thousand bytes of a picture file, given as for `open_picture`."""
+    with io.BytesIO(source) if isinstance(source, bytes) else opened(source) as file:
+        return file.read(1000)
+
+
+def is_heic(start):
+    """Whether a file that starts so is a phone's HEIC photograph."""
+    return start[4:8] == b'ftyp' and start[8:12] in HEIC_BRANDS
 
 
 def load_captcha(source, kind='post'):
