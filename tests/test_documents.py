@@ -158,6 +158,16 @@ def test_every_function_named_exists(document):
                 assert any(name in names_in(path) for path in modules), f'{module}.{name}'
 
 
+def test_every_import_shown_works():
+    shown = [match for document in DOCUMENTS for piece in code_and_prose(read(document))[0]
+             for match in re.findall(r'\bfrom ([\w.]+) import (\w+(?:, \w+)*)', piece)]
+    assert len(shown) >= 6
+    for package, names in shown:
+        names = [name for name in names.split(', ') if not name.startswith('my_')]
+        module = __import__(package, fromlist=names)
+        assert all(hasattr(module, name) for name in names), f'{package}: {names}'
+
+
 @pytest.mark.parametrize('document', DOCUMENTS)
 def test_every_option_named_is_one_of_its_script(document):
     code, _ = code_and_prose(read(document))
