@@ -1,17 +1,20 @@
 """Draw captchas in many styles endlessly, so that training rarely sees one twice.
 
-Command:  python -m support.captcha.endless general --fonts /usr/share/fonts
-Reads:    fonts
-Writes:   general/test.tfrecords, general/dataset.json and general/train-00000-of-00024.tfrecords
+Command:  python -m support.captcha.endless general --fonts /usr/share/fonts --pools pools
+Reads:    fonts; pools/*/labels.csv (rows of a picture's name and its text) and the pictures beside
+          it, which other generators drew: benchmarks/generators/README.md
+Writes:   general/test.tfrecords, general/dataset.json and general/train-00000-of-00048.tfrecords
           ..., of 1,000 pictures each, redrawn in turn until Ctrl-C
 Takes:    4 ms a picture: on one core training can start after a minute and a half
 
-In a second shell: python captcha_train.py --network line_cnn --train general --model-dir MODEL
+In a second shell: python captcha_train.py --network deep_line_cnn --train general --model-dir MODEL
 
 A file gets its name once complete, so training never waits and never reads a partial file. How
 often a picture is seen depends on the slower of the two. A second drawing process helps.
 """
 import contextlib
+import csv
+import glob
 import os
 import random
 import tempfile
@@ -23,18 +26,26 @@ with console.quiet_start(__name__):
     from captcha.image import DEFAULT_FONTS, ImageCaptcha
 
 from support.captcha import conversion, dataset, fonts, ink_line, records, styles
+from support.common import pictures
 
-SHARDS, PICTURES = 24, 1000  # training files, pictures in each
+SHARDS, PICTURES = 48, 1000  # training files, pictures in each
 SIGNS = '+-*/=?'  # of sums
-FACTS = dataset.Facts(dataset.CHARSETS['alnum'] + SIGNS, 1, 8, 'line')
-DRAWN_AS = {'X': '×', '/': '÷'}  # other signs of a class, in sums
-PACKAGE = 0.2  # share of the pictures that the package `captcha` draws, as gen_captcha.py does
+FACTS = dataset.Facts(dataset.CHARSETS['all'] + SIGNS, 1, 8, 'line')
+DRAWN_AS = {'x': '×', '/': '÷'}  # other signs of a class, in sums
+POOLED = 0.4  # share of the pictures that come from the pools, if there are any
+PACKAGE = 0.2  # share of the others that the package `captcha` draws, as gen_captcha.py does
 CAPITALS = 0.6  # share of these with digits and capitals, including O and 0, I and 1
 WIDTHS = 100, 160, 200, 240  # pixels of these, by the length of the text
 
 
-def draw(paths):
-    """A captcha of random style and text, uint8 [224, 224], and its labels."""
+def draw(paths, pooled=()):
+    """A captcha of random style and text, uint8 [224, 224], and its labels.
+
+    Args: paths: of fonts. pooled: [(path of a picture, its text), ...].
+    """
+    if pooled and random.random() < POOLED:
+        path, text = random.choice(pooled)
+        return pictures.load_captcha(path, 'line'), FACTS.labels_of(label_of(text))
     text = styles.random_text(FACTS.longest)
     if text.isascii() and random.random() < PACKAGE:
         if random.random() < CAPITALS:
@@ -47,8 +58,7 @@ def draw(paths):
 
 
 def label_of(text):
-    """The label of a drawn `text`: capitals, and for × the letter that it resembles."""
-    text = text.upper()
+    """The label of a drawn `text`: for × the letter that it resembles."""
     for label, sign in DRAWN_AS.items():
         text = text.replace(sign, label)
     return text
@@ -63,20 +73,32 @@ def drawn_beside(path):
         os.replace(part, path)
 
 
-def draw_file(path, count, paths):
+def find_pooled(folder):
+    """[(path of a picture, its text), ...] of all pools in a folder, as long as FACTS allow."""
+    found = []
+    for labels in glob.glob(os.path.join(glob.escape(folder), '*', 'labels.csv')):
+        with open(labels, encoding='utf-8', newline='') as file:
+            found += [(os.path.join(os.path.dirname(labels), name), text)
+                      for name, text in csv.reader(file)
+                      if len(text) <= FACTS.longest and not {*label_of(text)} - {*FACTS.alphabet}]
+    return found
+
+
+def draw_file(path, count, paths, pools=None):
     """Write a TFRecord file of `count` captchas, completely or not at all."""
+    pooled = find_pooled(pools) if pools else ()
     with drawn_beside(path) as part, tf.python_io.TFRecordWriter(part) as writer:
         for _ in range(count):
-            image, labels = draw(paths)
+            image, labels = draw(paths, pooled)
             writer.write(records.example(image, labels))
 
 
-def draw_endlessly(folder, paths, shards=SHARDS, pictures=PICTURES, rounds=None):
+def draw_endlessly(folder, paths, pools=None, shards=SHARDS, count=PICTURES, rounds=None):
     """Draw all files of a data set, then redraw the training files in random order.
 
     Args:
-      paths: of fonts.
-      shards: training files. pictures: in each of them.
+      paths: of fonts. pools: a folder of pools, which may grow meanwhile; or None.
+      shards: training files. count: pictures in each of them.
       rounds: how often each training file is drawn; None: until stopped.
     """
     os.makedirs(folder, exist_ok=True)
@@ -87,17 +109,17 @@ def draw_endlessly(folder, paths, shards=SHARDS, pictures=PICTURES, rounds=None)
     missing = [path for path in train if not os.path.exists(path)]
     with console.progress(len(missing) + 1, 'drawing', 'file') as bar:
         if not os.path.exists(test):
-            draw_file(test, 2 * pictures, paths)
+            draw_file(test, 2 * count, paths, pools)
         bar.update()
         for path in missing:
-            draw_file(path, pictures, paths)
+            draw_file(path, count, paths, pools)
             bar.update()
-    print(f'{folder}: {shards * pictures} training pictures, {2 * pictures} held-out pictures; '
+    print(f'{folder}: {shards * count} training pictures, {2 * count} held-out pictures; '
           'redrawing them until Ctrl-C')
     done = 1
     while rounds is None or done < rounds:
         for path in random.sample(train, len(train)):
-            draw_file(path, pictures, paths)
+            draw_file(path, count, paths, pools)
         done += 1
 
 
@@ -106,12 +128,14 @@ def main():
     parser.add_argument('folder', metavar='FOLDER', help='folder for the records')
     parser.add_argument('--fonts', metavar='FOLDER', required=True,
                         help='draw with every legible font found there')
+    parser.add_argument('--pools', metavar='FOLDER',
+                        help=f'take {POOLED:.0%} of the pictures from the folders in it')
     args = parser.parse_args()
     characters = dataset.CHARSETS['all']
     found = fonts.find_fonts(args.fonts, characters + SIGNS + ''.join(DRAWN_AS.values()))
     paths = fonts.legible(found, characters)
     print(f'{args.fonts}: {len(paths)} of {len(found)} fonts are legible')
-    draw_endlessly(args.folder, paths)
+    draw_endlessly(args.folder, paths, args.pools)
 
 
 if __name__ == '__main__':

@@ -3,26 +3,32 @@
 The post stretches each picture to 224x224 and converts it to grey. That leaves little of a wide
 picture with small letters and nothing of yellow letters on white, and the width of a letter depends
 on the length of the text. Here a pixel's darkness is its distance from the paper's colour in all
-channels, margins without ink are cut off, and letters keep their proportions. Nothing here imports
-TensorFlow.
+channels, frames and margins without letters are cut off, and letters keep their proportions.
+Nothing here imports TensorFlow.
 """
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from support.captcha.dataset import IMAGE_SIZE
 
 FULL = 3.0  # aspect ratio of the ink that fills the result; wider ink is squeezed
+SAMPLES = 1500  # pixels that the paper's colour is fitted to
+FITS = 6  # of the paper's colour, each with less weight on what the last one calls ink
+NOISE = 6  # levels of 255 by which paper may differ from its fit
 STRONGEST = 99  # percentile of the distance that becomes black; larger ones are clipped
-INK = 0.3  # darkness above which a pixel counts as ink when margins are cut
-LEAST = 0.06  # least ink of a row or column, as a share of the fullest one's
-MARGIN = 0.08  # of the ink's height, kept around it
+INK = 0.3  # darkness above which a pixel of the border counts as ink ...
+FRAME = 0.9  # ... and the share of such pixels in a row or column that is part of a frame
+DENSE = 0.5  # of the densest places' darkness, above which a place counts as letters
+WINDOW = 8  # a place is a square of the picture's height / WINDOW: wider than lines
+LEAST = 0.06  # least letters of a row or column, as a share of the fullest one's
+MARGIN = 0.12  # of the letters' height, kept around them
 
 
 def ink_line(picture):
     """A Pillow picture of mode L or RGB -> uint8 [224, 224], 0 ink ... 255 paper."""
-    darkness = distance_from_paper(np.asarray(picture))  # float32 [height, width], 0 ... 1
-    left, top, right, bottom = box_of(darkness)
+    darkness = without_frame(distance_from_paper(np.asarray(picture)))  # float32, 0 ... 1
     grey = Image.fromarray((255 - 255 * darkness).astype(np.uint8))
+    left, top, right, bottom = box_of(grey)
     height, width = bottom - top, right - left
     columns = min(IMAGE_SIZE, max(1, round(IMAGE_SIZE * width / (FULL * height))))
     line = grey.resize((columns, IMAGE_SIZE), Image.Resampling.BICUBIC, (left, top, right, bottom))
@@ -33,21 +39,59 @@ def ink_line(picture):
 
 
 def distance_from_paper(pixels):
-    """How far each pixel's colour is from the paper's: uint8 [h, w] or [h, w, 3] -> 0 ... 1.
-
-    The paper's colour is each channel's median, because ink covers less than half.
-    """
-    pixels = pixels.reshape([*pixels.shape[:2], -1])  # [height, width, 1 or 3]
-    paper = np.median(pixels, axis=(0, 1))
-    distance = np.abs(pixels - paper.astype(np.float32)).max(axis=2)  # [height, width], 0 ... 255
+    """How far each pixel's colour is from the paper's: uint8 [h, w] or [h, w, 3] -> 0 ... 1."""
+    pixels = pixels.reshape([*pixels.shape[:2], -1]).astype(np.float32)  # [height, width, 1 or 3]
+    distance = np.abs(pixels - paper_of(pixels)).max(axis=2)  # [height, width], 0 ... 255
     return np.minimum(distance / max(1.0, np.percentile(distance, STRONGEST)), 1)
 
 
-def box_of(darkness):
-    """(left, top, right, bottom) of the ink with its margin, in pixels; without ink, of all."""
-    ink = darkness > INK
-    height, width = ink.shape
-    (top, bottom), (left, right) = (ends(ink.sum(axis)) for axis in (1, 0))
+def paper_of(pixels):
+    """The paper's colour at each pixel, a quadratic function of its place: float32 [h, w, c].
+
+    Least squares, fitted repeatedly: pixels far from the last fit are ink and weigh less. The first
+    fit is each channel's median, because ink covers less than half.
+    """
+    height, width, channels = pixels.shape
+    step = max(1, int((height * width / SAMPLES) ** 0.5))
+    samples = pixels[::step, ::step].reshape(-1, channels)
+    terms = quadratic(height, width, step)  # [samples, 6]
+    paper = np.median(samples, axis=0)
+    for _ in range(FITS):
+        distance = np.abs(samples - paper).max(axis=1)
+        weight = (1 + (distance / max(NOISE, 1.5 * np.median(distance))) ** 2) ** -2  # 0 ... 1
+        weighted = (terms * weight[:, None]).T  # [6, samples]
+        square = weighted @ terms + 1e-4 * weight.sum() * np.eye(6, dtype=np.float32)
+        factors = np.linalg.solve(square, weighted @ samples)  # [6, channels]
+        paper = terms @ factors
+    return (quadratic(height, width, 1) @ factors).reshape(pixels.shape)
+
+
+def quadratic(height, width, step):
+    """1, x, y, x², xy and y² of every `step`-th pixel, -1 ... 1: float32 [pixels, 6]."""
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32)[::step] for side in (height, width))
+    y, x = (side.ravel() for side in np.meshgrid(y, x, indexing='ij'))
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+
+
+def without_frame(darkness):
+    """A picture without the rows and columns of its border that are ink from end to end."""
+    for _ in range(4):  # sides
+        ink = (darkness > INK).mean(axis=1) > FRAME  # bool [height]
+        frame = ink[:max(1, len(ink) // 10)].argmin()  # of these at most all but one
+        darkness = np.rot90(darkness[frame:])
+    return darkness
+
+
+def box_of(grey):
+    """(left, top, right, bottom) of the letters with a margin, in pixels; without any, of all.
+
+    Letters are dense; lines across the picture, which may be long, are not.
+    Args: grey: a Pillow picture of mode L, 0 ink ... 255 paper.
+    """
+    width, height = grey.size
+    density = 255 - np.asarray(grey.filter(ImageFilter.BoxBlur(height / WINDOW / 2)), np.float32)
+    dense = density > DENSE * np.percentile(density, 97)
+    (top, bottom), (left, right) = (ends(dense.sum(axis)) for axis in (1, 0))
     margin = max(1, round(MARGIN * (bottom - top)))
     return (max(0, left - margin), max(0, top - margin),
             min(width, right + margin), min(height, bottom + margin))

@@ -66,6 +66,10 @@ _LINE_DEFAULT = dataclasses.replace(
     distortion=Distortion(shift=5, scale=0.08, shear=0.08, lean=0.02))
 
 
+_LINE_FINE_TUNE = dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=251, learning_rate=0.001,
+                                      warm_up=0)
+
+
 def _own(recipe):
     """For your own pictures: few, any fonts, light on dark or dark on light.
 
@@ -92,8 +96,9 @@ RECIPES = {  # (network, name)
     ('small_cnn', 'own'): _own(_SMALL_DEFAULT),
     ('small_cnn', 'fine_tune'): _fine_tune(_SMALL_DEFAULT),
     ('line_cnn', 'default'): _LINE_DEFAULT,
-    ('line_cnn', 'fine_tune'): dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=251,
-                                                   learning_rate=0.001, warm_up=0),
+    ('line_cnn', 'fine_tune'): _LINE_FINE_TUNE,
+    ('deep_line_cnn', 'default'): dataclasses.replace(_LINE_DEFAULT, network='deep_line_cnn'),
+    ('deep_line_cnn', 'fine_tune'): dataclasses.replace(_LINE_FINE_TUNE, network='deep_line_cnn'),
 }
 NAMES = tuple(dict.fromkeys(name for _, name in RECIPES))
 NETWORKS = tuple(dict.fromkeys(network for network, _ in RECIPES))

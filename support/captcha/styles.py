@@ -12,14 +12,18 @@ import random
 import string
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 ALIKE = '0OoIl1'  # look-alikes, which most captchas with both cases omit
 KINDS = {  # characters of a text: share of the pictures
     string.digits: 22, string.digits + string.ascii_uppercase: 19,
     string.digits + string.ascii_lowercase: 21, string.digits + string.ascii_letters: 15,
     string.ascii_uppercase: 5, string.ascii_lowercase: 6, string.ascii_letters: 3, 'sum': 10}
+CONFUSED = ('QO0D', 'Z27z', 'T71Il', 'KRXx', '4A', '65bG', 'S5s', 'B8', 'UVvu', 'CGc', 'gq9', 'ijl',
+            'EF', 'MNW', 'hnb', '3B8', 'DO', 'PRF', 'YVX', 'tf')  # shapes that readers mix up
 LENGTHS = {1: 3, 2: 3, 3: 5, 4: 36, 5: 20, 6: 19, 7: 7, 8: 7}
+SEGMENTS = dict(zip(string.digits, ('abcdef', 'bc', 'abdeg', 'abcdg', 'bcfg', 'acdfg', 'acdefg',
+                                    'abc', 'abcdefg', 'abcdfg')))  # of a display
 SMALLEST, LARGEST = 14, 60  # font heights, pixels
 
 
@@ -51,6 +55,8 @@ def random_text(longest=8):
         kind = ''.join(character for character in kind if character not in ALIKE)
     elif chance(0.3):  # side by side, so that the network learns the difference
         kind += ''.join(character for character in ALIKE if character in kind) * 4
+    if chance(0.15):
+        kind += ''.join(c for c in ''.join(random.sample(CONFUSED, 2)) if c in kind) * 6
     return ''.join(random.choices(kind, k=length))
 
 
@@ -77,11 +83,14 @@ def varied(text, fonts):
     when = chosen({'behind': 32, 'before': 45, 'never': 23})
     if when == 'behind':
         clutter(page, size, some)
-    shadow = chance(0.06) and (random.randint(-3, 3), random.randint(1, 3), near(paper, 90))
-    for mask, (left, top), colour in zip(masks, places, inks):
-        if shadow:
-            page.paste(shadow[2], (left + shadow[0], top + shadow[1]), mask)
-        page.paste(colour, (left, top), mask)
+    relief = chosen({flat: 74, shadowed: 6, embossed: 4, block: 9, hollow: 7})
+    edge = ink if chance(0.6) else near(ink)
+    depth = max(1, round(size * random.uniform(0.03, 0.2)))  # pixels
+    lean = random.choice([-1, 0, 1, 1]), random.choice([-1, 1, 1])  # of the depth
+    for mask, place, colour in zip(masks, places, inks):
+        relief(page, mask, place, colour, paper, edge, depth, lean)
+    if chance(0.04):
+        invert(page)
     if chance(0.07):
         scratches(page, size, paper)
     if when == 'before':
@@ -91,6 +100,53 @@ def varied(text, fonts):
     if chance(0.28):
         strokes_across(page, size, ink if chance(0.7) else random.choice(some))
     return worn(page, size, some)
+
+
+# --- how a letter is put on the page: its mask's place is (left, top); `lean` steps of its depth
+def flat(page, mask, place, colour, *_):
+    """In one colour."""
+    page.paste(colour, place, mask)
+
+
+def shadowed(page, mask, place, colour, paper, edge, depth, lean):
+    """With a shadow."""
+    del edge
+    far = 1 + depth // 3
+    page.paste(near(paper, 90), (place[0] + far * lean[0], place[1] + far * lean[1]), mask)
+    page.paste(colour, place, mask)
+
+
+def embossed(page, mask, place, colour, paper, edge, depth, lean):
+    """In the paper's colour, with a light and a dark edge."""
+    del colour
+    far = 1 + depth // 6
+    for sign, tint in (-1, (255,) * 3), (1, edge):
+        page.paste(tint, (place[0] + sign * far, place[1] + sign * far * lean[1]), mask)
+    page.paste(paper, place, mask)
+
+
+def block(page, mask, place, colour, paper, edge, depth, lean):
+    """A light face with an outline on a block with solid or hatched sides."""
+    hatched = chance(0.3)
+    thick, outer = outline_of(mask)
+    for step in range(depth, 0, -1):
+        page.paste(paper if hatched and step % 2 else edge,
+                   (place[0] - thick + step * lean[0], place[1] - thick + step * lean[1]), outer)
+    page.paste(edge, (place[0] - thick, place[1] - thick), outer)
+    page.paste(paper if chance(0.7) else near(colour, 120), place, mask)
+
+
+def hollow(page, mask, place, colour, paper, *_):
+    """Only its outline."""
+    thick, outer = outline_of(mask)
+    page.paste(colour, (place[0] - thick, place[1] - thick), outer)
+    page.paste(paper, place, mask)
+
+
+def outline_of(mask):
+    """The width of an outline in pixels, and the mask that is wider by it on each side."""
+    thick = max(1, mask.height // 24)
+    return thick, ImageOps.expand(mask, thick).filter(ImageFilter.MaxFilter(2 * thick + 1))
 
 
 # --- colours
@@ -156,15 +212,20 @@ def letters(text, fonts, size):
     turn = mostly_small(30)  # degrees, of most letters
     skew, grow = mostly_small(0.25), mostly_small(0.35)
     bold = chosen({0: 78, 1: 14, 2: 3}) * max(1, size // 32)
-    kind = chosen({'filled': 90, 'outline': 6, 'dotted': 2, 'striped': 2})
+    kind = chosen({'filled': 84, 'outline': 4, 'thin': 4, 'beads': 3, 'dotted': 2, 'striped': 3})
+    segments = size > 18 and not set(text) - set(SEGMENTS) and chance(0.04)
     masks = []
     for character in text:
         font = font_of(random.choice(fonts) if mixed else one_font,
                        round(size * (1 + random.uniform(-grow, grow))))
-        mask = glyph(character, font, size, bold, kind == 'outline')
+        mask = (seven_segments(character, size) if segments else
+                glyph(character, font, size, bold, kind == 'outline'))
+        if kind == 'thin' and size > 24:
+            mask = mask.filter(ImageFilter.MinFilter(3))
+            mask = mask.point(lambda value: min(255, value * 2)) if mask.getbbox() else mask
         mask = pulled(mask, math.radians(random.gauss(0, turn / 2)),
                       slant + random.gauss(0, skew / 2), stretch * (1 + random.gauss(0, grow / 3)))
-        if kind in ('dotted', 'striped'):
+        if kind in ('beads', 'dotted', 'striped'):
             mask = ImageChops.multiply(mask, pattern(mask.size, kind))
         masks.append(mask)
     return masks
@@ -185,6 +246,20 @@ def glyph(character, font, size, bold, outline):
     return mask.crop(mask.getbbox() or (0, 0, 1, 1))
 
 
+def seven_segments(character, size):
+    """A digit's mask as a display shows it."""
+    width, thick = round(size * random.uniform(0.45, 0.6)), max(2, size // random.randint(7, 11))
+    mask = Image.new('L', (width, size))
+    draw = ImageDraw.Draw(mask)
+    middle, right, bottom = size // 2, width - 1, size - 1
+    lines = {'a': (0, 0, right, 0), 'b': (right, 0, right, middle), 'c': (right, middle, right,
+             bottom), 'd': (0, bottom, right, bottom), 'e': (0, middle, 0, bottom),
+             'f': (0, 0, 0, middle), 'g': (0, middle, right, middle)}
+    for segment in SEGMENTS[character]:
+        draw.line(lines[segment], 255, 2 * thick if segment != 'g' else thick)
+    return mask
+
+
 def pulled(mask, angle, slant, stretch):
     """A mask turned by an angle in radians, slanted and stretched horizontally."""
     cosine, sine = math.cos(angle), math.sin(angle)
@@ -202,6 +277,10 @@ def pulled(mask, angle, slant, stretch):
 def pattern(size, kind):
     """A mask of a picture's size that keeps dots or stripes."""
     width, height = size
+    if kind == 'beads':  # separate dots
+        step = random.uniform(2.5, 5) * max(1, height / 40)
+        x, y = (np.cos(2 * math.pi * np.arange(side) / step) for side in size)
+        return Image.fromarray(np.where(y[:, None] + x > -0.5, 255, 0).astype(np.uint8))
     if kind == 'striped':
         y, step = np.arange(height)[:, None], random.randint(2, 4)
         return Image.fromarray(np.broadcast_to(np.where(y % step, 255, 60), (height, width))
@@ -212,11 +291,17 @@ def pattern(size, kind):
 
 def layout(masks, size):
     """The position (left, top) of each mask, and the width and height of the page."""
-    gap = size * (random.uniform(-0.12, 0.12) if chance(0.6) else random.uniform(-0.2, 0.6))
+    gap = size * random.uniform(*chosen({(-0.12, 0.12): 58, (-0.3, 0): 10, (-0.2, 0.6): 26,
+                                         (0.4, 1.5): 6}))
     uneven = size * mostly_small(0.12)
     rise = size * mostly_small(0.35)  # of the letters above and below the line
     line = max(mask.height for mask in masks)
     margin_x, margin_y = (int(size * mostly_small(most)) for most in (1.2, 0.7))
+    if chance(0.1):  # up to the border
+        margin_x = margin_y = rise = 0
+    elif chance(0.06):  # small letters on a large page
+        margin_y = int(size * random.uniform(0.5, 1.5))
+    wave, phase = size * mostly_small(0.5) * chance(0.15), random.uniform(0, 6)
     if chance(0.08):  # a wide page with a little text
         margin_x += int(size * random.uniform(0.5, 3))
     on_baseline = chance(0.6)
@@ -224,22 +309,34 @@ def layout(masks, size):
     for mask in masks:
         room = line - mask.height
         top = margin_y + rise + (room if on_baseline and mask.height > 0.35 * line else room / 2)
+        top += wave * (1 + math.sin(phase + left / (1.5 * size)))
         places.append((int(left), int(top + random.uniform(-rise, rise))))
         left += max(3, mask.width + gap + random.uniform(-uneven, uneven))
     right = max(place + mask.width for mask, (place, _) in zip(masks, places))
     width = right + margin_x if chance(0.7) else right + int(size * mostly_small(2))
-    return places, max(8, width), max(8, int(line + 2 * (margin_y + rise)))
+    return places, max(8, width), max(8, int(line + 2 * (margin_y + rise + wave)))
 
 
 # --- paper
 def background(width, height, size, paper):
     """Paper: plain, shaded, blotchy, grainy, striped or squared."""
     page = Image.new('RGB', (width, height), paper)
-    kind = chosen({'plain': 66, 'shaded': 12, 'blotches': 9, 'grain': 8, 'stripes': 5})
+    kind = chosen({'plain': 56, 'shaded': 17, 'blotches': 8, 'grain': 8, 'stripes': 6, 'tiles': 5})
     if kind == 'shaded':
-        shade = Image.linear_gradient('L').rotate(random.choice([0, 90, 180, 270]))
-        page = Image.composite(Image.new('RGB', page.size, near(paper, 70)), page,
+        shade = Image.linear_gradient('L').rotate(random.choice([0, 90, 180, 270, 90, 270]))
+        if chance(0.4):  # towards the middle
+            shade = random.choice([ImageOps.mirror, ImageOps.flip])(shade)
+            shade = ImageChops.difference(shade, Image.new('L', shade.size, random.randint(60, 200)))
+        elif chance(0.2):
+            shade = Image.radial_gradient('L')
+        page = Image.composite(Image.new('RGB', page.size, near(paper, 110)), page,
                                shade.resize(page.size))
+    elif kind == 'tiles':
+        draw, side = ImageDraw.Draw(page), size * random.uniform(0.15, 0.9)
+        for _ in range(int(width * height / side ** 2 * random.uniform(0.1, 0.7))):
+            x, y = random.uniform(-side, width), random.uniform(-side, height)
+            draw.rectangle([x, y, x + side * random.uniform(0.3, 1.5), y + side],
+                           near(paper, random.choice([40, 110])))
     elif kind == 'blotches':
         rows, columns = (max(2, int(side / size * random.uniform(0.5, 4))) for side in (height,
                                                                                       width))
@@ -277,6 +374,17 @@ def clutter(page, size, inks):
     thick = max(1, size // 16)
     for _ in range(chosen({0: 50, 1: 14, 2: 14, 4: 13, 8: 7, 14: 2})):
         draw.line([place(), place()], tint(), random.randint(1, thick))
+    if chance(0.06):  # from border to border
+        for _ in range(random.randint(2, 9)):
+            draw.line([(0, random.uniform(0, height)), (width, random.uniform(0, height))]
+                      if chance(0.6) else
+                      [(random.uniform(0, width), 0), (random.uniform(0, width), height)],
+                      any_colour() if own else colour, 1 if chance(0.7) else thick)
+    if chance(0.03):  # a grid
+        step = size * random.uniform(0.15, 0.6)
+        for k in range(int(max(width, height) / step) + 1):
+            draw.line([k * step, 0, k * step, height], colour)
+            draw.line([0, k * step, width, k * step], colour)
     if chance(0.14):  # scribbles
         for _ in range(random.randint(1, 3)):
             x, y = place()
@@ -298,6 +406,12 @@ def clutter(page, size, inks):
         (x, y), start = place(), random.randint(0, 360)
         draw.arc([x - reach_x, y - reach_y, x + reach_x, y + reach_y], start,
                  start + random.randint(20, 180), tint(), random.randint(1, thick))
+    if chance(0.03):  # a chain of rings
+        (x, y), radius = place(), size * random.uniform(0.05, 0.15)
+        slope = random.uniform(-0.6, 0.6)
+        for k in range(int(width / radius)):
+            left, top = k * 1.5 * radius, y + slope * (k * 1.5 * radius - x)
+            draw.ellipse([left, top, left + 2 * radius, top + 2 * radius], None, colour)
     if chance(0.08):  # rings
         for _ in range(random.randint(3, 25)):
             (x, y), radius = place(), random.uniform(0.05, 0.4) * size
@@ -342,6 +456,22 @@ def strokes_across(page, size, ink):
                  x / width * random.uniform(2, 12) + random.uniform(0, 6)))
         draw.line([*zip(x.tolist(), y.tolist())], ink,
                   random.randint(1, max(1, round(size * 0.11))), 'curve')
+
+
+def invert(page):
+    """Invert the colours within a disc, a band or an arc."""
+    mask = Image.new('L', page.size)
+    draw, (width, height) = ImageDraw.Draw(mask), page.size
+    x, y = random.uniform(0, width), random.uniform(0, height)
+    reach_x, reach_y = random.uniform(0.2, 0.8) * width, random.uniform(0.3, 1) * height
+    thick = max(2, round(height * random.uniform(0.05, 0.25)))
+    if chance(0.5):
+        draw.arc([x - reach_x, y - reach_y, x + reach_x, y + reach_y], 0, 360, 255, thick)
+    elif chance(0.5):
+        draw.ellipse([x - reach_x, y - reach_y, x + reach_x, y + reach_y], 255)
+    else:
+        draw.line([0, y, width, random.uniform(0, height)], 255, thick)
+    page.paste(ImageChops.invert(page), (0, 0), mask)
 
 
 # --- the whole picture

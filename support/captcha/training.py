@@ -122,12 +122,12 @@ def prepare(recipe, run):
 
 
 def check_initial(about, recipe, facts):
-    """Raise a UserError unless a checkpoint has this network, trained on such pictures."""
+    """Raise a UserError unless a checkpoint was trained on such pictures."""
     if about.facts.pictures != facts.pictures:
         raise UserError(f'{about.checkpoint}: expected records as it was trained on, found others; '
                         f'make them with: python to_tfrecord.py --pictures {about.facts.pictures} '
                         '... --overwrite')
-    for field in 'network', *recipes.INPUT:
+    for field in recipes.INPUT:
         found, wanted = about.fields[field], getattr(recipe, field)
         if found != wanted:
             raise UserError(f'{about.checkpoint}: expected a checkpoint of {field} {wanted}, found '
