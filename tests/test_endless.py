@@ -4,14 +4,14 @@ import random
 import numpy as np
 from captcha.image import DEFAULT_FONTS
 
-from support.captcha import dataset, endless, records
+from support.captcha import dataset, endless, records, styles
 
 
 def test_files_are_drawn_and_drawn_again(tmp_path):
     random.seed(0)
 
     def drawn(rounds):
-        endless.draw_endlessly(str(tmp_path), DEFAULT_FONTS, 2, 5, rounds)
+        endless.draw_endlessly(str(tmp_path), DEFAULT_FONTS, None, 2, 5, rounds)
         return {path.name: path.read_bytes() for path in tmp_path.glob('*.tfrecords')}
     first, again, later = drawn(1), drawn(1), drawn(2)
     assert sorted(first) == ['test.tfrecords', 'train-00000-of-00002.tfrecords',
@@ -27,21 +27,31 @@ def test_a_second_process_draws_the_same_file_meanwhile(tmp_path, monkeypatch):
     path, draw, second = str(tmp_path / 'train.tfrecords'), endless.draw, []
     dataset.write_facts(dataset.facts_path(path), endless.FACTS, {})
 
-    def draw_twice(paths):
+    def draw_twice(paths, pooled):
         if not second:
             second.append(0)
             endless.draw_file(path, 3, paths)  # as another process would, at the worst moment
             second.append(records.survey(path)[0])
-        return draw(paths)
+        return draw(paths, pooled)
     monkeypatch.setattr(endless, 'draw', draw_twice)
     endless.draw_file(path, 2, DEFAULT_FONTS)
     assert (second, records.survey(path)[0]) == ([0, 3], 2)
     assert sorted(file.name for file in tmp_path.iterdir()) == ['dataset.json', 'train.tfrecords']
 
 
-def test_labels_are_capitals_and_a_times_sign_is_read_as_the_letter():
+def test_a_times_sign_is_labelled_as_the_letter_and_case_is_kept():
     assert [endless.label_of(text) for text in ('aB7', '3×4=', '8÷2=?', '2x3')] == [
-        'AB7', '3X4=', '8/2=?', '2X3']
+        'aB7', '3x4=', '8/2=?', '2x3']
+
+
+def test_pools_are_read_as_far_as_the_network_can(tmp_path):
+    (tmp_path / 'pool').mkdir()
+    styles.varied('a1', DEFAULT_FONTS).save(tmp_path / 'pool' / '1.png')
+    (tmp_path / 'pool' / 'labels.csv').write_text(
+        '1.png,a1\n1.png,3×4=\n1.png,ä\n1.png,123456789\n')
+    found = endless.find_pooled(str(tmp_path))
+    assert [text for _, text in found] == ['a1', '3×4=']
+    assert {path for path, _ in found} == {str(tmp_path / 'pool' / '1.png')}
 
 
 def test_a_picture_has_ink_and_the_labels_of_its_text():

@@ -8,7 +8,7 @@ import pytest
 from captcha.image import DEFAULT_FONTS
 from PIL import Image
 
-from support.captcha import styles
+from support.captcha import chances, glyphs, random_texts, styles
 
 
 @pytest.fixture(autouse=True)
@@ -41,23 +41,23 @@ def test_a_longer_text_makes_a_wider_picture():
 
 def test_paper_and_ink_differ():
     for _ in range(200):
-        paper, ink = styles.colours()
+        paper, ink = chances.colours()
         assert max(abs(a - b) for a, b in zip(paper, ink)) >= 60
         assert all(max(abs(a - b) for a, b in zip(paper, one)) >= 32
-                   for one in styles.inks_of('0782', ink, paper))
+                   for one in chances.inks_of('0782', ink, paper))
 
 
 def test_a_letter_is_cropped_to_its_ink():
-    for mask in styles.letters('A1gQ', DEFAULT_FONTS, 40):
+    for mask in glyphs.letters('A1gQ', DEFAULT_FONTS, 40):
         ink = np.asarray(mask)
         assert ink.max() > 40 and ink.any(axis=0)[[0, -1]].all() and ink.any(axis=1)[[0, -1]].all()
 
 
 def test_a_mask_turned_by_a_right_angle_is_as_wide_as_it_was_high():
     mask = Image.new('L', (10, 30), 255)
-    turned = styles.pulled(mask, math.pi / 2, 0, 1)
+    turned = glyphs.pulled(mask, math.pi / 2, 0, 1)
     assert abs(turned.width - 30) <= 2 and abs(turned.height - 10) <= 2
-    wide = styles.pulled(mask, 0, 0, 2)
+    wide = glyphs.pulled(mask, 0, 0, 2)
     assert abs(wide.width - 20) <= 2 and abs(wide.height - 30) <= 2
 
 
@@ -81,7 +81,7 @@ def test_a_bend_moves_pixels():
 
 
 def test_texts_are_of_one_kind_and_of_1_to_8_characters():
-    texts = [styles.random_text() for _ in range(1000)]
+    texts = [random_texts.random_text() for _ in range(1000)]
     assert {len(text) for text in texts} == set(range(1, 9))
     sums = [text for text in texts if re.fullmatch(r'\d+[-+×*/÷x]\d+=?\??', text)]
     assert 40 < len(sums) < 160

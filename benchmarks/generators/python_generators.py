@@ -5,7 +5,7 @@ Command:  OTHER_PYTHON benchmarks/generators/python_generators.py kaptcha --num 
 Reads:    legible fonts (.ttf) from the folder FONTS, for the packages that bring none
 Writes:   <out>/<number>.png and <out>/labels.csv, a row `name,text` for each picture
 
-The texts are those of styles.random_text: each package draws digits alone, capitals alone, sums
+The texts are those of random_texts.random_text: each package draws digits alone, capitals alone, sums
 and so on in the same shares. Each picture has other options of its package, over their whole range
 where a person can still read the text. OTHER_PYTHON is an environment with the package, numpy and
 pillow: see README.md in this folder.
@@ -23,8 +23,8 @@ import types
 from PIL import Image, ImageFont
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
-from support.captcha import styles
-from support.captcha.styles import chance
+from support.captcha import chances, random_texts
+from support.captcha.chances import chance
 
 
 def as_hex(colour):
@@ -35,8 +35,8 @@ def as_hex(colour):
 def inks(text):
     """The colours of the paper and of each character, of which none is as bright as the paper."""
     while True:
-        paper, ink = styles.colours()
-        some = styles.inks_of(text, ink, paper)
+        paper, ink = chances.colours()
+        some = chances.inks_of(text, ink, paper)
         if all(abs(sum(paper) - sum(one)) > 130 for one in some):
             return paper, some
 
@@ -115,7 +115,7 @@ def kaptcha(text, fonts):
     room = height * (len(text) + 1) * random.uniform(0.6, 1)  # pixels
     kind = random.choice(['contour', 'enhance', 'edge', 'emboss'] + [None] * 12)
     mode = random.choice(['RGB', 'RGB', 'L'])
-    papers = [styles.white()] if mode == 'L' else [styles.white(), styles.pastel(), (0, 0, 0)]
+    papers = [chances.white()] if mode == 'L' else [chances.white(), chances.pastel(), (0, 0, 0)]
     captcha = Captcha(max(150, int(room)), height, random.randint(0, 3), mode, True,
                       bg=as_hex(random.choice(papers)), **({kind: True} if kind else {}))
     return captcha._Captcha__handel(text)[1]
@@ -228,9 +228,9 @@ def captchagenerator(text, fonts):
         one, colours = inks(text)
         colours = [as_hex(colour) for colour in colours] if chance(0.6) else None
         if not colours:
-            one = styles.pastel()
+            one = chances.pastel()
         paper = Image.composite(*(Image.new('RGB', shade.size, colour)
-                                  for colour in (one, styles.near(one, 40))), shade)
+                                  for colour in (one, chances.near(one, 40))), shade)
     some = random.sample(fonts, random.randint(1, 3))
     page = renderer.render_captcha(
         text, font_loader=lambda paths, size: font_of(random.choice(paths), size), fonts=some,
@@ -250,7 +250,7 @@ def draw(generator, num, fonts, folder):
     with open(os.path.join(folder, 'labels.csv'), 'w', newline='', encoding='utf-8') as file:
         rows = csv.writer(file)
         for number in range(num):
-            text = styles.random_text()
+            text = random_texts.random_text()
             drawn = GENERATORS[generator](text, fonts)
             picture, text = drawn if isinstance(drawn, tuple) else (drawn, text)
             picture.convert('RGB').save(os.path.join(folder, f'{number:06d}.png'))

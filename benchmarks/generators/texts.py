@@ -3,7 +3,7 @@
 Command:  python benchmarks/generators/texts.py --num 9000 --seed 1 > texts.txt
           python benchmarks/generators/texts.py --num 4000 --alphabet 0123456789 > digits.txt
 
-The shares of digits, letters and sums and the lengths are those of support/captcha/styles.py.
+The shares of digits, letters and sums and the lengths are those of support/captcha/random_texts.py.
 """
 import argparse
 import os
@@ -13,7 +13,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, ROOT)
 
-from support.captcha import styles  # noqa: E402  (after the path to it)
+from support.captcha import chances, random_texts  # noqa: E402  (after the path to it)
 
 
 def main():
@@ -27,10 +27,10 @@ def main():
     random.seed(args.seed)
     for _ in range(args.num):
         if args.alphabet:
-            length = styles.chosen(styles.LENGTHS)
+            length = chances.chosen(random_texts.LENGTHS)
             print(''.join(random.choices(random.choice(args.alphabet), k=length)))
         else:
-            print(styles.random_text())
+            print(random_texts.random_text())
 
 
 if __name__ == '__main__':

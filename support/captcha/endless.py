@@ -25,7 +25,7 @@ with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
     from captcha.image import DEFAULT_FONTS, ImageCaptcha
 
-from support.captcha import conversion, dataset, fonts, ink_line, records, styles
+from support.captcha import conversion, dataset, fonts, ink_line, random_texts, records, styles
 from support.common import pictures
 
 SHARDS, PICTURES = 48, 1000  # training files, pictures in each
@@ -46,7 +46,7 @@ def draw(paths, pooled=()):
     if pooled and random.random() < POOLED:
         path, text = random.choice(pooled)
         return pictures.load_captcha(path, 'line'), FACTS.labels_of(label_of(text))
-    text = styles.random_text(FACTS.longest)
+    text = random_texts.random_text(FACTS.longest)
     if text.isascii() and random.random() < PACKAGE:
         if random.random() < CAPITALS:
             text = ''.join(random.choices(dataset.CHARSETS['alnum'], k=len(text)))

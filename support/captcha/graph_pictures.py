@@ -77,11 +77,15 @@ def stretched(picture):
 
 def line(picture):
     """As ink_line.ink_line: float32 [height, width, 3] -> uint8 [224, 224]."""
-    paper = quantile(tf.reshape(picture, [-1, 3]), 0.5)  # float32 [3]
-    distance = tf.reduce_max(tf.abs(picture - paper), axis=2)  # [height, width]
+    distance = tf.reduce_max(tf.abs(picture - paper_of(picture)), axis=2)  # [height, width]
     strongest = quantile(tf.reshape(distance, [-1, 1]), ink_line.STRONGEST / 100)
     darkness = tf.minimum(distance / tf.maximum(1.0, strongest), 1)
-    ink = tf.cast(darkness > ink_line.INK, tf.float32)
+    for _ in range(4):  # sides
+        darkness = without_frame(darkness)
+    radius = tf.maximum(1, whole(tf.cast(tf.shape(darkness)[0], tf.float32) / ink_line.WINDOW / 2))
+    density = tf.transpose(averaged(tf.transpose(averaged(darkness, radius)), radius))
+    densest = quantile(tf.reshape(density, [-1, 1]), ink_line.DARKEST / 100)
+    ink = tf.cast(density > ink_line.DENSE * densest, tf.float32)
     (top, bottom), (left, right) = (ends(tf.reduce_sum(ink, axis)) for axis in (1, 0))
     margin = tf.maximum(1, whole(ink_line.MARGIN * tf.cast(bottom - top, tf.float32)))
     height, width = tf.unstack(tf.shape(darkness))
@@ -90,11 +94,53 @@ def line(picture):
     size = dataset.IMAGE_SIZE
     columns = tf.clip_by_value(whole(size * tf.cast(right - left, tf.float32) / (
         ink_line.FULL * tf.cast(bottom - top, tf.float32))), 1, size)
-    grey = tf.floor(255 - 255 * darkness)[..., tf.newaxis]
+    grey = (255 - tf.round(255 * darkness))[..., tf.newaxis]
     page = resized(grey, (left, top, right, bottom), columns)[..., 0]  # [224, columns]
     start = (size - columns) // 2
     page = tf.pad(page, [[0, 0], [start, size - columns - start]], constant_values=255.0)
     return tf.cast(tf.ensure_shape(page, [size, size]), tf.uint8)
+
+
+def paper_of(picture):
+    """As ink_line.paper_of: float32 [height, width, 3] in and out."""
+    height, width = tf.unstack(tf.shape(picture)[:2])
+    step = tf.maximum(1, tf.cast(tf.sqrt(tf.cast(height * width, tf.float64) / ink_line.SAMPLES),
+                                 tf.int32))
+    samples = tf.reshape(picture[::step, ::step], [-1, 3])
+    terms = quadratic(height, width, step)  # [samples, 6]
+    paper = quantile(samples, 0.5)
+    for _ in range(ink_line.FITS):
+        distance = tf.reduce_max(tf.abs(samples - paper), axis=1)
+        scale = tf.maximum(float(ink_line.NOISE), 1.5 * quantile(distance[:, tf.newaxis], 0.5))
+        weight = (1 + (distance / scale) ** 2) ** -2  # 0 ... 1
+        weighted = tf.transpose(terms * weight[:, tf.newaxis])  # [6, samples]
+        square = weighted @ terms + 1e-4 * tf.reduce_sum(weight) * tf.eye(6)
+        factors = tf.linalg.solve(square, weighted @ samples)  # [6, 3]
+        paper = terms @ factors
+    return tf.reshape(quadratic(height, width, 1) @ factors, tf.shape(picture))
+
+
+def quadratic(height, width, step):
+    """As ink_line.quadratic: float32 [pixels, 6]."""
+    y, x = (tf.linspace(-1.0, 1.0, side)[::step] for side in (height, width))
+    y, x = (tf.reshape(side, [-1]) for side in tf.meshgrid(y, x, indexing='ij'))
+    return tf.stack([tf.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+
+
+def without_frame(darkness):
+    """As one round of ink_line.without_frame: [height, width] -> [width, height], turned."""
+    ink = tf.reduce_mean(tf.cast(darkness > ink_line.INK, tf.float32), axis=1) > ink_line.FRAME
+    some = ink[:tf.maximum(1, tf.size(ink) // 10)]
+    frame = tf.argmin(tf.cast(some, tf.int32), output_type=tf.int32)
+    return tf.reverse(tf.transpose(darkness[frame:]), [0])
+
+
+def averaged(values, radius):
+    """As ink_line.averaged: [n, m] -> the same."""
+    size, full = tf.shape(values)[0], 2 * radius + 1
+    places = tf.clip_by_value(tf.range(-radius - 1, size + radius), 0, size - 1)
+    sums = tf.cumsum(tf.cast(tf.gather(values, places), tf.float64))
+    return tf.cast((sums[full:] - sums[:-full]) / tf.cast(full, tf.float64), tf.float32)
 
 
 def resized(picture, box, columns):

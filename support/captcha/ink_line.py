@@ -7,7 +7,7 @@ channels, frames and margins without letters are cut off, and letters keep their
 Nothing here imports TensorFlow.
 """
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from support.captcha.dataset import IMAGE_SIZE
 
@@ -18,8 +18,9 @@ NOISE = 6  # levels of 255 by which paper may differ from its fit
 STRONGEST = 99  # percentile of the distance that becomes black; larger ones are clipped
 INK = 0.3  # darkness above which a pixel of the border counts as ink ...
 FRAME = 0.9  # ... and the share of such pixels in a row or column that is part of a frame
-DENSE = 0.5  # of the densest places' darkness, above which a place counts as letters
-WINDOW = 8  # a place is a square of the picture's height / WINDOW: wider than lines
+WINDOW = 8  # darkness is averaged over squares of the height / WINDOW, wider than lines ...
+DENSE = 0.5  # ... and above this share of the darkest squares' it counts as letters
+DARKEST = 97  # percentile of the squares' darkness
 LEAST = 0.06  # least letters of a row or column, as a share of the fullest one's
 MARGIN = 0.12  # of the letters' height, kept around them
 
@@ -27,8 +28,8 @@ MARGIN = 0.12  # of the letters' height, kept around them
 def ink_line(picture):
     """A Pillow picture of mode L or RGB -> uint8 [224, 224], 0 ink ... 255 paper."""
     darkness = without_frame(distance_from_paper(np.asarray(picture)))  # float32, 0 ... 1
-    grey = Image.fromarray((255 - 255 * darkness).astype(np.uint8))
-    left, top, right, bottom = box_of(grey)
+    grey = Image.fromarray((255 - np.round(255 * darkness)).astype(np.uint8))
+    left, top, right, bottom = box_of(darkness)
     height, width = bottom - top, right - left
     columns = min(IMAGE_SIZE, max(1, round(IMAGE_SIZE * width / (FULL * height))))
     line = grey.resize((columns, IMAGE_SIZE), Image.Resampling.BICUBIC, (left, top, right, bottom))
@@ -82,19 +83,26 @@ def without_frame(darkness):
     return darkness
 
 
-def box_of(grey):
+def box_of(darkness):
     """(left, top, right, bottom) of the letters with a margin, in pixels; without any, of all.
 
     Letters are dense; lines across the picture, which may be long, are not.
-    Args: grey: a Pillow picture of mode L, 0 ink ... 255 paper.
     """
-    width, height = grey.size
-    density = 255 - np.asarray(grey.filter(ImageFilter.BoxBlur(height / WINDOW / 2)), np.float32)
-    dense = density > DENSE * np.percentile(density, 97)
+    height, width = darkness.shape
+    radius = max(1, round(height / WINDOW / 2))
+    density = averaged(averaged(darkness, radius).T, radius).T  # [height, width], 0 ... 1
+    dense = density > DENSE * np.percentile(density, DARKEST)
     (top, bottom), (left, right) = (ends(dense.sum(axis)) for axis in (1, 0))
     margin = max(1, round(MARGIN * (bottom - top)))
     return (max(0, left - margin), max(0, top - margin),
             min(width, right + margin), min(height, bottom + margin))
+
+
+def averaged(values, radius):
+    """The mean of each value and `radius` neighbours on either side, along the first axis."""
+    full = 2 * radius + 1
+    sums = np.pad(values, [(radius + 1, radius), (0, 0)], 'edge').cumsum(axis=0, dtype=np.float64)
+    return (sums[full:] - sums[:-full]) / full
 
 
 def ends(counts):
