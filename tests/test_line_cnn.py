@@ -2,7 +2,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from nets import line_cnn, slim
+from nets import line_cnn, nets_factory, slim
 
 
 def test_shapes_and_variables():
@@ -29,3 +29,20 @@ def test_a_picture_is_read_the_same_beside_others():
         sess.run(tf.global_variables_initializer())
         one, other = sess.run([together, alone])
     np.testing.assert_allclose(one[:1], other, atol=1e-4)
+
+
+def test_the_deep_network_begins_as_the_other():
+    logits = {}
+    for name in 'line_cnn', 'deep_line_cnn':
+        with tf.Graph().as_default(), tf.Session() as sess:
+            network = nets_factory.get_network_fn(name, 10, method='ctc')
+            *columns, _ = network(tf.random.normal([2, 56, 224, 1], seed=0))
+            sess.run(tf.global_variables_initializer())
+            for variable in tf.global_variables():
+                if variable.op.name.endswith(('weights', 'mean')) and '_more' not in (
+                        variable.op.name):
+                    draw = np.random.default_rng(variable.shape.num_elements())
+                    variable.load(draw.normal(0, 0.05, variable.shape), sess)
+            logits[name] = sess.run(columns)
+    assert np.std(logits['line_cnn']) > 0.01
+    np.testing.assert_allclose(logits['deep_line_cnn'], logits['line_cnn'], atol=1e-5)

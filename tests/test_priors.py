@@ -5,7 +5,7 @@ import pytest
 from support.captcha import dataset, priors
 from support.common.console import UserError
 
-FACTS = dataset.Facts('0123ABC', 2, 4)
+FACTS, ALNUM = dataset.Facts('0123ABC', 2, 4), dataset.Facts(dataset.CHARSETS['alnum'])
 
 
 def test_what_is_told_excludes_the_rest():
@@ -41,6 +41,30 @@ def test_one_reading_says_next_to_nothing():
     usual = priors.usual(FACTS, readings('0123'))
     assert usual.characters.tolist() == [1] * 7
     assert usual.lengths.min() > 0.6
+
+
+def probabilities(*texts, other, share):
+    """Softmax [n, 4, 36] of texts of four characters; 0 may be `other`, with this probability."""
+    softmax = np.full([len(texts), 4, 36], 1e-4, np.float32)
+    for one, text in zip(softmax, texts):
+        for place, character in enumerate(text):
+            one[place, ALNUM.alphabet.index(character)] = 1
+            if character == '0':
+                one[place, ALNUM.alphabet.index('0')] = 1 - share
+                one[place, ALNUM.alphabet.index(other)] = share
+    return softmax
+
+
+@pytest.mark.parametrize('texts, share, right', [
+    (['0123'], 0.6, [True]),  # one A among digits is a zero
+    (['0123'] * 50 + ['00AB'], 0.9, [True] * 50 + [False]),  # a stranger keeps its letters
+    (['A01B'] * 50, 0.6, [False] * 50)])
+def test_a_letter_among_digits_is_a_digit_and_among_letters_a_letter(texts, share, right):
+    softmax = probabilities(*texts, other='A', share=share)
+    factors = priors.of_alphabets(ALNUM, softmax, softmax.argmax(axis=2))
+    zeros = [(one * factor)[place].argmax() == 0 for one, factor, place in zip(
+        softmax, factors, [text.index('0') for text in texts])]
+    assert zeros == right
 
 
 def test_two_priors_multiply():

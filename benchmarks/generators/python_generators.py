@@ -5,7 +5,7 @@ Command:  OTHER_PYTHON benchmarks/generators/python_generators.py kaptcha --num 
 Reads:    legible fonts (.ttf) from the folder FONTS, for the packages that bring none
 Writes:   <out>/<number>.png and <out>/labels.csv, a row `name,text` for each picture
 
-The texts are those of random_texts.random_text: each package draws digits alone, capitals alone, sums
+The texts are those of `random_text`: each package draws digits alone, capitals alone, sums
 and so on in the same shares. Each picture has other options of its package, over their whole range
 where a person can still read the text. OTHER_PYTHON is an environment with the package, numpy and
 pillow: see README.md in this folder.

@@ -1,16 +1,21 @@
-"""How likely each character and each length is before the picture is seen.
+"""Priors over texts' characters and lengths; the network's probabilities are multiplied by them.
 
 Captchas of one system share an alphabet, and mostly a length. `told` takes them from the user.
-`usual` estimates them from the readings of many pictures: whatever hardly ever occurs is probably
-a mistake. The network's probabilities are multiplied by both.
+`of_alphabets` estimates which of the usual alphabets each picture's text is from: an O among digits
+is a zero. `usual` estimates the rest from the readings of many pictures: whatever hardly ever
+occurs is probably a mistake.
 """
 from typing import NamedTuple
 
 import numpy as np
 
-from support.captcha import dataset
+from support.captcha import dataset, random_texts
 from support.common.console import UserError
 
+SHARED = 2.0  # pictures that the alphabets' usual shares count for, beside those read together
+STRANGER = 1e-3  # least share of pictures with another alphabet than the others'
+EACH = 0.7  # how much each character counts as evidence: the network's are not independent
+SIGNS = '+-*/=?'  # of sums
 RARE = 0.3  # of the typical share; anything rarer is scaled down in proportion
 
 
@@ -39,6 +44,44 @@ def told(facts, alphabet=None, length=None):
     lengths = np.arange(facts.longest + 1)
     fits = (shortest <= lengths) & (lengths <= longest) | (alphabet is None and length is None)
     return Prior(np.array(facts.possible(within), np.float32), fits.astype(np.float32))
+
+
+def of_alphabets(facts, softmax, classes):
+    """How likely each character is in each picture's text, given all pictures.
+
+    A text is drawn uniformly from one of the alphabets of random_texts.KINDS, so that a small one
+    that explains the pictures as well as a large one is likelier. The shares of the alphabets among
+    the pictures are fitted by expectation maximization, beginning with the usual ones: one picture
+    relies on these, and a folder of one system on what most of its pictures have.
+
+    Args:
+      facts: the network's dataset.Facts.
+      softmax: float32 [n, outputs, classes]; the characters come first.
+      classes: int32 [n, longest], a first reading.
+    Returns: float32 [n, len(alphabet)], 0 ... 1.
+    """
+    shares = {}  # bool of each character, as bytes: share
+    for kind, share in random_texts.KINDS.items():
+        kind = dataset.CHARSETS['digits'] + SIGNS + 'Xx' if kind == 'sum' else kind
+        inside = np.array(facts.possible(dataset.Facts(kind)))
+        if inside.any():
+            shares[inside.tobytes()] = shares.get(inside.tobytes(), 0) + share
+    inside = np.array([np.frombuffer(one, bool) for one in shares])  # [kinds, characters]
+    usual_shares = np.array([*shares.values()]) / sum(shares.values())  # [kinds]
+    lengths = (classes < len(facts.alphabet)).sum(axis=1)  # [n]
+    logs = np.log(softmax + 1e-6)
+    others = logs[..., len(facts.alphabet):].max(axis=2, initial=-np.inf)  # of no character
+    evidence = np.array([  # ln p of the best path, [kinds, n]
+        np.maximum(logs[..., :len(one)][..., one].max(axis=2), others).sum(axis=1)
+        - EACH * lengths * np.log(one.sum()) for one in inside])
+    found = usual_shares
+    for _ in range(10):
+        each = evidence + np.log(found)[:, None]
+        each = np.exp(each - each.max(axis=0))
+        each /= each.sum(axis=0)  # of each picture, how likely each alphabet is
+        found = each.sum(axis=1) + SHARED * usual_shares
+        found = (1 - STRANGER) * found / found.sum() + STRANGER * usual_shares
+    return (each.T @ inside).astype(np.float32)
 
 
 def usual(facts, classes):
