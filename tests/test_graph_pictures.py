@@ -40,7 +40,7 @@ def test_pictures_in_the_graph_are_as_pillows(kind, tmp_path):
             tf.constant([path.read_bytes() for path in paths]), kind))
     for path, pixels in zip(paths, found):
         apart = np.abs(pixels.astype(int) - pictures.load_captcha(path, kind))
-        assert apart.max() <= 1 and apart.mean() < 0.01, path
+        assert apart.max() <= 2 and apart.mean() < 0.01, path
 
 
 @pytest.mark.parametrize('kind', ['jpeg', 'png', 'gif', 'bmp', 'webp'])

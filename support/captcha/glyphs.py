@@ -129,9 +129,9 @@ def embossed(page, mask, place, colour, paper, edge, depth, lean):
 
 
 def block(page, mask, place, colour, paper, edge, depth, lean):
-    """A light face with an outline on a block with solid or hatched sides."""
+    """A light face, often outlined, on a block with solid or hatched sides."""
     hatched = chance(0.3)
-    thick, outer = outline_of(mask)
+    thick, outer = outline_of(mask) if chance(0.6) else (0, mask)
     for step in range(depth, 0, -1):
         page.paste(paper if hatched and step % 2 else edge,
                    (place[0] - thick + step * lean[0], place[1] - thick + step * lean[1]), outer)

@@ -108,16 +108,17 @@ def paper_of(picture):
                                  tf.int32))
     samples = tf.reshape(picture[::step, ::step], [-1, 3])
     terms = quadratic(height, width, step)  # [samples, 6]
-    paper = quantile(samples, 0.5)
+    median, change = quantile(samples, 0.5), 0.0
+    samples -= median
     for _ in range(ink_line.FITS):
-        distance = tf.reduce_max(tf.abs(samples - paper), axis=1)
+        distance = tf.reduce_max(tf.abs(samples - change), axis=1)
         scale = tf.maximum(float(ink_line.NOISE), 1.5 * quantile(distance[:, tf.newaxis], 0.5))
         weight = (1 + (distance / scale) ** 2) ** -2  # 0 ... 1
         weighted = tf.transpose(terms * weight[:, tf.newaxis])  # [6, samples]
         square = weighted @ terms + 1e-4 * tf.reduce_sum(weight) * tf.eye(6)
         factors = tf.linalg.solve(square, weighted @ samples)  # [6, 3]
-        paper = terms @ factors
-    return tf.reshape(quadratic(height, width, 1) @ factors, tf.shape(picture))
+        change = terms @ factors
+    return tf.reshape(median + quadratic(height, width, 1) @ factors, tf.shape(picture))
 
 
 def quadratic(height, width, step):

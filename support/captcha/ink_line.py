@@ -50,21 +50,22 @@ def paper_of(pixels):
     """The paper's colour at each pixel, a quadratic function of its place: float32 [h, w, c].
 
     Least squares, fitted repeatedly: pixels far from the last fit are ink and weigh less. The first
-    fit is each channel's median, because ink covers less than half.
+    fit is each channel's median, because ink covers less than half; the others are added to it.
     """
     height, width, channels = pixels.shape
     step = max(1, int((height * width / SAMPLES) ** 0.5))
     samples = pixels[::step, ::step].reshape(-1, channels)
     terms = quadratic(height, width, step)  # [samples, 6]
-    paper = np.median(samples, axis=0)
+    median, change = np.median(samples, axis=0), 0
+    samples = samples - median
     for _ in range(FITS):
-        distance = np.abs(samples - paper).max(axis=1)
+        distance = np.abs(samples - change).max(axis=1)
         weight = (1 + (distance / max(NOISE, 1.5 * np.median(distance))) ** 2) ** -2  # 0 ... 1
         weighted = (terms * weight[:, None]).T  # [6, samples]
         square = weighted @ terms + 1e-4 * weight.sum() * np.eye(6, dtype=np.float32)
         factors = np.linalg.solve(square, weighted @ samples)  # [6, channels]
-        paper = terms @ factors
-    return (quadratic(height, width, 1) @ factors).reshape(pixels.shape)
+        change = terms @ factors
+    return (median + quadratic(height, width, 1) @ factors).reshape(pixels.shape)
 
 
 def quadratic(height, width, step):

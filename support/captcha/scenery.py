@@ -12,7 +12,7 @@ from support.captcha.chances import any_colour, chance, chosen, dark, mostly_sma
 def background(width, height, size, paper):
     """Paper: plain, shaded, blotchy, grainy, striped or squared."""
     page = Image.new('RGB', (width, height), paper)
-    kind = chosen({'plain': 56, 'shaded': 17, 'blotches': 8, 'grain': 8, 'stripes': 6, 'tiles': 5})
+    kind = chosen({'plain': 54, 'shaded': 18, 'blotches': 8, 'grain': 8, 'stripes': 5, 'tiles': 7})
     if kind == 'shaded':
         shade = Image.linear_gradient('L').rotate(random.choice([0, 90, 180, 270, 90, 270]))
         if chance(0.4):  # towards the middle
@@ -66,7 +66,7 @@ def clutter(page, size, inks):
     thick = max(1, size // 16)
     for _ in range(chosen({0: 50, 1: 14, 2: 14, 4: 13, 8: 7, 14: 2})):
         draw.line([place(), place()], tint(), random.randint(1, thick))
-    if chance(0.06):  # from border to border
+    if chance(0.5 if height > 2.2 * size else 0.08):  # from border to border
         for _ in range(random.randint(2, 9)):
             draw.line([(0, random.uniform(0, height)), (width, random.uniform(0, height))]
                       if chance(0.6) else
@@ -86,7 +86,7 @@ def clutter(page, size, inks):
                 x, y = x + random.uniform(-1, 1) * reach, y + random.uniform(-0.4, 0.4) * reach
                 points.append((x, y))
             draw.line(points, tint(), random.randint(1, max(1, round(size * 0.09))), 'curve')
-    if chance(0.12):  # many short lines
+    if chance(0.16):  # many short lines
         reach = size * random.uniform(0.1, 0.5)
         for _ in range(random.randint(10, 60)):
             x, y = place()

@@ -11,7 +11,8 @@ import random
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from support.captcha.chances import chance, chosen, colours, dark, inks_of, mostly_small, near
+from support.captcha.chances import (chance, chosen, colours, dark, inks_of, mostly_small, near,
+                                     noise_of)
 from support.captcha.glyphs import block, embossed, flat, hollow, letters, shadowed
 from support.captcha.scenery import background, clutter, invert, scratches, strokes_across
 
@@ -35,9 +36,9 @@ def varied(text, fonts):
     when = chosen({'behind': 32, 'before': 45, 'never': 23})
     if when == 'behind':
         clutter(page, size, some)
-    relief = chosen({flat: 74, shadowed: 6, embossed: 4, block: 9, hollow: 7})
+    relief = chosen({flat: 70, shadowed: 5, embossed: 3, block: 14, hollow: 8})
     edge = ink if chance(0.6) else near(ink)
-    depth = max(1, round(size * random.uniform(0.03, 0.2)))  # pixels
+    depth = max(1, round(size * random.uniform(0.03, 0.3)))  # pixels
     lean = random.choice([-1, 0, 1, 1]), random.choice([-1, 1, 1])  # of the depth
     for mask, place, colour in zip(masks, places, inks):
         relief(page, mask, place, colour, paper, edge, depth, lean)
@@ -64,7 +65,7 @@ def layout(masks, size):
     margin_x, margin_y = (int(size * mostly_small(most)) for most in (1.2, 0.7))
     if chance(0.1):  # up to the border
         margin_x = margin_y = rise = 0
-    elif chance(0.06):  # small letters on a large page
+    elif chance(0.09):  # small letters on a large page
         margin_y = int(size * random.uniform(0.5, 1.5))
     wave, phase = size * mostly_small(0.5) * chance(0.15), random.uniform(0, 6)
     if chance(0.08):  # a wide page with a little text
@@ -122,7 +123,8 @@ def worn(page, size, inks):
     if chance(0.22):
         page = page.filter(ImageFilter.GaussianBlur(mostly_small(0.04 * size, 1)))
     if chance(0.2):
-        noise = Image.effect_noise(page.size, random.uniform(3, 40))  # around 128
+        noise = 128 + random.uniform(10, 120) * (noise_of(page.height, page.width) - 0.5)
+        noise = Image.fromarray(noise.astype(np.uint8))
         page = ImageChops.add(page, Image.merge('RGB', [noise] * 3), offset=-128)
     if chance(0.05):
         page = page.convert('L')
