@@ -3,7 +3,7 @@
 Command:  python examples/serve.py    then open http://127.0.0.1:8000
           curl --data-binary @one.jpg http://127.0.0.1:8000/captcha
 Reads:    models/general and models/mnist, or two folders that `python -m support.export` wrote;
-          examples/serve.html, the page
+          examples/serve.html and style.css, the page
 Writes:   nothing
 Takes:    a second to start, then until Ctrl-C
 
@@ -27,6 +27,7 @@ import captcha_lite
 MAX_BYTES = 10_000_000  # of a picture
 MAX_SECONDS = 20  # from a request to its answer
 PROCESSES = 2  # that read pictures
+NOT_HERE = {'error': 'open the address that the program has printed'}
 readers = {}  # of such a process: {path of the URL: captcha_lite.Reader}
 
 
@@ -48,12 +49,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'  # many requests by one connection
     timeout = 10  # seconds without a byte
     wbufsize = -1  # an answer is sent whole
+    pages = {'/': 'serve.html', '/style.css': 'style.css'}
 
     def do_GET(self):
-        if self.path != '/':
-            return self.answer(404, {'error': 'the page is at /'})
-        with open(os.path.join(HERE, 'serve.html'), 'rb') as page:
-            self.send(200, 'text/html; charset=utf-8', page.read())
+        self.send_page(self.path)
+
+    def send_page(self, path):
+        if path not in self.pages:
+            return self.answer(404, NOT_HERE)
+        with open(os.path.join(HERE, self.pages[path]), 'rb') as page:
+            self.send(200, f'text/{self.pages[path].rpartition(".")[2]}; charset=utf-8',
+                      page.read())
 
     def do_POST(self):
         size = self.headers.get('Content-Length', '')
