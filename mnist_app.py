@@ -26,7 +26,7 @@ with console.quiet_start(__name__):
 
 import mnist_backward
 import mnist_forward
-from support.common import checkpoints, pictures
+from support.common import checkpoints, folders, pictures
 from support.digits import photographs, report
 from support.digits.input_data import SIDE
 
@@ -107,13 +107,14 @@ def main():
     args = parser.parse_args()
     if args.csv and not args.pictures:
         parser.error('--csv: expected picture files to read, found none; name them as well')
-    folders = [args.model_dir] if args.model_dir else [mnist_backward.model_save_path, INCLUDED]
+    model_dirs = [args.model_dir] if args.model_dir else [mnist_backward.model_save_path, INCLUDED]
     prepare = (lambda path: (pre_pic(path), [], 0)) if args.post else photographs.find_digits
-    with open_reader(folders, mnist_backward.model_name, mnist_forward.forward, prepare) as reader:
-        paths = console.file_names(args.pictures)
+    testPics = folders.file_names(args.pictures)
+    with open_reader(model_dirs, mnist_backward.model_name, mnist_forward.forward,
+                     prepare) as reader:
         if args.csv:
-            return report.read_files(paths, reader.read, args.csv)
-        return application(functools.partial(read_picture, reader, show=args.show), paths)
+            return report.read_files(testPics, reader.read, args.csv)
+        return application(functools.partial(read_picture, reader, show=args.show), testPics)
 
 
 if __name__ == '__main__':

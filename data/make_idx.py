@@ -21,9 +21,14 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support.common import console, files
-from support.digits import input_data  # noqa: E402
 from support.common.console import UserError  # noqa: E402
 
+SHA256 = {  # of the plain, not gzipped, files of MNIST
+    'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+    'train-labels-idx1-ubyte': '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+    't10k-images-idx3-ubyte': '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+    't10k-labels-idx1-ubyte': 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+}
 PICKLE_IN_WHEEL = 'mnist/data/mnist.pkl.gz'  # 50,000 + 10,000 + 10,000, value = pixel / 256
 # All that a pickled array may call. Unpickling anything else could run a stranger's code.
 ALLOWED = {('numpy', 'ndarray'), ('numpy', 'dtype'), ('numpy.core.multiarray', '_reconstruct')}
@@ -53,7 +58,7 @@ def make_idx(wheel, folder):
     pictures = [np.rint(x * 256).astype(np.uint8).reshape(-1, 28, 28) for x, _ in parts]
     digits = [y.astype(np.uint8) for _, y in parts]
     contents = [np.concatenate(pictures[:2]), np.concatenate(digits[:2]), pictures[2], digits[2]]
-    for (name, expected), content in zip(input_data.SHA256.items(), contents):
+    for (name, expected), content in zip(SHA256.items(), contents):
         data = idx(content)
         found = hashlib.sha256(data).hexdigest()
         if found != expected:

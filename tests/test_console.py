@@ -298,20 +298,6 @@ def test_a_signal_that_is_ignored_stays_ignored_in_a_training_loop():
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='a shell of POSIX systems')
-@pytest.mark.parametrize('closed', ['<&-', '>&-', '2>&-', '>&- 2>&-'])
-def test_closed_streams_change_no_status(tmp_path, closed):
-    code = (f'import sys; sys.path.insert(0, {ROOT!r}); from support.common import console\n'
-            'with console.quiet_start("__main__"):\n    pass\n'
-            'def main():\n'
-            '    file = open("made", "w")\n'
-            '    print("text"), print("text", file=sys.stderr), file.write("whole"), file.close()\n'
-            'console.run(main)')
-    ended = subprocess.run(['sh', '-c', f'"$0" -c "$1" {closed}', sys.executable, code],
-                           cwd=tmp_path, stderr=subprocess.PIPE, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / 'made').read_text() == 'whole'
-
-
 def test_a_typed_name_that_is_not_utf8_is_a_name():
     code = 'def main(): print(ascii(input()))\nconsole.run(main)'
     ended = run_code(code, input='caf\udce9.png\n', errors='surrogateescape',

@@ -3,8 +3,7 @@ import copy
 import gzip
 import hashlib
 import os
-import pathlib
-import shutil
+import re
 import struct
 import subprocess
 import sys
@@ -15,9 +14,6 @@ import pytest
 from helpers import DATA, ROOT
 from support.digits import input_data
 from support.common.console import UserError
-
-MIRROR = pathlib.Path(DATA).as_uri() + '/'
-UNREACHABLE = 'http://127.0.0.1:9/'
 
 
 def idx(array):
@@ -38,7 +34,10 @@ def small(tmp_path):
 
 
 def test_the_repositorys_files_are_the_originals():
-    for name, expected in input_data.SHA256.items():
+    with open(os.path.join(DATA, 'README.md'), encoding='utf-8') as file:
+        sums = dict(re.findall(r'^\| (\S+) \| ([0-9a-f]{64}) \|$', file.read(), re.M))
+    assert set(sums) == set(input_data.NAMES)
+    for name, expected in sums.items():
         with gzip.open(os.path.join(DATA, name + '.gz')) as opened:
             assert hashlib.sha256(opened.read()).hexdigest() == expected
 
@@ -166,45 +165,6 @@ def test_a_plain_file_is_read_before_the_gzipped_one(small):
         (folder / name).write_bytes(idx(9 - array if 'labels' in name else array))
     train = input_data.read_data_sets(folder, validation_size=0).train
     assert train.labels.tolist() == (9 - arrays['train-labels-idx1-ubyte']).tolist()
-    (folder / 'train-labels-idx1-ubyte').unlink()  # the gzipped file belongs to the other set
-    with pytest.raises(UserError, match='train-labels-idx1-ubyte only gzipped'):
-        input_data.read_data_sets(folder, validation_size=0)
-
-
-@pytest.mark.parametrize('zipped', [True, False])
-def test_a_missing_file_of_another_set_is_not_replaced_by_mnists(small, zipped):
-    folder, _ = small
-    os.remove(folder / 't10k-labels-idx1-ubyte.gz')
-    for path in folder.iterdir() if not zipped else []:
-        path.with_suffix('').write_bytes(gzip.decompress(path.read_bytes()))
-        path.unlink()
-    with pytest.raises(UserError, match='because t10k-labels-idx1-ubyte is missing'):
-        input_data.read_data_sets(folder, validation_size=0, mirrors=[MIRROR])
-    assert len(os.listdir(folder)) == 3
-
-
-def test_a_plain_file_of_mnist_with_a_turned_bit_is_named(tmp_path, capsys):
-    for name in input_data.SHA256:
-        with gzip.open(os.path.join(DATA, f'{name}.gz'), 'rb') as opened:
-            (tmp_path / name).write_bytes(opened.read())
-    input_data.read_data_sets(str(tmp_path))
-    assert capsys.readouterr().err == ''
-    path = tmp_path / 't10k-labels-idx1-ubyte'
-    content = bytearray(path.read_bytes())
-    content[100] ^= 1
-    path.write_bytes(content)
-    assert len(input_data.read_data_sets(str(tmp_path)).test.labels) == 10000
-    line, = capsys.readouterr().err.splitlines()
-    assert line.startswith(f'warning: {path}: expected SHA-256 ff7bcfd4')
-
-
-def test_another_set_of_plain_files_is_read_without_a_warning(small, capsys):
-    folder, _ = small
-    for path in folder.glob('*.gz'):
-        path.with_suffix('').write_bytes(gzip.decompress(path.read_bytes()))
-        path.unlink()
-    input_data.read_data_sets(folder, validation_size=10)
-    assert capsys.readouterr().err == ''
 
 
 def test_fake_data_needs_no_files(tmp_path):
@@ -251,40 +211,14 @@ def test_too_large_a_validation_set_is_refused(small):
         input_data.read_data_sets(small[0], validation_size=61)
 
 
-def test_a_missing_file_is_fetched_from_the_second_mirror(tmp_path):
-    name = 't10k-labels-idx1-ubyte'
-    path = input_data.fetch(str(tmp_path / 'new'), name, [UNREACHABLE, MIRROR])
-    assert sorted(os.listdir(tmp_path / 'new')) == [f'{name}.gz']
-    with open(path, 'rb') as fetched, open(os.path.join(DATA, f'{name}.gz'), 'rb') as original:
-        assert fetched.read() == original.read()
-
-
-def test_reading_fetches_what_is_missing(tmp_path):
-    names = sorted(f'{name}.gz' for name in input_data.SHA256)
-    for name in names[:2]:  # the test set's; the two larger ones are missing
-        shutil.copy(os.path.join(DATA, name), tmp_path)
-    mnist = input_data.read_data_sets(str(tmp_path), mirrors=[MIRROR])
-    assert sorted(os.listdir(tmp_path)) == names
-    assert [part.num_examples for part in mnist] == [55000, 5000, 10000]
-
-
-@pytest.mark.parametrize('content, found', [
-    (gzip.compress(b'another', mtime=0), 'found ae448ac8'),
-    (b'<html>', 'found no whole gzip file'),
-    (gzip.compress(b'half', mtime=0)[:-9], 'no whole gzip file')])
-def test_a_mirrors_wrong_file_is_refused_and_nothing_is_left(tmp_path, content, found):
-    (tmp_path / 't10k-labels-idx1-ubyte.gz').write_bytes(content)
-    with pytest.raises(UserError, match='expected SHA-256 ff7bcfd4.*' + found):
-        input_data.fetch(str(tmp_path / 'new'), 't10k-labels-idx1-ubyte',
-                         [tmp_path.as_uri() + '/'])
-    assert os.listdir(tmp_path / 'new') == []
-
-
-def test_without_a_network_one_line_says_which_file_to_put_where(tmp_path):
+def test_a_missing_file_is_named(small):
+    folder, _ = small
+    os.remove(folder / 't10k-labels-idx1-ubyte.gz')
     with pytest.raises(UserError) as raised:
-        input_data.read_data_sets(str(tmp_path), mirrors=[UNREACHABLE])
-    assert f'put train-images-idx3-ubyte.gz into {tmp_path}' in str(raised.value)
-    assert '\n' not in str(raised.value)
+        input_data.read_data_sets(folder, validation_size=0)
+    assert str(raised.value) == (
+        f'{folder}/t10k-labels-idx1-ubyte.gz: expected a file of MNIST, found none; get the one in '
+        'data/ of this repository: git checkout -- data')
 
 
 def command(*arguments):

@@ -50,7 +50,8 @@ def test_what_is_no_picture_is_named(tmp_path):
     texts, bad, _ = found(folder)
     assert texts == {'0782.png': '0782'}
     assert bad == {'_1.png': 'has no text before the first _ - . or blank',
-                   'notes.txt': 'is not a picture, by its name', '0001.png': 'is not a file'}
+                   'notes.txt': 'is not a picture, by its name',
+                   '0001.png': 'is a folder; name it with --images, or see --labels folders'}
     assert found(fill(tmp_path / 'none', [])) == ({}, {}, None)
 
 

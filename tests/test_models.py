@@ -9,7 +9,7 @@ import pytest
 import captcha_test
 import gen_captcha
 from helpers import PICTURES, ROOT, read_arrays, train, write_arrays
-from support.captcha import dataset, endless, models, recipes
+from support.captcha import dataset, drawing, endless, models, recipes
 from support.common.console import UserError
 
 
@@ -26,7 +26,7 @@ def test_the_network_for_digits_reads_ten_captchas(run_here, monkeypatch):
 
 
 def test_the_general_network_reads_ten_captchas_of_letters(tmp_path):
-    alnum = gen_captcha.Drawing(dataset.Facts(dataset.CHARSETS['alnum']))
+    alnum = drawing.Drawing(dataset.Facts(dataset.CHARSETS['alnum']))
     gen_captcha.gen_captcha(str(tmp_path), 10, alnum, seed=7, workers=1)
     names = sorted(os.listdir(tmp_path))
     with captcha_test.open_reader(models.GENERAL) as reader:

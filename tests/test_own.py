@@ -1,4 +1,5 @@
 """Own digits in MNIST's form: pixels as mnist_app.py prepares them, labels, the split."""
+import gzip
 import os
 import shutil
 
@@ -17,8 +18,7 @@ def test_own_digits_are_read_back_as_they_are_prepared(tmp_path, capsys):
     few = input_data.read_idx(os.path.join(DATA, 't10k-images-idx3-ubyte.gz'), [28, 28])[:20]
     labels = input_data.read_idx(os.path.join(DATA, 't10k-labels-idx1-ubyte.gz'), [])[:20]
     for part, values in ('images-idx3', few), ('labels-idx1', labels):  # a small MNIST
-        own.write_idx(str(data / f'train-{part}-ubyte'), values)
-        os.system(f'gzip {data}/train-{part}-ubyte')
+        (data / f'train-{part}-ubyte.gz').write_bytes(gzip.compress(own.idx(values)))
     for digit, path in enumerate(SAMPLES):
         shutil.copy(path, mine / f'{digit}_mine.jpg')
     (mine / '3_bad.jpg').write_text('no picture')

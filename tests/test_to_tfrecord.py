@@ -35,7 +35,7 @@ def test_other_shards_are_replaced_when_that_is_wanted(thirty, tmp_path, monkeyp
         assert run(*options) == 0
         assert 'exist already' in capsys.readouterr().out
     assert '--overwrite' in one_line_error(*command, '--shards', 2)
-    assert 'take fewer' in one_line_error(*command, '--shards', 26, '--overwrite')
+    assert 'fewer --shards' in one_line_error(*command, '--shards', 26, '--overwrite')
     assert len(read_back(tmp_path / 'train.tfrecords')) == 25
 
 

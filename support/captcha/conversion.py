@@ -1,5 +1,6 @@
-"""What surrounds the post's conversion: checks, the split, complete files only."""
+"""What surrounds the series' conversion: options, checks, the split, complete files only."""
 import contextlib
+import dataclasses
 import glob
 import os
 import shlex
@@ -7,105 +8,145 @@ import shlex
 import tensorflow.compat.v1 as tf
 
 from support.captcha import dataset, labels, records
-from support.common import files, pictures
-from support.common.console import UserError, signals_later
+from support.common import checkpoints, console, files, pictures
+from support.common.console import UserError
 
 SPLITS = 'text', 'picture'  # what the two sets may not share
 COSTLY = 0.1  # share of the training pictures that a split by text may leave out
 
 
-# --- before
-def find_pictures(folder, wanted, num_test, shards=None):
-    """`labels.find_pictures`; prints what was found.
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is converted, and how."""
+    folder: str  # of pictures
+    out: str  # folder of the records
+    num_test: int  # pictures of the test set
+    wanted: labels.Wanted = labels.Wanted()  # what is known about the texts
+    shards: int | None = None  # training files, filled in turn; None: train.tfrecords
+    split_by: str | None = None  # one of SPLITS; None: by text unless it is COSTLY
 
-    Raises: UserError if there are too few pictures for both sets.
-    """
-    if not os.path.isdir(folder):
-        raise UserError(f'{folder}: expected a folder of pictures, found none; make it '
-                        f'with: {draw_command(folder, wanted)}')
-    labelled, bad, facts = labels.find_pictures(folder, wanted)
-    check_enough(folder, num_test, wanted, bad, len(labelled))
-    check_shards(shards, len(labelled) - num_test)
+
+# --- before
+def options(doc, num_test):
+    """The command line. Args: num_test: the default. Returns: the arguments, labels.Wanted."""
+    parser = console.parser(doc)
+    parser.add_argument('--images', default=dataset.IMAGE_FOLDER, metavar='FOLDER',
+                        help='folder of pictures (default: %(default)s)')
+    parser.add_argument('--out', default=os.path.dirname(dataset.TRAIN_FILE), metavar='FOLDER',
+                        help='folder for the records (default: %(default)s)')
+    parser.add_argument('--num-test', type=console.positive_int, default=num_test,
+                        help='pictures of the test set (default: %(default)s)')
+    parser.add_argument('--labels', metavar='FILE',
+                        help='a CSV or TSV with a file name and its text a line; folders: the text '
+                             'is the name of the folder that a picture lies in (default: the file '
+                             'name up to the first _ - . or blank)')
+    parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
+                        help='characters of a text, such as 5 or 4-6; others are not used '
+                             '(default: what is found)')
+    characters = parser.add_mutually_exclusive_group()
+    characters.add_argument('--charset', choices=dataset.CHARSETS,
+                            help='what texts are made of (default: what is found)')
+    characters.add_argument('--alphabet', type=console.alphabet, metavar='CHARACTERS',
+                            help='the same, any characters; their order is that of the classes')
+    parser.add_argument('--ignore-case', action='store_true',
+                        help='take small letters for capitals, or as --alphabet has them')
+    parser.add_argument('--split', choices=SPLITS,
+                        help='text: no text in both sets; picture: no picture in both sets '
+                             '(default: text, but picture where that would leave out a tenth)')
+    parser.add_argument('--shards', type=console.positive_int, metavar='N',
+                        help='write the training records into N files, for several machines '
+                             '(default: into one)')
+    parser.add_argument('--pictures', choices=dataset.PICTURES, default='post',
+                        help='post: stretched and grey, as in the post; line: dark ink on white '
+                             'without margins, in its own proportions, for captchas of any size '
+                             'and colours and for --init-from models/general (default: '
+                             '%(default)s)')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace records that are there already')
+    parser.add_argument('--skip-bad', action='store_true',
+                        help='exit with status 0 even if some files could not be used')
+    args = parser.parse_args()
+    return args, labels.Wanted(args.labels, args.alphabet or dataset.CHARSETS.get(args.charset),
+                               args.length, args.ignore_case, args.pictures)
+
+
+def find_pictures(job):
+    """`labels.find_pictures`; prints what was found. Raises: UserError if it is too little."""
+    if not os.path.isdir(job.folder):
+        raise UserError(f'{job.folder}: expected a folder of pictures, found none; make it with: '
+                        f'{draw_command(job.folder)}')
+    labelled, bad, facts = labels.find_pictures(job.folder, job.wanted)
+    check_enough(job, bad, len(labelled))
     path, text = labelled[0]
-    print(f'{folder}: {len(labelled):,} pictures, {facts}; '
-          f'{os.path.relpath(path, folder)} is read as {text}')
+    print(f'{job.folder}: {len(labelled):,} pictures, {facts}; '
+          f'{os.path.relpath(path, job.folder)} is read as {text}')
     return labelled, bad, facts
 
 
-def check_enough(folder, num_test, wanted, bad, usable, train=None):
-    """Raise a UserError unless `usable` pictures suffice for `num_test` and some to train on.
+def check_enough(job, bad, usable, left_out=0):
+    """Raise a UserError unless `usable` pictures suffice for the test set and the training files.
 
-    Args: bad: [(name, why)] of other files. train: number of training pictures, once known.
+    Args: bad: [(name, why)] of other files. left_out: pictures that are also in the test set.
     """
-    if usable > num_test and train != 0:
+    needed = job.num_test + (job.shards or 1)
+    if usable >= needed:
         return
     found = f'found {usable}'
+    if left_out:
+        found += f' and {left_out} that equal one of the test set by {job.split_by}'
     if bad:
         found += f' ({len(bad)} files cannot be used, the first: {bad[0][0]}: {bad[0][1]})'
-    elif train == 0:
-        found += ' whose texts all occur in the test set; split them with --split picture'
-    draw = f', or draw them with: {draw_command(folder, wanted)}'  # not into a user's own pictures
-    raise UserError(
-        f'{folder}: expected more than {num_test} pictures, the size of the test set, {found}; '
-        'take a smaller test set with --num-test, or put more pictures there'
-        + (draw if folder == dataset.IMAGE_FOLDER or not usable and not bad else ''))
+    advice = ('take a smaller --num-test, fewer --shards or --split picture, or put more pictures '
+              'there')
+    if not usable:
+        advice = 'name another folder with --images, or say how they are named with --labels'
+    if job.folder == dataset.IMAGE_FOLDER or not usable and not bad:  # not a user's own pictures
+        advice = f'draw some with: {draw_command(job.folder)}'
+    raise UserError(f'{job.folder}: expected at least {needed} pictures, {job.num_test} of them '
+                    f'for the test set, {found}; {advice}')
 
 
-def check_shards(shards, training_pictures):
-    """Raise a UserError if a shard would be empty."""
-    if shards and training_pictures < shards:
-        raise UserError(f'--shards {shards}: expected at least as many training pictures, '
-                        f'found {training_pictures}; take fewer')
-
-
-def draw_command(folder, wanted):
-    """The command that draws what is wanted, four digits by default, into `folder`."""
-    alphabet = wanted.alphabet or dataset.CHARSETS['digits']
-    charset = dataset.charset_name(alphabet)
-    command = 'python gen_captcha.py'
-    if charset != 'digits':
-        command += f' --charset {charset}' if charset else f' --alphabet {shlex.quote(alphabet)}'
-    if wanted.lengths not in (None, (dataset.TEXT_LENGTH, dataset.TEXT_LENGTH)):
-        command += f' --length {dataset.range_name(*wanted.lengths)}'
-    return command + ('' if folder == dataset.IMAGE_FOLDER else f' --out {shlex.quote(folder)}')
+def draw_command(folder):
+    """The command that draws four digits into `folder`."""
+    return 'python gen_captcha.py' + ('' if folder == dataset.IMAGE_FOLDER else
+                                      f' --out {shlex.quote(folder)}')
 
 
 # --- the split
-def readable(labelled, how, bad, bar):
-    """Yield image uint8 [224, 224] and text of each readable picture in [(path, text)].
+def with_split(job, labelled):
+    """The job with its `split_by` determined."""
+    in_test = {text for _, text in labelled[:job.num_test]}
+    rest = labelled[job.num_test:]
+    cost = sum(text in in_test for _, text in rest) / len(rest)
+    if job.split_by is None and cost >= COSTLY:
+        print(f'split by picture: a text may be in both sets, for a split by text would leave out '
+              f'{cost:.0%} of the training pictures; --split text makes it')
+    return dataclasses.replace(
+        job, split_by=job.split_by or ('text' if cost < COSTLY else 'picture'))
 
-    Args: how: one of dataset.PICTURES. bad: a list to which (name, why) of the others are added.
-      bar: of progress.
+
+def split(job, labelled, kind, bad):
+    """Yield 'test', 'train' or 'left out', image and text of each readable one in [(path, text)].
+
+    The first are the test set. A later picture is left out if one of them has the same text or,
+    split by picture, the same pixels.
+    Args: kind: one of dataset.PICTURES. bad: a list to which (name, why) of the others are added.
     """
-    loads = pictures.load_all((path for path, _ in labelled), how)
+    in_test, number = set(), 0
+    loads = pictures.load_all((path for path, _ in labelled), kind)
     for (path, text), load in zip(labelled, loads):
-        bar.update()
         try:
-            yield load.result(), text
+            image = load.result()  # uint8 [224, 224]
         except UserError as problem:
             bad.append((os.path.basename(path), str(problem)))
-
-
-def split(images, num_test, split_by):
-    """Yield 'test', 'train' or 'left out', and the image and the text, of each (image, text).
-
-    The first `num_test` are the test set. A later picture is left out if one of them has the same
-    text or, split by picture, the same pixels.
-    """
-    in_test = set()
-    for number, (image, text) in enumerate(images):
-        what = text if split_by == 'text' else hash(image.tobytes())  # not 50 kB for each
-        if number < num_test:
+            continue
+        what = text if job.split_by == 'text' else hash(image.tobytes())  # not 50 kB for each
+        if number < job.num_test:
             in_test.add(what)
             yield 'test', image, text
         else:
             yield 'left out' if what in in_test else 'train', image, text
-
-
-def share_left_out(labelled, num_test):
-    """The share of the training pictures that a split by text leaves out, if all can be read."""
-    in_test = {text for _, text in labelled[:num_test]}
-    return sum(text in in_test for _, text in labelled[num_test:]) / (len(labelled) - num_test)
+        number += 1
 
 
 # --- the files
@@ -117,11 +158,10 @@ def record_paths(out, shards=None):
             [dataset.shard_path(train, number, shards) for number in range(shards)]}
 
 
-def other_training_files(out, shards=None):
-    """The training records in `out` with another number of shards, or in a single file."""
-    found = {*glob.glob(os.path.join(glob.escape(out), records.SHARDS)),
-             *glob.glob(record_paths(glob.escape(out))['train'][0])}
-    return sorted(found - {*record_paths(out, shards)['train']})
+def existing(out):
+    """The record files in the folder `out`, of any number of shards."""
+    return sorted(path for name in (dataset.TEST_FILE, dataset.TRAIN_FILE, records.SHARDS)
+                  for path in glob.glob(os.path.join(glob.escape(out), os.path.basename(name))))
 
 
 def are_there(out, shards=None):
@@ -129,35 +169,72 @@ def are_there(out, shards=None):
 
     Raises: UserError if only some exist, or another number of shards.
     """
-    paths = [path for split_paths in record_paths(out, shards).values() for path in split_paths]
-    existing = [path for path in paths if os.path.exists(path)]
-    others = other_training_files(out, shards)
-    if others or existing and existing != paths:
-        raise UserError(f'{[*others, *existing][0]}: expected all record files or none, found only '
-                        'some, or those of another --shards; make them with: the same command and '
-                        '--overwrite')
-    if existing:
-        shown = paths if len(paths) == 2 else [paths[0], f'{shards} shards']
-        print(f'{" and ".join(shown)} exist already and are kept; '
-              'replace them with: the same command and --overwrite')
-    return bool(existing)
+    found, wanted = existing(out), sorted(sum(record_paths(out, shards).values(), []))
+    if found and found != wanted:
+        raise UserError(f'{found[0]}: expected all record files or none, found only some, or those '
+                        'of another --shards; make them with: the same command and --overwrite')
+    if found:
+        print(f'{found[0]} and {found[-1]} exist already and are kept; replace them with: the same '
+              'command and --overwrite')
+    return bool(found)
+
+
+class Sets:
+    """The record files while they are written, and the texts in each."""
+
+    def __init__(self, test, train):
+        """Args: test: a tf.python_io.TFRecordWriter. train: one for each training file."""
+        self.writers = {'test': [test], 'train': train, 'left out': []}
+        self.texts = {name: [] for name in self.writers}
+
+    def write(self, name, text, example):
+        """Write a tf.train.Example to 'test' or 'train'; one 'left out' is only counted."""
+        if writers := self.writers[name]:
+            writers[len(self.texts[name]) % len(writers)].write(example.SerializeToString())
+        self.texts[name].append(text)
 
 
 @contextlib.contextmanager
-def whole_files(out, shards=None):
+def record_sets(job, facts, bad, seed):
     """Open all files of a data set; at the end all of them take their names, or none.
 
-    Yields: the path to write dataset.json to, and {'test': [a writer], 'train': one or more}.
+    Args: bad: a list of the files that could not be used. seed: of the split, for dataset.json.
+    Yields: Sets. Raises: UserError if too little is written, or it does not fit on the disk.
     """
-    with contextlib.ExitStack() as stack:
-        facts_part = stack.enter_context(files.whole_file(os.path.join(out, dataset.FACTS_NAME)))
-        parts = {name: [stack.enter_context(files.whole_file(path)) for path in paths]
-                 for name, paths in record_paths(out, shards).items()}
-        # Closed before any file takes its name, because the last bytes may not fit on the disk.
-        with contextlib.ExitStack() as writing:
-            yield facts_part, {
-                name: [writing.enter_context(tf.python_io.TFRecordWriter(path)) for path in paths]
-                for name, paths in parts.items()}
-        all_take_their_names = stack.pop_all()
-    with signals_later():  # or a mix of old and new files would remain
-        all_take_their_names.close()
+    paths = sum(record_paths(job.out, job.shards).values(), [])
+    try:
+        with files.whole_files([os.path.join(job.out, dataset.FACTS_NAME), *paths]) as parts:
+            # Closed before any file takes its name, because the last bytes may not fit.
+            with contextlib.ExitStack() as writing:
+                test, *train = (writing.enter_context(tf.python_io.TFRecordWriter(part))
+                                for part in parts[1:])
+                sets = Sets(test, train)
+                yield sets
+            count = {name: len(texts) for name, texts in sets.texts.items()}
+            check_enough(job, bad, count['test'] + count['train'], count['left out'])
+            dataset.write_facts(parts[0], facts, {
+                'train': count['train'], 'test': count['test'], 'split': job.split_by,
+                'left_out_because_text_is_in_test': count['left out'], 'unusable_files': len(bad),
+                'seed': seed})
+    except tf.errors.OpError as error:  # TFRecordWriter's error for a full disk
+        raise UserError(f'{job.out}: the records cannot be written: {checkpoints.reason(error)}; '
+                        'make room there and run the same command again') from error
+    for path in {*existing(job.out)} - {*paths}:
+        os.remove(path)  # there may be only one training set
+    print(f'{job.out}: {count["test"]} test records, {count["train"]} training records, '
+          f'{count["left out"]} pictures left out because '
+          f'{"their text" if job.split_by == "text" else "an equal one"} is in the test set')
+    untrained = set().union(*sum(sets.texts.values(), [])) - set().union(*sets.texts['train'])
+    if untrained:
+        print(f'not in the training set: {" ".join(sorted(untrained))}; a network cannot '
+              'learn them; take a smaller --num-test, or more pictures')
+
+
+def exit_status(folder, bad, skip_bad):
+    """List the files that could not be used. Returns: 2 if there are any, unless `skip_bad`."""
+    for name, why in bad:
+        print(f'not used: {name}: {why}')
+    if bad and not skip_bad:
+        return console.complain(f'{folder}: {len(bad)} files were not used, see the list; the '
+                                'others were converted; to accept that use --skip-bad')
+    return 0

@@ -14,15 +14,12 @@ import shlex
 import unicodedata
 
 from support.captcha import dataset
+from support.common import folders
 from support.common.console import UserError, composed
 
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
 COPY = re.compile(r'\s*\(\d+\)$')  # how systems name a second copy of a file: 0037(1).jpg
 FOLDERS = 'folders'  # in place of a list: each picture's folder is named after its text
-NO_PICTURES = ('.csv', '.html', '.json', '.md', '.py', '.tfrecords', '.tsv', '.txt', '.xml', '.zip')
-SYSTEM_FILES = 'Thumbs.db', 'desktop.ini'  # Windows' hidden files; others' start with a dot
-OWN_FILES = re.compile(  # that to_tfrecord.py may have written there
-    r'dataset\.json|test\.tfrecords|train(-\d+-of-\d+)?\.tfrecords')
 # A mistake: a length of at most this share of the pictures ...
 RARE_LENGTH = 0.01
 # ... a character at most this often relative to the mean, if characters are common on average
@@ -179,10 +176,10 @@ def refuse_running_numbers(folder, names):
 def texts_of_folders(folder):
     """({path: text}, [(name, why)]) of pictures in folders named after their texts."""
     texts, bad = {}, []
-    for path in files_below(folder):
+    for path in folders.files_below(folder):
         if os.sep not in path:
             bad.append((path, 'is not in a folder named after its text'))
-        elif path.lower().endswith(NO_PICTURES):
+        elif path.lower().endswith(folders.NO_PICTURES):
             bad.append((path, 'is not a picture, by its name'))
         else:
             texts[path] = os.path.basename(os.path.dirname(path))
@@ -192,10 +189,10 @@ def texts_of_folders(folder):
 def texts_of_names(folder, wanted):
     """({file name: text}, [(name, why)]) of a folder whose file names begin with the text."""
     texts, bad = {}, []
-    for name in visible(folder):
+    for name in folders.visible(folder):
         if not os.path.isfile(os.path.join(folder, name)):
-            bad.append((name, 'is not a file'))
-        elif name.lower().endswith(NO_PICTURES):
+            bad.append((name, 'is a folder; name it with --images, or see --labels folders'))
+        elif name.lower().endswith(folders.NO_PICTURES):
             bad.append((name, 'is not a picture, by its name'))
         else:
             texts[name] = label_text(name, wanted.alphabet or '')
@@ -206,30 +203,13 @@ def texts_of_names(folder, wanted):
     return texts, bad
 
 
-def visible(folder):
-    """The names in a folder, without hidden files and to_tfrecord.py's own."""
-    return [name for name in os.listdir(folder)
-            if not name.startswith('.') and name not in SYSTEM_FILES
-            and not OWN_FILES.fullmatch(name)]
-
-
-def files_below(folder):
-    """The paths, relative to a folder, of all files in it and its subfolders."""
-    paths = []
-    for name in visible(folder):
-        path = os.path.join(folder, name)
-        paths += ([os.path.join(name, inner) for inner in files_below(path)]
-                  if os.path.isdir(path) and not os.path.islink(path) else [name])
-    return paths
-
-
 def texts_of_list(folder, labels_file):
     """({file name: text}, [(name, why)]) from a list of file names, relative to the folder.
 
     Raises: UserError if the list is unreadable, leads outside the folder or contradicts itself.
     """
     texts, bad = {}, []
-    below = files_below(folder)
+    below = folders.files_below(folder)
     as_stored = {composed(name): name for name in below}
     for number, written, text in read_list(folder, labels_file):
         name = path_inside(folder, written)

@@ -53,7 +53,6 @@ def quiet_start(name=''):
     the descriptor is diverted to a file meanwhile; whatever is not start-up noise is printed
     afterwards. Set TF_CPP_MIN_LOG_LEVEL=0 to see TensorFlow's later notices.
     """
-    open_streams()
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # Python raises what matters
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     sys.stderr.flush()
@@ -76,18 +75,6 @@ def quiet_start(name=''):
             for line in diverted.read().decode(errors='replace').splitlines():
                 if line.strip() and not START_NOISE.match(line):
                     print(line, file=sys.stderr)
-
-
-def open_streams():
-    """Redirect standard streams that the shell has closed (`>&-`) to the null device."""
-    for number, name in enumerate(['stdin', 'stdout', 'stderr']):
-        if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            os.dup2(nowhere, number)  # or the next opened file would get its number
-            if nowhere != number:
-                os.close(nowhere)
-            os.set_inheritable(number, True)
-            setattr(sys, name, open(number, 'w' if number else 'r', encoding='utf-8'))
 
 
 def end_early(screen):
@@ -149,7 +136,6 @@ def run(main):
     for number in STOPS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, unwind)
-    open_streams()
     if hasattr(sys.stdout, 'reconfigure'):  # file names may have characters the screen lacks
         sys.stdout.reconfigure(errors='backslashreplace')
     if hasattr(sys.stdin, 'reconfigure'):  # and typed ones may have undecodable bytes

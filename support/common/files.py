@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-from support.common.console import UserError, progress
+from support.common.console import UserError, progress, signals_later
 
 try:
     import fcntl
@@ -43,6 +43,16 @@ def whole_file(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
         raise
+
+
+@contextlib.contextmanager
+def whole_files(paths):
+    """`whole_file` for several paths: all temporary files take their names, or none."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(whole_file(path)) for path in paths]
+        renaming = stack.pop_all()
+    with signals_later():  # or a mix of old and new files would remain
+        renaming.close()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ Use:      from support.digits import input_data
 Command:  python -m support.digits.input_data [folder]    checks and describes the four files
 Reads:    four IDX files, plain or gzipped (names in data/README.md); any set of 28x28 pictures
           under these names will do: Fashion-MNIST, Kuzushiji-MNIST, one of your own
-Writes:   nothing, unless a file is missing: then it is fetched from a public mirror
+Writes:   nothing
 Takes:    under a second
 
 An IDX file is a magic number (two zero bytes, 8 for uint8, the number of dimensions), one
@@ -15,28 +15,17 @@ import collections
 import copy
 import glob
 import gzip
-import hashlib
-import http.client
 import os
-import sys
-import urllib.request
 import zlib
 
 import numpy as np
 
-from support.common import console, files
+from support.common import console
 from support.common.console import UserError
 
 # --- the files
-SHA256 = {  # of the plain, not gzipped, files of MNIST
-    'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
-    'train-labels-idx1-ubyte': '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
-    't10k-images-idx3-ubyte': '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
-    't10k-labels-idx1-ubyte': 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
-}
-MIRRORS = ['https://storage.googleapis.com/cvdf-datasets/mnist/',
-           'https://ossci-datasets.s3.amazonaws.com/mnist/']
-TIMEOUT = 20  # seconds without an answer before trying the next mirror
+NAMES = [f'{part}-{kind}-ubyte' for part in ('train', 't10k')
+         for kind in ('images-idx3', 'labels-idx1')]
 
 # --- their contents
 SIDE = 28     # pixels, height and width of a picture
@@ -110,76 +99,27 @@ class DataSet:
         self._order = self._order[shuffled]
 
 
-def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=5000, seed=None,
-                   mirrors=MIRRORS):
+def read_data_sets(train_dir, fake_data=False, one_hot=False, validation_size=5000, seed=None):
     """Read the IDX files of `train_dir` into `Datasets(train, validation, test)`.
 
     The first `validation_size` training pictures become the validation set. `fake_data` gives
-    TensorFlow 1's stand-in for tests without files: 10,000 white pictures of the digit 0. A
-    missing file is fetched from the first of `mirrors` that has it.
+    TensorFlow 1's stand-in for tests without files: 10,000 white pictures of the digit 0.
     Raises UserError, one line naming the file, if a file is missing, damaged or inconsistent.
     """
     if fake_data:
         images, labels = np.ones([10000, SIDE * SIDE], np.float32), np.zeros(10000, np.uint8)
         parts = [(images, labels)] * 3
     else:
-        check_one_set(train_dir)
-        paths = {name: find(train_dir, name) or fetch(train_dir, name, mirrors)
-                 for name in SHA256}
-        warn_of_mixture(paths)
-        train_images, train_labels = read_pair(paths, 'train')
+        train_images, train_labels = read_pair(train_dir, 'train')
         if not 0 <= validation_size <= len(train_images):
             raise UserError(f'{train_dir}: expected at least {validation_size} training '
                             f'pictures, the size of the validation set, found '
                             f'{len(train_images)}; put more there')
         parts = [(train_images[validation_size:], train_labels[validation_size:]),
                  (train_images[:validation_size], train_labels[:validation_size]),
-                 read_pair(paths, 't10k')]
+                 read_pair(train_dir, 't10k')]
     return Datasets(*[DataSet(images, dense_to_one_hot(labels) if one_hot else labels, seed)
                       for images, labels in parts])
-
-
-def check_one_set(folder):
-    """Raise UserError if the files would come from two data sets.
-
-    Plain files may hide only some of a gzipped set, and missing files are fetched from MNIST,
-    although the others may be Fashion-MNIST's.
-    """
-    plain = [name for name in SHA256 if found_as(folder, name, '')]
-    zipped = [name for name in SHA256 if found_as(folder, name, '.gz')]
-    only_zipped = [name for name in zipped if name not in plain]
-    if only_zipped and set(plain) & set(zipped):
-        raise UserError(f'{folder}: expected one set of four files, found both plain and '
-                        f'gzipped ones, but {only_zipped[0]} only gzipped; put the plain one '
-                        'there too, or delete the set you do not want')
-    missing = [name for name in SHA256 if name not in plain + zipped]
-    for name in plain + zipped if missing else []:
-        path = find(folder, name)
-        try:
-            check(path, name, opener(path))
-        except ValueError as error:
-            raise UserError(f'{path}: expected a file of MNIST, because {missing[0]} is '
-                            'missing and MNIST\'s would be fetched, found another; put the '
-                            'missing one beside it, or move it away') from error
-
-
-def warn_of_mixture(paths):
-    """Warn on stderr of plain files that are not MNIST's if others are; `paths` are by name.
-
-    Gzip files have a checksum, plain ones do not: a changed pixel or label would go unnoticed.
-    """
-    plain = [name for name, path in paths.items() if not path.endswith('.gz')]
-    others = []
-    for name in paths if plain else []:
-        try:
-            check(paths[name], name, opener(paths[name]))
-        except ValueError as error:
-            others.append((name, error))
-    for name, error in others if len(others) < len(paths) else []:
-        if name in plain:
-            print(f'warning: {paths[name]}: {error}, while other files here are MNIST\'s; it is '
-                  'damaged or of another set; delete it and run again to fetch MNIST\'s',
-                  file=sys.stderr)
 
 
 def dense_to_one_hot(labels):
@@ -187,12 +127,12 @@ def dense_to_one_hot(labels):
     return np.eye(CLASSES)[labels]
 
 
-def read_pair(paths, part):
-    """Read the pictures and labels of `part`, 'train' or 't10k'; `paths` are by name.
+def read_pair(folder, part):
+    """Read the pictures and labels of `part`, 'train' or 't10k'.
 
     Returns images float32 [n, 784], 0 ... 1, and labels uint8 [n], 0 ... 9.
     """
-    image_path, label_path = paths[f'{part}-images-idx3-ubyte'], paths[f'{part}-labels-idx1-ubyte']
+    image_path, label_path = (find(folder, name) for name in NAMES if name.startswith(part))
     images = read_idx(image_path, [SIDE, SIDE])  # uint8 [n, 28, 28], 0 ... 255
     labels = read_idx(label_path, [])            # uint8 [n]
     if len(images) != len(labels):
@@ -211,9 +151,9 @@ def read_pair(paths, part):
 
 def read_idx(path, shape):
     """The array in the IDX file `path`, plain or gzipped: uint8 [n, *shape]."""
-    fix = 'put an intact copy in its place, or delete it and run again to fetch MNIST\'s'
+    fix = 'put an intact copy in its place'
     try:
-        with opener(path)(path, 'rb') as opened:
+        with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as opened:
             content = opened.read()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f'{path}: expected a gzip file, found a damaged one ({error}); {fix}')
@@ -234,74 +174,24 @@ def read_idx(path, shape):
     return np.frombuffer(values, np.uint8).reshape(found)
 
 
-def opener(path):
-    """The function that opens an IDX file, plain or gzipped."""
-    return gzip.open if path.endswith('.gz') else open
-
-
 def find(folder, name):
-    """Return the path of `name` or `name`.gz in `folder`, or None.
+    """The path of MNIST's file `name` in a folder, plain or gzipped, under any of its names.
 
+    As 7-Zip unpacks it: train-images.idx3-ubyte; EMNIST's: emnist-digits-train-images-idx3-ubyte.
     The plain one first: it was put beside the repository's gzipped MNIST for a reason.
-    """
-    return found_as(folder, name, '') or found_as(folder, name, '.gz')
-
-
-def found_as(folder, name, ending):
-    """The path of a file under MNIST's name, as 7-Zip unpacks it (train-images.idx3-ubyte) or as
-    in EMNIST (emnist-digits-train-images-idx3-ubyte), followed by `ending`; or None.
-
-    Raises: UserError if there are several sets of EMNIST.
+    Raises: UserError if there is none, or several sets of EMNIST.
     """
     emnist = f'emnist-*-{name.replace("t10k", "test")}'
-    for pattern in name, name.replace('-idx', '.idx'), emnist:
-        found = sorted(glob.glob(os.path.join(glob.escape(folder), pattern + ending)))
-        if len(found) > 1:
-            raise UserError(f'{found[0]}: expected one set of EMNIST, found {found[1]} too; '
-                            'keep only one set there')
-        if found:
-            return found[0]
-    return None
-
-
-def fetch(folder, name, mirrors):
-    """Fetch MNIST's file `name` from the first mirror that has it; returns its path.
-
-    The file is checked before it takes its name, so a broken download leaves nothing behind.
-    """
-    path = os.path.join(folder, name + '.gz')
-    problems = []
-    for mirror in mirrors:
-        try:
-            with files.whole_file(path) as part:
-                download(f'{mirror}{name}.gz', part)
-                check(part, name)
-            return path
-        except (OSError, ValueError, http.client.HTTPException) as error:  # URLError: OSError
-            problems.append(f'{mirror}: {getattr(error, "reason", None) or error}')
-    raise UserError(f'{path}: expected this file of MNIST, found none, and it could not be '
-                    f'fetched ({"; ".join(problems)}); put {name}.gz into {folder}')
-
-
-def download(url, path):
-    """Download `url` to the file `path`, with a progress bar."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(path, 'wb') as out:
-        size = int(answer.headers.get('Content-Length') or 0)
-        with console.progress(size or None, os.path.basename(url), 'B') as bar:
-            while block := answer.read(1 << 16):
-                out.write(block)
-                bar.update(len(block))
-
-
-def check(path, name, open_file=gzip.open):
-    """Raise ValueError unless the file `path` holds MNIST's file `name`."""
-    try:
-        with open_file(path, 'rb') as opened:
-            found = hashlib.sha256(opened.read()).hexdigest()
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        found = 'no whole gzip file'
-    if found != SHA256[name]:
-        raise ValueError(f'expected SHA-256 {SHA256[name]}, found {found}')
+    for ending in '', '.gz':
+        for pattern in name, name.replace('-idx', '.idx'), emnist:
+            found = sorted(glob.glob(os.path.join(glob.escape(folder), pattern + ending)))
+            if len(found) > 1:
+                raise UserError(f'{found[0]}: expected one set of EMNIST, found {found[1]} too; '
+                                'keep only one set there')
+            if found:
+                return found[0]
+    raise UserError(f'{os.path.join(folder, name)}.gz: expected a file of MNIST, found none; get '
+                    'the one in data/ of this repository: git checkout -- data')
 
 
 def main():

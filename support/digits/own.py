@@ -9,7 +9,7 @@ Writes:   four IDX files into data/, which take precedence over the gzipped ones
           Delete them to get MNIST back
 Takes:    a second for 50 pictures
 
-Then move model/ away and train: python mnist_backward.py
+Then train: python mnist_backward.py --model-dir model/own
 """
 import os
 import random
@@ -56,29 +56,29 @@ def own_digits(folder, labels_file=None):
     return np.stack(images), np.array(digits, np.uint8)
 
 
-def write_idx(path, values):
-    """Write an IDX file of values uint8 [n, ...]."""
+def idx(values):
+    """The bytes of an IDX file of values uint8 [n, ...]."""
     header = bytes([0, 0, 8, values.ndim]) + b''.join(n.to_bytes(4, 'big') for n in values.shape)
-    with files.whole_file(path) as part, open(part, 'wb') as file:
-        file.write(header + values.tobytes())
+    return header + values.tobytes()
 
 
 def write_sets(folder, labels_file=None, data='./data/'):
-    """Write the four IDX files."""
+    """Write the four IDX files, all or none."""
     images, digits = own_digits(folder, labels_file)
-    mnist = {name: os.path.join(data, f'{name}.gz') for name in input_data.SHA256}
-    train_images = input_data.read_idx(mnist['train-images-idx3-ubyte'], [SIDE, SIDE])
-    train_labels = input_data.read_idx(mnist['train-labels-idx1-ubyte'], [])
+    paths = [os.path.join(data, name) for name in input_data.NAMES]
+    train_images = input_data.read_idx(f'{paths[0]}.gz', [SIDE, SIDE])
+    train_labels = input_data.read_idx(f'{paths[1]}.gz', [])
     held_out = np.arange(len(images)) % HELD_OUT == 0
-    for name, values in {
-            'train-images-idx3-ubyte': np.concatenate([train_images, images[~held_out]]),
-            'train-labels-idx1-ubyte': np.concatenate([train_labels, digits[~held_out]]),
-            't10k-images-idx3-ubyte': images[held_out],
-            't10k-labels-idx1-ubyte': digits[held_out]}.items():
-        write_idx(os.path.join(data, name), values)
+    contents = [np.concatenate([train_images, images[~held_out]]),
+                np.concatenate([train_labels, digits[~held_out]]),
+                images[held_out], digits[held_out]]
+    with files.whole_files(paths) as parts:
+        for part, values in zip(parts, contents):
+            with open(part, 'wb') as file:
+                file.write(idx(values))
     print(f'{data}: {len(train_images)} pictures of MNIST and {np.sum(~held_out)} of {folder} to '
-          f'train on, {np.sum(held_out)} to test on; move model/ away and train: '
-          'python mnist_backward.py')
+          f'train on, {np.sum(held_out)} to test on; train: python mnist_backward.py --model-dir '
+          'model/own')
 
 
 def main():
