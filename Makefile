@@ -4,6 +4,7 @@
 #   make cluster  the quick way once more, by three processes: how several machines train together
 #   make mnist    digits: train, test, read the ten samples
 #   make test     the tests
+#   make lint     ruff
 # Another interpreter: make run PYTHON=python3.12
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := .venv/bin
 SMALL := --model-dir captcha/small_cnn
 CLUSTER := --model-dir captcha/cluster
 
-.PHONY: run captcha cluster mnist test clean
+.PHONY: run captcha cluster mnist test lint clean
 
 run: .venv/.ready captcha/train.tfrecords
 	$(BIN)/python captcha_train.py --network small_cnn $(SMALL)
@@ -35,6 +36,9 @@ mnist: .venv/.ready
 # One process for each core; tests/conftest.py puts the longest files first.
 test: .venv/.ready
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+
+lint: .venv/.ready
+	$(BIN)/ruff check
 
 captcha/train.tfrecords: | captcha/images
 	$(BIN)/python to_tfrecord.py

@@ -28,22 +28,22 @@ import shutil
 import sys
 import tempfile
 import time
-from typing import Callable
+from collections.abc import Callable
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import captcha_test  # noqa: E402
-import captcha_train  # noqa: E402
-import small_cnn_variants  # noqa: E402
-from nets import nets_factory  # noqa: E402
-from nets.methods import METHODS  # noqa: E402
-from support.captcha import dataset, models, recipes, records, training  # noqa: E402
+import captcha_test
+import captcha_train
+import small_cnn_variants
+from nets import nets_factory
+from nets.methods import METHODS
+from support.captcha import dataset, models, recipes, records, training
 
 # --- training length of the small network in all tables but `networks`
 SHORT = 1001  # iterations

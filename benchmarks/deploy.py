@@ -29,7 +29,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 PICTURES = 100  # that a reader reads after its first
 CLIENTS = 8

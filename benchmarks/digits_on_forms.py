@@ -25,12 +25,12 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import ink_on_paper  # noqa: E402  (after the path to support)
-import mnist_backward  # noqa: E402
-import mnist_forward  # noqa: E402
-from support.common import console, pictures  # noqa: E402
-from support.digits import input_data, photographs, report  # noqa: E402
-from support.digits.reader import open_reader  # noqa: E402
+import ink_on_paper
+import mnist_backward
+import mnist_forward
+from support.common import console, pictures
+from support.digits import input_data, photographs, report
+from support.digits.reader import open_reader
 
 COUNT = 100         # pictures per condition
 SEED = 2027

@@ -17,8 +17,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import gen_captcha  # noqa: E402  (after the path to it)
-from support.common import console  # noqa: E402
+import gen_captcha
+from support.common import console
 
 
 def pictures_per_second(folder, num, seed, workers):

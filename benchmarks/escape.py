@@ -21,14 +21,14 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import captcha_train  # noqa: E402
-from nets import alexnet, nets_factory, slim  # noqa: E402
-from support.captcha import dataset, recipes, records, training  # noqa: E402
+import captcha_train
+from nets import alexnet, nets_factory, slim
+from support.captcha import dataset, recipes, records, training
 
 # --- when to stop
 LIMIT = 800  # iterations

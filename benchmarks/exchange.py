@@ -22,18 +22,18 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import mnist_backward  # noqa: E402
-import mnist_test  # noqa: E402
-from nets import nets_factory  # noqa: E402
-from on_tf1 import on_tf1  # noqa: E402
+import mnist_backward
+import mnist_test
+from nets import nets_factory
+from on_tf1 import on_tf1
 from support.captcha import models, preprocessing
 from support.common import checkpoints
-from support.digits import input_data  # noqa: E402
+from support.digits import input_data
 
 PICTURES = 4
 STEPS = 2000  # of MNIST

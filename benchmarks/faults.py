@@ -19,13 +19,13 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
-    import damaged_files  # noqa: E402
-    import kills  # noqa: E402
-    import length  # noqa: E402
-    import places  # noqa: E402
+    import damaged_files
+    import kills
+    import length
+    import places
 
 PARTS = {'kills': (kills.kills, 60), 'stops': (kills.stops, 60),
          'inputs': (damaged_files.inputs, 200), 'places': (places.places, 1),

@@ -22,12 +22,12 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'examples')]
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
-    from support.captcha import models, reader  # noqa: E402
+    from support.captcha import models, reader
 
-import label  # noqa: E402
+import label
 
 HELD_OUT = 500  # pictures at most
 

@@ -17,11 +17,10 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
-
-import captcha_accuracy  # noqa: E402
-import captcha_test  # noqa: E402
-from support.captcha import dataset, models, recipes, records, training  # noqa: E402
+import captcha_accuracy
+import captcha_test
+from support.captcha import dataset, models, recipes, records, training
+from support.common import console
 
 COUNTS = [100, 300, 1000, 3000]  # pictures
 

@@ -17,14 +17,14 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
     import numpy as np
     import tensorflow as tf
     from tensorflow.keras import layers
 
-from PIL import Image  # noqa: E402
+from PIL import Image
 
 WIDTH, HEIGHT, BATCH_SIZE = 200, 50, 16
 

@@ -23,15 +23,15 @@ import types
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import mnist_backward  # noqa: E402
-import mnist_forward  # noqa: E402
-from on_tf1 import on_tf1  # noqa: E402
-from support.digits import input_data  # noqa: E402
+import mnist_backward
+import mnist_forward
+from on_tf1 import on_tf1
+from support.digits import input_data
 
 WARM_UP = 100   # steps before the clock starts
 STEPS = 2000    # steps timed in a round

@@ -22,7 +22,7 @@ import warnings
 warnings.filterwarnings('ignore')  # NumPy and TensorFlow 1 disagree about the future, loudly
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 
-import tensorflow as tf  # noqa: E402  (after what keeps it quiet)
+import tensorflow as tf
 
 try:
     from tensorflow.examples.tutorials.mnist import input_data

@@ -20,11 +20,11 @@ from sklearn.neural_network import MLPClassifier
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import digits_on_forms  # noqa: E402  (after the path to support)
-import ink_on_paper  # noqa: E402
-from support.common import console  # noqa: E402
-from support.common.pictures import lacking_characters  # noqa: E402
-from support.digits import input_data, no_digit, photographs  # noqa: E402
+import digits_on_forms
+import ink_on_paper
+from support.common import console
+from support.common.pictures import lacking_characters
+from support.digits import input_data, no_digit, photographs
 
 # --- number drawn of each kind
 DIGITS, FONT_DIGITS, DRAWN_DIGITS = 30000, 2500, 500  # the first are MNIST's training digits

@@ -28,13 +28,13 @@ except ImportError:  # its row says so
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import ink_on_paper  # noqa: E402  (after the path to support)
-import mnist_app  # noqa: E402
-import mnist_backward  # noqa: E402
-import mnist_forward  # noqa: E402
-from support.common import console, files, pictures  # noqa: E402
-from support.digits import input_data, photographs  # noqa: E402
-from support.digits.reader import open_reader  # noqa: E402
+import ink_on_paper
+import mnist_app
+import mnist_backward
+import mnist_forward
+from support.common import console, files, pictures
+from support.digits import input_data, photographs
+from support.digits.reader import open_reader
 
 COUNT = 500         # digits per condition
 SEED = 2026

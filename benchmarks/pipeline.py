@@ -27,21 +27,21 @@ from captcha.image import ImageCaptcha
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import captcha_test  # noqa: E402
-import captcha_train  # noqa: E402
-import mnist_app  # noqa: E402
-import mnist_backward  # noqa: E402
-import mnist_forward  # noqa: E402
-import to_tfrecord  # noqa: E402
-from support.captcha import conversion, dataset, models, recipes  # noqa: E402
-from support.common import checkpoints, pictures  # noqa: E402
-from support.digits import input_data, photographs  # noqa: E402
-from support.digits.reader import Reader  # noqa: E402
+import captcha_test
+import captcha_train
+import mnist_app
+import mnist_backward
+import mnist_forward
+import to_tfrecord
+from support.captcha import conversion, dataset, models, recipes
+from support.common import checkpoints, pictures
+from support.digits import input_data, photographs
+from support.digits.reader import Reader
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,7 @@ from PIL import Image
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
@@ -43,10 +43,10 @@ except ImportError as error:
     raise SystemExit('plots.py: expected matplotlib, found none; install it with: '
                      'pip install matplotlib') from error
 
-import captcha_test  # noqa: E402
+import captcha_test
 from support.captcha import dataset, preprocessing, recipes, records
 from support.common import files, pictures
-from support.digits import ink, photographs  # noqa: E402
+from support.digits import ink, photographs
 
 DPI = 100
 WIDTH = 8.0  # inches, 800 pixels

@@ -13,7 +13,7 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 NUM_CLASSES, HEADS, IMAGE_SIZE = 10, 4, 224
 PARAMETERS = 46_355_304

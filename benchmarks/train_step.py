@@ -26,8 +26,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import step_timing  # noqa: E402  (after the path to support)
-from support.common import console  # noqa: E402
+import step_timing
+from support.common import console
 
 BATCHES = [25, 100]
 STEPS = 4  # timed steps of a row in each round

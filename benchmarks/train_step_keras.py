@@ -15,15 +15,15 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 os.environ['KERAS_BACKEND'] = 'tensorflow'  # read when Keras is imported
 with console.quiet_start():
     import keras
     from keras import layers
 
-import step_timing  # noqa: E402
-from step_timing import HEADS, IMAGE_SIZE, LEARNING_RATE, NUM_CLASSES  # noqa: E402
+import step_timing
+from step_timing import HEADS, IMAGE_SIZE, LEARNING_RATE, NUM_CLASSES
 
 
 def keras3(batch, steps):

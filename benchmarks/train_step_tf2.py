@@ -20,15 +20,15 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console  # noqa: E402  (after the path to it)
+from support.common import console
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import captcha_train  # noqa: E402
-import step_timing  # noqa: E402
-from nets import nets_factory  # noqa: E402
-from step_timing import HEADS, LEARNING_RATE, NUM_CLASSES  # noqa: E402
+import captcha_train
+import step_timing
+from nets import nets_factory
+from step_timing import HEADS, LEARNING_RATE, NUM_CLASSES
 
 SIDE = 4096  # of the floor's square matrices
 

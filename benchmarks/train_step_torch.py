@@ -20,9 +20,9 @@ try:
 except ImportError:
     torch = None
 
-import step_timing  # noqa: E402  (after the path to support)
-from step_timing import HEADS, LEARNING_RATE, NUM_CLASSES  # noqa: E402
-from support.common import console  # noqa: E402
+import step_timing
+from step_timing import HEADS, LEARNING_RATE, NUM_CLASSES
+from support.common import console
 
 
 def torch_eager(batch, steps, compiled=False):

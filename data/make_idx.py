@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support.common import console, files
-from support.common.console import UserError  # noqa: E402
+from support.common.console import UserError
 
 SHA256 = {  # of the plain, not gzipped, files of MNIST
     'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',

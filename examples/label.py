@@ -32,8 +32,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 sys.path[:0] = [ROOT, HERE]
 
-import captcha_lite
 import serve
+
+import captcha_lite
 from support.captcha import dataset, labels
 from support.common import console, files, pictures
 from support.common.console import UserError

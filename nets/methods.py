@@ -7,7 +7,7 @@ the result can be exported.
 """
 import dataclasses
 import math
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow.compat.v1 as tf

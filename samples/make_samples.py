@@ -16,7 +16,7 @@ from PIL import Image
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from support.common import console
-from support.digits import input_data  # noqa: E402
+from support.digits import input_data
 
 SIDE = 280     # pixels, ten times MNIST's 28
 QUALITY = 95   # of the jpg, 1 ... 95

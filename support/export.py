@@ -19,7 +19,7 @@ import dataclasses
 import json
 import os
 import shutil
-from typing import Callable
+from collections.abc import Callable
 
 from support.common import console
 

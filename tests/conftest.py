@@ -12,11 +12,18 @@ import pytest
 import captcha_train
 import gen_captcha
 import to_tfrecord
-from helpers import (ROOT, grey, mnist_arrays, record, tf, train, write_mnist_checkpoint,
-                     write_records)
+from helpers import (
+    ROOT,
+    grey,
+    mnist_arrays,
+    record,
+    tf,
+    train,
+    write_mnist_checkpoint,
+    write_records,
+)
 from support import export
 from support.common import console
-
 
 LONGEST = ('test_accuracy.py', 'test_benchmarks.py', 'test_console.py', 'test_training.py',
            'test_transfer.py')

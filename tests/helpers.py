@@ -17,8 +17,8 @@ import captcha_train
 from nets import methods, nets_factory, slim
 from support.captcha import dataset, reader, recipes, records, training
 from support.common import pictures
-from support.digits import input_data
 from support.common.console import UserError
+from support.digits import input_data
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -17,8 +17,15 @@ import pytest
 from captcha.image import DEFAULT_FONTS
 from PIL import Image
 
-from helpers import (ROOT, mnist_arrays, mnist_logits, run_in, tiny_mnist, tiny_recipe,
-                     write_mnist_checkpoint)
+from helpers import (
+    ROOT,
+    mnist_arrays,
+    mnist_logits,
+    run_in,
+    tiny_mnist,
+    tiny_recipe,
+    write_mnist_checkpoint,
+)
 from support.captcha import dataset, labels, recipes, records, training
 from support.common import console
 from support.digits import input_data
@@ -26,10 +33,8 @@ from support.digits import input_data
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
-import captcha_train
-from nets import nets_factory, small_cnn
-
 import captcha_accuracy
+import captcha_train
 import damage
 import damaged_files
 import draw_foreign
@@ -46,6 +51,7 @@ import small_cnn_variants
 import step_timing
 import train_step
 import train_step_tf2
+from nets import nets_factory, small_cnn
 from on_tf1 import on_tf1
 
 BENCHMARKS = os.path.join(ROOT, 'benchmarks')

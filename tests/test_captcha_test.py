@@ -10,11 +10,19 @@ from PIL import Image
 
 import captcha_test
 import captcha_train
-from helpers import (LAYERS, ROOT, read_arrays, reader_logits, record, reference_logits,
-                     run_in, tf, write_records)
+from helpers import (
+    LAYERS,
+    ROOT,
+    read_arrays,
+    reader_logits,
+    record,
+    reference_logits,
+    run_in,
+    tf,
+    write_records,
+)
 from support.captcha import dataset, models, recipes, records
 from support.common.console import UserError
-
 
 # --- as a user runs it (in a process of its own: test_accuracy.py)
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import captcha_train
-from helpers import (kept, record, run_in, saved, tf, tiny_network, train, use_network,
-                     write_records)
+from helpers import kept, record, run_in, saved, tf, tiny_network, train, use_network, write_records
 from nets import methods, slim
 from support.captcha import dataset, models, recipes
 

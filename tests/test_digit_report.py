@@ -7,8 +7,8 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from drawn_digits import DIGITS, plain, thumbnail
-from support.digits import photographs, report
 from support.common.console import UserError
+from support.digits import photographs, report
 
 STROKES = dict(DIGITS)  # of each digit, the last way to draw it
 BLANK = 'not to be trusted: the picture is blank, no ink was found'

@@ -10,8 +10,17 @@ from PIL import Image
 
 import captcha_lite
 import deploy
-from helpers import (CAPTCHAS, ROOT, SAMPLES, TEXTS, by_saved_model, mnist_logits, read_arrays, tf,
-                     write_mnist_checkpoint)
+from helpers import (
+    CAPTCHAS,
+    ROOT,
+    SAMPLES,
+    TEXTS,
+    by_saved_model,
+    mnist_logits,
+    read_arrays,
+    tf,
+    write_mnist_checkpoint,
+)
 from nets import methods, nets_factory
 from support import export
 from support.captcha import dataset, models, reader, recipes

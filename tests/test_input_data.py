@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from helpers import DATA, ROOT
-from support.digits import input_data
 from support.common.console import UserError
+from support.digits import input_data
 
 
 def idx(array):

@@ -19,7 +19,6 @@ from support.captcha import labels, options
 sys.path.insert(0, os.path.join(ROOT, 'examples'))
 import label
 
-
 # --- which picture comes next
 
 def test_the_least_certain_picture_comes_first_but_not_one_confusion_only():
@@ -204,7 +203,8 @@ def test_the_scripts_take_the_commands(training, run_here, monkeypatch):
 def test_progress_comes_from_what_the_commands_print(training, lite):
     print_lines = ('print("training 0/251 |  | ?it/s"); print("Iter:0 Loss:1.0"); '
                    'print("Iter:200 Loss:0.1\\rtraining 201/251"); '
-                   'print("Held-out after iteration 250: characters 0.9, whole captchas 0.75 of 4")')
+                   'print("Held-out after iteration 250: characters 0.9, '
+                   'whole captchas 0.75 of 4")')
     training.run([['-c', print_lines], ['-c', '']], str(lite))
     assert training.shown['at'] == 2 and training.shown['held_out'] == (0.75, 4)
     assert (training.shown['step'], training.shown['steps']) == (201, 251)

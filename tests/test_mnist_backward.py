@@ -13,8 +13,17 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import mnist_backward
-from helpers import (DATA, MNIST_KEYS, ROOT, link_data, mnist_arrays, mnist_logits,
-                     read_arrays, tiny_mnist, write_mnist_checkpoint)
+from helpers import (
+    DATA,
+    MNIST_KEYS,
+    ROOT,
+    link_data,
+    mnist_arrays,
+    mnist_logits,
+    read_arrays,
+    tiny_mnist,
+    write_mnist_checkpoint,
+)
 from mnist_backward import backward, post
 from support.common import checkpoints
 from support.common.console import UserError
@@ -347,9 +356,9 @@ FEW = augmentation.Strength(stock=50)  # soon made
 def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind, stops):
     """An epoch is 275 steps. With other batches after a stop, the weights would differ."""
     ends = []
-    for name, stops in ('unbroken', []), ('stopped', stops):
+    for name, at in ('unbroken', []), ('stopped', stops):
         run = dataclasses.replace(kind, steps=300, model_save_path=str(tmp_path / name))
-        for stop in stops:
+        for stop in at:
             assert backward(stopping_at(stop, run), run) == 128 + signal.SIGINT
             assert checkpoints.step_of(run.newest()) < 300
         assert backward(training.data(run, DATA, FEW), run) == 0

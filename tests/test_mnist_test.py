@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 import mnist_test
-from helpers import (SAMPLES, link_data, mnist_arrays, mnist_logits, read_arrays,
-                     write_mnist_checkpoint)
+from helpers import (
+    SAMPLES,
+    link_data,
+    mnist_arrays,
+    mnist_logits,
+    read_arrays,
+    write_mnist_checkpoint,
+)
 from support.common import checkpoints
-from support.digits import input_data
 from support.common.console import UserError
+from support.digits import input_data
 
 
 @pytest.fixture

@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 import captcha_train
-from helpers import (kept, run_in, saved, tf, tiny_network, tiny_recipe, train, use_network,
-                     write_arrays)
+from helpers import (
+    kept,
+    run_in,
+    saved,
+    tf,
+    tiny_network,
+    tiny_recipe,
+    train,
+    use_network,
+    write_arrays,
+)
 from support.captcha import models, training
 from support.common.console import UserError
 

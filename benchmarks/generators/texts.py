@@ -13,7 +13,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, ROOT)
 
-from support.captcha import chances, random_texts  # noqa: E402  (after the path to it)
+from support.captcha import chances, random_texts
 
 
 def main():

@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 
-from support.captcha import dataset, records, recipes
+from support.captcha import dataset, recipes, records
 from support.common import checkpoints
 from support.common.console import UserError
 

@@ -11,8 +11,16 @@ import random
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from support.captcha.chances import (chance, chosen, colours, dark, inks_of, mostly_small, near,
-                                     noise_of)
+from support.captcha.chances import (
+    chance,
+    chosen,
+    colours,
+    dark,
+    inks_of,
+    mostly_small,
+    near,
+    noise_of,
+)
 from support.captcha.glyphs import block, embossed, flat, hollow, letters, shadowed
 from support.captcha.scenery import background, clutter, invert, scratches, strokes_across
 

@@ -12,7 +12,7 @@ import math
 import os
 import shlex
 import sys
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow.compat.v1 as tf

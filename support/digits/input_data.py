@@ -156,7 +156,8 @@ def read_idx(path, shape):
         with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as opened:
             content = opened.read()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f'{path}: expected a gzip file, found a damaged one ({error}); {fix}')
+        raise UserError(f'{path}: expected a gzip file, found a damaged one ({error}); {fix}'
+                        ) from error
     dimensions = 1 + len(shape)
     magic = bytes([0, 0, 8, dimensions])
     if content[:4] != magic:
