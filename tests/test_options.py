@@ -66,6 +66,7 @@ def test_bad_options_and_files_are_one_line(one_line_error, captchas, tmp_path):
 
 def test_the_help_shows_the_recipes_defaults(run_here):
     shown = re.sub(r'\s+', ' ', run_here('captcha_train.py', '--help').stdout)
-    assert 'alexnet_v2 6001, small_cnn 3001, --recipe post 6001, with --init-from 2001)' in shown
+    assert ('alexnet_v2 6001, small_cnn 3001, --recipe post 6001, with --init-from 2001, of '
+            'models/general 251 to 3001, enough to see each picture 100 times)') in shown
     assert '(default: alexnet_v2 25, small_cnn 64, --recipe post 25)' in shown
     assert '(default: alexnet_v2 0.0002, small_cnn 0.003, --recipe post 0.003)' in shown

@@ -151,3 +151,8 @@ def test_what_a_resumed_run_may_not_change():
         'dark_ink', 'distortion']
     # of an old checkpoint only what it knows is compared
     assert recipes.differences(recipes.make(distort=False), {'network': 'alexnet_v2'}) == []
+
+
+@pytest.mark.parametrize('pictures, steps', [(10, 251), (160, 500), (100_000, 3001)])
+def test_a_fine_tuning_sees_each_picture_100_times_within_bounds(pictures, steps):
+    assert recipes.fine_tune_steps(pictures, 32) == steps

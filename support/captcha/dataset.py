@@ -171,11 +171,11 @@ def read_facts(records):
                         'python to_tfrecord.py and --overwrite') from error
 
 
-def sum_of(records):
-    """The checksum in the facts beside a record file, which tells data sets apart; or None."""
+def noted(records, name=FACTS_SUM):
+    """A value in the facts beside a record file, or None; the checksum tells data sets apart."""
     try:
         with open(facts_path(records), encoding='utf-8') as file:
-            return json.load(file).get(FACTS_SUM)
+            return json.load(file).get(name)
     except (OSError, ValueError, AttributeError):  # missing; `read_facts` reports damage
         return None
 

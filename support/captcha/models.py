@@ -28,7 +28,7 @@ class About:
     checkpoint: str  # its prefix
     fields: dict  # of its recipe, as in recipes.to_json; an old one lacks some
     facts: dataset.Facts
-    records: str | None = None  # dataset.sum_of the records that it was trained on, if known
+    records: str | None = None  # dataset.noted of the records that it was trained on, if known
     # {'train': path, 'test': path} of these records, where not the default
     places: dict = dataclasses.field(default_factory=dict)
 
@@ -76,7 +76,7 @@ def note_about(recipe, facts, run):
         ('train', run.train_file, dataset.TRAIN_FILE), ('test', run.test_file, dataset.TEST_FILE)]
               if path != default}
     checkpoints.note_about({'recipe': recipes.to_json(recipe), 'dataset': dataset.to_json(facts),
-                            'records': dataset.sum_of(records.files(run.train_file)[0]),
+                            'records': dataset.noted(records.files(run.train_file)[0]),
                             'places': places})
 
 
@@ -141,7 +141,7 @@ def check_resumable(found, recipe, facts, records=None):
     """Raise a UserError unless the checkpoint `found`, an About, was trained as now requested.
 
     recipes.CHANGEABLE lists what a resumed run may change.
-    Args: records: dataset.sum_of the records to train on, if known.
+    Args: records: dataset.noted of the records to train on, if known.
     """
     differences = recipes.differences(recipe, found.fields)
     if found.facts != facts:

@@ -1,9 +1,10 @@
 """captcha_train.py's command line: options whose defaults are those of the recipes."""
 import argparse
+import dataclasses
 import os
 
 from nets.methods import METHODS
-from support.captcha import models, recipes, records, training
+from support.captcha import dataset, models, recipes, records, training
 from support.common import console
 
 DEFAULT, POST = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'post'))
@@ -18,7 +19,7 @@ def parse(doc):
     parser = console.parser(doc)
     parser.add_argument('--network', choices=recipes.NETWORKS,
                         help="alexnet_v2: the post's; small_cnn: trains in minutes; line_cnn: "
-                             'texts of any length, as models/general (default: '
+                             'texts of any length; deep_line_cnn: as models/general (default: '
                              f'{DEFAULT.network}, with --init-from its own)')
     parser.add_argument('--recipe', choices=recipes.NAMES,
                         help='default: for captchas of gen_captcha.py; post: initial values, '
@@ -38,7 +39,9 @@ def parse(doc):
                              "--recipe post; resumed or with --init-from the checkpoint's)")
     parser.add_argument('--steps', type=console.positive_int,
                         help=f'total iterations (default: {named_values("steps")}, with '
-                             f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps})')
+                             f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps}, '
+                             f'of models/general {recipes.FEWEST} to {recipes.MOST}, enough to see '
+                             f'each picture {recipes.PASSES} times)')
     parser.add_argument('--batch-size', type=console.positive_int,
                         help=f'pictures per iteration (default: {named_values("batch_size")})')
     parser.add_argument('--learning-rate', type=console.positive_float,
@@ -74,7 +77,7 @@ def parse(doc):
     before = models.about(resumed) if resumed else None
     places = before.places if before and args.train is None else {}
     train = args.train or places.get('train') or run.train_file
-    recipe = recipe_of(args, before)
+    recipe = recipe_of(args, before, dataset.noted(train, 'train'))
     return recipe, training.RunConfig(
         train_file=train, test_file=args.test or places.get('test') or records.beside(train),
         model_dir=args.model_dir, seed=args.seed, restart=args.restart,
@@ -82,12 +85,12 @@ def parse(doc):
         save_every=run.save_every if recipe.steps > run.save_every else 100)
 
 
-def recipe_of(args, before):
+def recipe_of(args, before, pictures=None):
     """The recipe that the command line asks for.
 
     When resuming, unset options come from the checkpoint. A new training takes network, method and
     input from the weights that it starts from.
-    Args: before: models.About of the checkpoint to resume, or None.
+    Args: before: models.About of the checkpoint to resume, or None. pictures: trained on, if known.
     """
     changes = {'method': args.method, 'distort': args.distort, 'steps': args.steps,
                'batch_size': args.batch_size, 'learning_rate': args.learning_rate}
@@ -103,7 +106,11 @@ def recipe_of(args, before):
     if network == fields['network']:
         changes['method'] = args.method or fields['method']
     name = args.recipe or ('default' if args.init_from is None else 'fine_tune')
-    return recipes.make(network, name, **changes)
+    recipe = recipes.make(network, name, **changes)
+    if recipe.method == 'ctc' and name == 'fine_tune' and pictures and not args.steps:
+        steps = recipes.fine_tune_steps(pictures, recipe.batch_size)
+        recipe = dataclasses.replace(recipe, steps=steps)
+    return recipe
 
 
 def named_values(field):

@@ -12,6 +12,7 @@ from support.common.console import UserError
 
 SCHEDULES = ('divided', 'cosine', 'constant')
 INPUT = ('standardize', 'dark_ink')  # what a network's weights expect of the pictures
+PASSES, FEWEST, MOST = 100, 251, 3001  # of a fine-tuning: over the pictures; iterations
 CHANGEABLE = ('steps', 'batch_size', 'learning_rate', 'schedule', 'warm_up', 'divide_at',
               'divide_every')
 
@@ -66,8 +67,8 @@ _LINE_DEFAULT = dataclasses.replace(
     distortion=Distortion(shift=5, scale=0.08, shear=0.08, lean=0.02))
 
 
-_LINE_FINE_TUNE = dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=251, learning_rate=0.001,
-                                      warm_up=0)
+_LINE_FINE_TUNE = dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=FEWEST,
+                                      learning_rate=0.001, warm_up=0)
 
 
 def _own(recipe):
@@ -102,6 +103,11 @@ RECIPES = {  # (network, name)
 }
 NAMES = tuple(dict.fromkeys(name for _, name in RECIPES))
 NETWORKS = tuple(dict.fromkeys(network for network, _ in RECIPES))
+
+
+def fine_tune_steps(pictures, batch_size):
+    """Iterations in which a fine-tuning sees each picture PASSES times, within bounds."""
+    return min(MOST, max(FEWEST, PASSES * pictures // batch_size))
 
 
 def make(network='alexnet_v2', name='default', distort=None, **changes):

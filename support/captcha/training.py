@@ -107,7 +107,7 @@ def prepare(recipe, run):
     init_from, iteration = None, 0
     if resumed:
         about = models.about(resumed)
-        models.check_resumable(about, recipe, facts, dataset.sum_of(train_files[0]))
+        models.check_resumable(about, recipe, facts, dataset.noted(train_files[0]))
         iteration = about.iteration + 1
     elif run.init_from is not None:
         init_from = models.about(models.find(run.init_from))
