@@ -36,7 +36,7 @@ import serve
 
 import captcha_lite
 from support.captcha import dataset, labels
-from support.common import console, files, pictures
+from support.common import console, files, folders, pictures
 from support.common.console import UserError
 
 LABELS, CHECKED = 'labels.csv', 'checked.csv'  # the latter: the answers given to --check
@@ -92,8 +92,8 @@ class Labelling:
           texts: {name: label} to check; None: label what has no label.
         """
         self.folder, self.out, self.check = folder, out, texts is not None
-        self.names = [name for name in labels.files_below(folder)
-                      if not name.lower().endswith(labels.NO_PICTURES)]
+        self.names = [name for name in folders.files_below(folder)
+                      if not name.lower().endswith(folders.NO_PICTURES)]
         self.texts = self.stored(LABELS) or texts or {}  # '': unreadable
         self.checked = self.stored(CHECKED)
         self.readings, self.broken = {}, {}  # by name: Reading; why it is left out
