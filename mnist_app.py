@@ -14,7 +14,6 @@ Several digits are read line by line, from left to right: [2 0 2 6]; a blank pic
 next line gives the network's confidence, further ones reasons not to trust it.
 """
 import functools
-import os
 
 from support.common import console
 
@@ -22,16 +21,15 @@ with console.quiet_start(__name__):
     import numpy as np
     from PIL import Image
 
-    from support.digits.reader import Reader, open_reader  # with TensorFlow
+    from support.digits.reader import Reader, open_reader, options  # with TensorFlow
 
 import mnist_backward
 import mnist_forward
-from support.common import checkpoints, folders, pictures
+from support.common import checkpoints, pictures
 from support.digits import photographs, report
 from support.digits.input_data import SIDE
 
 threshold = 50  # 0 ... 255: ink paler than this becomes paper; pre_pic only
-INCLUDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'models', 'mnist')
 
 
 def pre_pic(picName):
@@ -96,25 +94,13 @@ def read_picture(reader, testPic, show=False):
 
 
 def main():
-    parser = console.parser(__doc__)
-    parser.add_argument('pictures', nargs='*', help='picture files or folders; none: ask for them')
-    parser.add_argument('--post', action='store_true', help="prepare pictures as the post does")
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument('--show', action='store_true', help="save the network's inputs and outputs")
-    output.add_argument('--csv', metavar='FILE', help='write the readings there, as a table')
-    parser.add_argument('--model-dir', metavar='FOLDER', help='folder of the checkpoint (default: '
-                        f'{mnist_backward.model_save_path}, or else models/mnist)')
-    args = parser.parse_args()
-    if args.csv and not args.pictures:
-        parser.error('--csv: expected picture files to read, found none; name them as well')
-    model_dirs = [args.model_dir] if args.model_dir else [mnist_backward.model_save_path, INCLUDED]
+    args = options(__doc__, mnist_backward.model_save_path)
     prepare = (lambda path: (pre_pic(path), [], 0)) if args.post else photographs.find_digits
-    testPics = folders.file_names(args.pictures)
-    with open_reader(model_dirs, mnist_backward.model_name, mnist_forward.forward,
+    with open_reader(args.model_dirs, mnist_backward.model_name, mnist_forward.forward,
                      prepare) as reader:
         if args.csv:
-            return report.read_files(testPics, reader.read, args.csv)
-        return application(functools.partial(read_picture, reader, show=args.show), testPics)
+            return report.read_files(args.pictures, reader.read, args.csv)
+        return application(functools.partial(read_picture, reader, show=args.show), args.pictures)
 
 
 if __name__ == '__main__':

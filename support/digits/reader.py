@@ -3,16 +3,20 @@
     with open_reader(['model'], 'mnist_model', mnist_forward.forward) as reader:
         print(reader.read('my.jpg'))  # [2 0 2 6]
 """
+import os
 import sys
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from support.common import checkpoints
+from support.common import checkpoints, console, folders
 from support.common.console import UserError
 from support.digits import photographs, report, training
 from support.digits.input_data import SIDE
+
+INCLUDED = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                        'models', 'mnist')  # a network of --augment
 
 
 class Reading(NamedTuple):
@@ -93,3 +97,24 @@ def open_reader(folders, name, forward, prepare=photographs.find_digits):
                         'train first: python mnist_backward.py')
     print(f'reading with {found[0]}', file=sys.stderr)
     return Reader(found[0], forward, prepare)
+
+
+def options(doc, model_dir):
+    """mnist_app.py's command line. Args: doc: for --help. model_dir: the default.
+
+    Returns: the arguments, with `model_dirs` for `open_reader`.
+    """
+    parser = console.parser(doc)
+    parser.add_argument('pictures', nargs='*', help='picture files or folders; none: ask for them')
+    parser.add_argument('--post', action='store_true', help="prepare pictures as the post does")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument('--show', action='store_true', help="save the network's inputs and outputs")
+    output.add_argument('--csv', metavar='FILE', help='write the readings there, as a table')
+    parser.add_argument('--model-dir', metavar='FOLDER', help='folder of the checkpoint (default: '
+                        f'{model_dir}, or else models/mnist)')
+    args = parser.parse_args()
+    if args.csv and not args.pictures:
+        parser.error('--csv: expected picture files to read, found none; name them as well')
+    args.model_dirs = [args.model_dir] if args.model_dir else [model_dir, INCLUDED]
+    args.pictures = folders.file_names(args.pictures)
+    return args
