@@ -15,8 +15,8 @@ from support.common.console import UserError
 from support.digits import photographs, report, training
 from support.digits.input_data import SIDE
 
-INCLUDED = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
-                        'models', 'mnist')  # a network of --augment
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+INCLUDED = os.path.join(ROOT, 'models', 'mnist')  # a network of --augment
 
 
 class Reading(NamedTuple):
