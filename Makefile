@@ -3,16 +3,17 @@
 #   make captcha  captchas, the post's way: the same with AlexNet
 #   make cluster  the quick way once more, by three processes: how several machines train together
 #   make mnist    digits: train, test, read the ten samples
-#   make test     the tests
+#   make test     the fast tests; make test-all: all of them
 #   make lint     ruff
 # Another interpreter: make run PYTHON=python3.12
 
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -q -n auto --dist worksteal
 SMALL := --model-dir captcha/small_cnn
 CLUSTER := --model-dir captcha/cluster
 
-.PHONY: run captcha cluster mnist test lint clean
+.PHONY: run captcha cluster mnist test test-slow test-all lint clean
 
 run: .venv/.ready captcha/train.tfrecords
 	$(BIN)/python captcha_train.py --network small_cnn $(SMALL)
@@ -33,9 +34,15 @@ mnist: .venv/.ready
 	$(BIN)/python mnist_test.py --once
 	$(BIN)/python mnist_app.py samples/*.jpg
 
-# One process for each core; tests/conftest.py puts the longest files first.
+# One process for each core.
 test: .venv/.ready
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+test-slow: .venv/.ready
+	$(PYTEST) -m slow
+
+test-all: .venv/.ready
+	$(PYTEST)
 
 lint: .venv/.ready
 	$(BIN)/ruff check

@@ -9,29 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-import captcha_train
-import gen_captcha
-import to_tfrecord
-from helpers import (
-    ROOT,
-    grey,
-    mnist_arrays,
-    record,
-    tf,
-    train,
-    write_mnist_checkpoint,
-    write_records,
-)
-from support import export
 from support.common import console
 
-LONGEST = ('test_accuracy.py', 'test_benchmarks.py', 'test_console.py', 'test_training.py',
-           'test_transfer.py')
-
-
-def pytest_collection_modifyitems(items):
-    """Start the longest files first, so that one process is not left with them at the end."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+# What imports TensorFlow is imported where it is used: pytest-xdist's controller, which runs no
+# test, imports this file too.
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def pytest_configure():
@@ -93,6 +75,8 @@ def one_line_error(run_here):
 @pytest.fixture(scope='session')
 def captchas(tmp_path_factory):
     """A folder with images/ (60 captchas), train.tfrecords and test.tfrecords (10 records)."""
+    import gen_captcha
+    import to_tfrecord
     folder = tmp_path_factory.mktemp('captchas')
     gen_captcha.gen_captcha(str(folder / 'images'), 60, seed=1, workers=1)
     assert to_tfrecord.convert(str(folder / 'images'), str(folder), 10) == []
@@ -102,6 +86,7 @@ def captchas(tmp_path_factory):
 @pytest.fixture(scope='session')
 def shards(captchas, tmp_path_factory):
     """The same captchas with their training records in two files."""
+    import to_tfrecord
     folder = tmp_path_factory.mktemp('shards')
     assert to_tfrecord.convert(str(captchas / 'images'), str(folder), 10, shards=2) == []
     return folder
@@ -110,6 +95,7 @@ def shards(captchas, tmp_path_factory):
 @pytest.fixture(scope='session', autouse=True)
 def short_queue():
     """A training's queue for the tests' few pictures: the post's fills with 5,000."""
+    import captcha_train
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(captcha_train, 'CAPACITY', 200)
         patch.setattr(captcha_train, 'MIN_AFTER_DEQUEUE', 50)
@@ -122,6 +108,7 @@ def tiny_model(captchas, tmp_path_factory):
 
     It trains once for each number of steps.
     """
+    from helpers import train
     trained = {}
 
     def copy_to(folder, steps):
@@ -135,6 +122,7 @@ def tiny_model(captchas, tmp_path_factory):
 @pytest.fixture
 def graph():
     """A new default graph with a seed."""
+    from helpers import tf
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(0)
         yield graph
@@ -143,6 +131,7 @@ def graph():
 @pytest.fixture
 def letters(tmp_path):
     """A folder with records of 0-9 A-Z, all with the same text."""
+    from helpers import record, write_records
     folder = tmp_path / 'letters'
     folder.mkdir()
     for name in 'train.tfrecords', 'test.tfrecords':
@@ -153,6 +142,7 @@ def letters(tmp_path):
 @pytest.fixture
 def thirty(tmp_path):
     """Thirty pictures, each with its own text and its own grey."""
+    from helpers import grey
     folder = tmp_path / 'images'
     folder.mkdir()
     for k in range(30):
@@ -163,6 +153,7 @@ def thirty(tmp_path):
 @pytest.fixture(scope='session')
 def lite(tmp_path_factory):
     """models/digits, exported for captcha_lite.py."""
+    from support import export
     folder = tmp_path_factory.mktemp('lite') / 'captchas'
     export.export(os.path.join(ROOT, 'models', 'digits'), str(folder))
     return folder
@@ -171,6 +162,8 @@ def lite(tmp_path_factory):
 @pytest.fixture(scope='session')
 def lite_digits(tmp_path_factory):
     """An MNIST network with random weights, exported for captcha_lite.py, and its arrays."""
+    from helpers import mnist_arrays, write_mnist_checkpoint
+    from support import export
     folder = tmp_path_factory.mktemp('lite_digits')
     write_mnist_checkpoint(folder / 'model', mnist_arrays(7), 7)
     export.export(str(folder / 'model'), str(folder / 'digits'))

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PICTURES, HELD_OUT, STEPS = 1500, 250, 201
 GOAL = 0.60  # measured: 0.72 after 161 steps; the pictures differ each time
 

@@ -56,6 +56,8 @@ from on_tf1 import on_tf1
 
 BENCHMARKS = os.path.join(ROOT, 'benchmarks')
 
+pytestmark = pytest.mark.slow
+
 
 def is_script(path):
     with open(path, encoding='utf-8') as file:

@@ -49,15 +49,29 @@ def test_a_mistake_is_one_line(raised, status, words):
     assert words in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize('script', ['gen_captcha.py', 'to_tfrecord.py', 'captcha_test.py',
-                                    'captcha_lite.py'])
-def test_a_mistake_of_a_command_is_one_line(run_script, script):
-    ended = run_script(script, 'one.jpg', '--no-such-option')
-    assert (ended.returncode, ended.stdout) == (2, '')
-    assert re.fullmatch(rf'{script}: unrecognized arguments: .*--no-such-option \(.*\)\n',
-                        ended.stderr)
+SCRIPTS = ['gen_captcha.py', 'to_tfrecord.py', 'captcha_train.py', 'captcha_test.py',
+           'captcha_lite.py', 'mnist_backward.py', 'mnist_test.py', 'mnist_app.py']
 
 
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_a_mistake_of_a_command_is_one_line(one_line_error, script):
+    assert re.fullmatch(rf'{script}: unrecognized arguments: .*--no-such-option \(.*\)',
+                        one_line_error(script, 'one.jpg', '--no-such-option'))
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_a_command_prints_its_docstring(run_here, script):
+    ended = run_here(script, '--help')
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert ended.stdout.startswith(f'usage: {script}') and '\nCommand: ' in ended.stdout
+
+
+def test_a_mistake_of_a_command_ends_its_process_with_one_line(run_script):
+    ended = run_script('gen_captcha.py', '--no-such-option')
+    assert (ended.returncode, ended.stdout, ended.stderr.count('\n')) == (2, '', 1)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists('/proc/self/maps'), reason='needs /proc')
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_while_tensorflow_is_imported_is_one_line(number, tmp_path):
@@ -74,6 +88,7 @@ def test_a_stop_while_tensorflow_is_imported_is_one_line(number, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists('/proc/self/task'), reason='needs /proc')
 def test_a_script_starts_without_keras_and_no_thread_of_tensorflows_can_be_given_a_signal():
     """Of all threads, after a step, only the one that waits for signals does not block them."""
@@ -94,6 +109,7 @@ def test_a_script_starts_without_keras_and_no_thread_of_tensorflows_can_be_given
     assert (ended.stdout, ended.stderr) == ('True 1\nFalse\n', '')
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='Windows delivers no signals to threads')
 def test_hundreds_of_signals_during_steps_corrupt_nothing():
     ended = subprocess.run([sys.executable, os.path.join(ROOT, 'benchmarks/signal_in_product.py'),
@@ -242,6 +258,7 @@ ENDING = (  # trainings by the same script, each optionally stopped after its fi
     'sys.exit(status)\n')
 
 
+@pytest.mark.slow
 def test_no_thread_outlives_a_training_of_digits(tmp_path):
     """A thread still running while Python shuts down can abort the process."""
     link_data(tmp_path)
@@ -253,6 +270,7 @@ def test_no_thread_outlives_a_training_of_digits(tmp_path):
     assert ended.returncode == 0 and 'Stopped and saved at step 1 of 9.' in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_training_of_captchas_that_is_stopped_saves_and_leaves_no_thread(captchas, tmp_path,
                                                                            number):

@@ -107,6 +107,7 @@ def test_missing_and_empty_folders_are_one_line(one_line_error, tmp_path):
     assert line.endswith(f'python gen_captcha.py --out {tmp_path / "empty"}')
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='no SIGKILL')
 def test_a_kill_leaves_no_half_written_records(tmp_path, run_here):
     folder = tmp_path / 'images'

@@ -10,7 +10,7 @@ import captcha_train
 from support.captcha import models
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCUMENTS = ['README.md', 'README.zh.md',
+DOCUMENTS = ['README.md', 'README.zh.md', 'CONTRIBUTING.md',
              *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('docs/*.md'))]
 ENGLISH = [name for name in DOCUMENTS if name != 'README.zh.md']
 FOLDERS = 'nets', 'support', 'tests', 'benchmarks', 'docs', 'data', 'samples'  # of the repository
@@ -191,9 +191,9 @@ def test_every_option_named_is_one_of_its_script(document):
 @pytest.mark.parametrize('document', DOCUMENTS)
 def test_every_make_target_named_exists(document):
     code, _ = code_and_prose(read(document))
-    targets = re.findall(r'^(\w+):', read('Makefile'), re.MULTILINE)
+    targets = re.findall(r'^([\w-]+):', read('Makefile'), re.MULTILINE)
     for piece in code:
-        if made := re.match(r'(?:time )?make (\w+)', piece):
+        if made := re.match(r'(?:time )?make ([\w-]+)', piece):
             assert made[1] in targets, piece
 
 

@@ -322,6 +322,7 @@ def wait_for(awaited, process):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
 def test_a_stopped_run_saves_says_so_and_resumes(augmented, tmp_path, capsys):
     """On SIGTERM; for Ctrl-C see test_console.py."""
@@ -351,6 +352,7 @@ def test_a_stopped_run_saves_says_so_and_resumes(augmented, tmp_path, capsys):
 FEW = augmentation.Strength(stock=50)  # soon made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind, stops', [(post, [120, 290]),
                                          (training.augmented(post), [290])])
 def test_a_stopped_and_an_unbroken_run_end_alike(tmp_path, kind, stops):

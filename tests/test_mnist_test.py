@@ -104,6 +104,7 @@ def test_the_command_without_a_checkpoint(run_here, tmp_path, monkeypatch):
     assert ended.stderr == 'mnist_test.py: train first: python mnist_backward.py\n'
 
 
+@pytest.mark.slow
 def test_1200_real_steps_reach_93_percent_and_read_digits(run_here, run_script, tmp_path,
                                                           monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -9,6 +9,8 @@ import plots
 from helpers import ROOT, SAMPLES, tf
 from support.captcha import dataset
 
+pytestmark = pytest.mark.slow
+
 
 def write_events(folder, start, first, points):
     """Write one session's event file: its start in seconds, [(seconds, step, tag, value), ...]."""
