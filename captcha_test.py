@@ -28,10 +28,9 @@ from support.common import console
 with console.quiet_start(__name__):
     import numpy as np
 
-    from support.captcha.reader import BATCH_SIZE, open_reader  # with TensorFlow
+    from support.captcha.network import open_reader  # with TensorFlow
 
-from support.captcha import dataset, models, preprocessing, records, report
-from support.common import files
+from support.captcha import dataset, models, preprocessing, reader, records, report
 
 SHOWN = 10  # captchas printed one by one
 SHEET_NAME = 'test_sheet.png'  # in the folder of the model
@@ -42,17 +41,17 @@ def brackets(text):
     return ' '.join(f'[{character}]' for character in text)
 
 
-def test(reader, test_file, sheet):
+def test(opened, test_file, sheet):
     """Read the whole test set, print the accuracies and save the sheet of pictures."""
-    facts = reader.facts
-    check_records(reader, test_file)
+    facts = opened.facts
+    check_records(opened, test_file)
     results = []  # (label, predicted text)
     shown = collections.defaultdict(list)  # right or wrong: the first that fit on the sheet
     seconds = 0.0
-    reader.classify(np.zeros([1, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE]))  # not timed: set-up
-    for images, labels in records.read_batches(test_file, BATCH_SIZE):
+    opened.classify(np.zeros([1, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE]))  # not timed: set-up
+    for images, labels in records.read_batches(test_file, reader.BATCH_SIZE):
         start = time.perf_counter()
-        predictions, _ = reader.classify(images)
+        predictions, _ = opened.classify(images)
         seconds += time.perf_counter() - start
         for image, label, prediction in zip(images, labels, predictions):
             label, prediction = facts.text_of(label), facts.text_of(prediction)
@@ -65,8 +64,8 @@ def test(reader, test_file, sheet):
                 kept.append((image, label, prediction))
 
     report.print_figures(results)
-    print(f'time: {1000 * seconds / len(results):.1f} ms a picture, {BATCH_SIZE} at a time')
-    print(f'checkpoint: {reader.checkpoint}')
+    print(f'time: {1000 * seconds / len(results):.1f} ms a picture, {reader.BATCH_SIZE} at a time')
+    print(f'checkpoint: {opened.network.path}')
     print(f'records: {test_file}')
     lacking = report.save_sheet(
         (shown[False] + shown[True])[:report.SHEET_SIZE], sheet)
@@ -81,37 +80,15 @@ def records_of(model_dir):
     return next(filter(os.path.isfile, near), dataset.TEST_FILE)
 
 
-def check_records(reader, test_file):
+def check_records(opened, test_file):
     """Raise a UserError unless the records' labels are of the reader's classes."""
     facts = dataset.read_facts(test_file) or records.survey(test_file)[1]
-    if not reader.facts.covers(facts):
-        raise console.UserError(f'{test_file}: expected {reader.facts}, as {reader.checkpoint} was '
-                                f'trained, found {facts}; name its own records with --test, make '
-                                'these again with the --length and --alphabet of the network and '
-                                '--overwrite, or train a network on these: python '
+    if not opened.facts.covers(facts):
+        raise console.UserError(f'{test_file}: expected {opened.facts}, as {opened.network.path} '
+                                f'was trained, found {facts}; name its own records with --test, '
+                                'make these again with the --length and --alphabet of the network '
+                                'and --overwrite, or train a network on these: python '
                                 'captcha_train.py --train FILE --model-dir FOLDER')
-
-
-def read_files(reader, paths, csv_file=None):
-    """Print `<file> <text> <confidence>` for each picture; a bad one does not stop the others.
-
-    Args: csv_file: write it there as a table instead; a bad picture has an empty text.
-    Returns: exit status, 2 if any file could not be read.
-    """
-    bad = 0
-    columns = 'file', 'text', 'confidence', 'characters'
-    with files.whole_table(csv_file, columns, len(paths)) as add:
-        for path, reading in zip(paths, reader.read_each(paths)):
-            if reading.problem:
-                console.complain(reading.problem)
-                bad += 1
-            elif not csv_file:
-                console.say(f'{path} {reading.text} {reading.confidence:.2f}')
-            add(path, reading.text, f'{reading.confidence:.4f}',
-                ' '.join(f'{one:.2f}' for one in reading.characters))
-    if csv_file:
-        print(f'{csv_file}: {len(paths) - bad} of {len(paths)} pictures read')
-    return 2 if bad else 0
 
 
 def main():
@@ -125,28 +102,17 @@ def main():
     parser.add_argument('--model-dir', metavar='FOLDER',
                         help=f'folder of the checkpoint (default: {models.MODEL_DIR}; for files, '
                              'where it has none, models/general, which reads most captchas)')
-    characters = parser.add_mutually_exclusive_group()
-    characters.add_argument('--charset', choices=dataset.CHARSETS,
-                            help='the only characters that the texts have: digits, ...')
-    characters.add_argument('--alphabet', type=console.alphabet, metavar='CHARACTERS',
-                            help='the same, any characters')
-    parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
-                        help='the only lengths that the texts have, such as 5 or 4-6')
     parser.add_argument('--sheet', metavar='FILE',
                         help=f'where to save the sheet, a PNG (default: {SHEET_NAME} beside the '
                              'model)')
-    parser.add_argument('--csv', metavar='FILE',
-                        help='write file, text and confidence of each FILE there')
     parser.add_argument('--views', type=int, default=1,
                         choices=range(1, len(preprocessing.VIEWS) + 1),
                         help='average this many readings of slightly shifted pictures: slightly '
                              'more accurate, at that many times the cost (default: %(default)s)')
+    reader.add_options(parser)
     args = parser.parse_args()
     if args.csv is not None and not args.files:
         raise console.UserError('--csv: expected picture files to read, found none; name them')
-    if args.csv is not None and not args.csv.lower().endswith('.csv'):  # a picture, by mistake
-        raise console.UserError(f'--csv: expected a file name that ends in .csv, found {args.csv}; '
-                                'name the table first, then the pictures')
     for option, value in ('--test', args.test), ('--sheet', args.sheet):
         if args.files and value is not None:
             raise console.UserError(f'{option}: expected no pictures beside it, found '
@@ -154,17 +120,11 @@ def main():
     if args.sheet is not None and not args.sheet.lower().endswith('.png'):
         raise console.UserError('--sheet: expected a file name that ends in .png, found '
                                 f'{args.sheet}; name it so')
-    if args.csv:
-        files.writable_folder(os.path.dirname(args.csv) or '.')
     model_dir = args.model_dir or (models.default_dir() if args.files else models.MODEL_DIR)
-    if model_dir == models.GENERAL:
-        print(f'{models.MODEL_DIR} has no trained network; reading with models/general, which was '
-              'trained on drawn captchas of many styles')
-    with open_reader(model_dir, args.views, args.alphabet or dataset.CHARSETS.get(args.charset),
-                     args.length) as reader:
+    with open_reader(model_dir, args.views, **reader.known(args)) as opened:
         if args.files:
-            return read_files(reader, console.file_names(args.files), args.csv)
-        return test(reader, args.test or records_of(model_dir),
+            return reader.read_files(opened, args)
+        return test(opened, args.test or records_of(model_dir),
                     args.sheet or os.path.join(model_dir, SHEET_NAME))
 
 

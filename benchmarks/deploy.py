@@ -124,13 +124,13 @@ def agreement(folder, model_dir):
     with console.quiet_start():
         import tensorflow.compat.v1 as tf
     import captcha_lite
-    from support.captcha import reader
+    from support.captcha import network
     known = labelled(folder)
     paths, texts = zip(*known)
     with tempfile.TemporaryDirectory() as exported:
         write(model_dir, exported)
-        with reader.open_reader(model_dir) as network:
-            expected = network.read(paths)
+        with network.open_reader(model_dir) as opened:
+            expected = opened.read(paths)
         found = {'tflite': captcha_lite.open_reader(os.path.join(exported, 'tflite')).read(paths)}
         with tf.Graph().as_default(), tf.Session() as sess:
             signature = tf.saved_model.loader.load(sess, ['serve'], os.path.join(

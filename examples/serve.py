@@ -28,7 +28,7 @@ MAX_BYTES = 10_000_000  # of a picture
 MAX_SECONDS = 20  # from a request to its answer
 PROCESSES = 2  # that read pictures
 NOT_HERE = {'error': 'open the address that the program has printed'}
-readers = {}  # of such a process: {path of the URL: captcha_lite.Reader}
+readers = {}  # of such a process: {path of the URL: reader.Reader}
 
 
 def open_readers(folders):
@@ -38,10 +38,10 @@ def open_readers(folders):
 
 def read(path, picture):
     """A picture's bytes -> HTTP status and what to answer."""
-    try:
-        return 200, readers[path].read_one(picture)._asdict()
-    except captcha_lite.UserError as error:
-        return 400, {'error': str(error)}
+    *found, problem = next(readers[path].read_each([picture]))
+    if problem:
+        return 400, {'error': str(problem)}
+    return 200, dict(zip(['text', 'confidence', 'characters'], found))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

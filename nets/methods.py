@@ -9,7 +9,6 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
 from nets import ctc
@@ -62,32 +61,16 @@ def probabilities(logits):
     return tf.nn.softmax(tf.stack(logits, axis=1))
 
 
-def decode_heads(softmax, facts, prior=None):
+def decode_heads(softmax, facts):
     """Each head's likeliest class.
 
     Args:
       softmax: float32 [batch, heads, classes], see `probabilities`; or the mean of several.
       facts: the network's dataset.Facts.
-      prior: priors.Prior that multiplies the probabilities; None: no prior.
     Returns: classes int32 [batch, heads]; the probability of each, float32 [batch, heads].
     """
-    if prior is not None:
-        softmax *= prior_of_heads(facts, prior)
-        softmax /= tf.maximum(tf.reduce_sum(softmax, axis=2, keepdims=True), 1e-30)
+    del facts  # as many heads as the longest text has characters
     return tf.argmax(softmax, axis=2, output_type=tf.int32), tf.reduce_max(softmax, axis=2)
-
-
-def prior_of_heads(facts, prior):
-    """The prior of each head's classes, float32 [heads, classes].
-
-    A head reads a character in texts that are long enough, 'no character' in the others.
-    """
-    long_enough = np.arange(facts.heads)[:, None] < np.arange(facts.heads + 1)
-    character = tf.reduce_max(prior.lengths * long_enough.astype(np.float32), axis=1)  # [heads]
-    none = tf.reduce_max(prior.lengths * (~long_enough).astype(np.float32), axis=1)
-    blanks = facts.num_classes - len(facts.alphabet)  # 1, or 0 if all texts have one length
-    return tf.concat([character[:, None] * prior.characters, tf.tile(none[:, None], [1, blanks])],
-                     axis=1)
 
 
 # --- the table

@@ -28,7 +28,9 @@ with console.quiet_start(__name__):
 
 import mnist_backward
 import mnist_forward
-from support.captcha import dataset, graph_pictures, models, reader
+from nets import methods
+from support.captcha import dataset, graph_pictures, models
+from support.captcha.network import build_softmax
 from support.common import checkpoints, files
 from support.common.console import UserError
 from support.digits import training
@@ -39,8 +41,9 @@ CARRIED = (  # what captcha_lite.py needs
     'captcha_lite.py', 'requirements-lite.txt', 'LICENSE',
     *(f'support/{module}.py' for module in (
         '__init__', 'common/__init__', 'common/console', 'common/files', 'common/pictures',
-        'captcha/__init__', 'captcha/dataset', 'captcha/ink_line', 'digits/__init__',
-        'digits/input_data', 'digits/ink', 'digits/photographs')))
+        'captcha/__init__', 'captcha/dataset', 'captcha/decoding', 'captcha/ink_line',
+        'captcha/priors', 'captcha/reader', 'digits/__init__', 'digits/input_data', 'digits/ink',
+        'digits/photographs')))
 ONLY_TRAINING = 'learning_rate', 'beta1_power', 'beta2_power', 'global_step'
 OLD_RATE = 'Variable'  # a scalar; a network may have a variable without a name, too
 
@@ -48,16 +51,18 @@ OLD_RATE = 'Variable'  # a scalar; a network may have a variable without a name,
 @dataclasses.dataclass(frozen=True)
 class Network:
     """A trained network, which `build` adds to the graph."""
-    reads: str  # a key of captcha_lite.PREPARE
+    reads: str  # a key of captcha_lite.LOADERS
     facts: dataset.Facts
     checkpoint: str
     pixels: tf.TensorSpec  # of one picture
-    build: Callable  # pixels [batch, ...] -> classes int32, confidence float32 [batch, heads]
+    build: Callable  # pixels [batch, ...] -> softmax float32 [batch, heads or columns, classes]
+    method: methods.Method
     saver: Callable  # of nothing: the tf.train.Saver that restores what was built
     advice: str  # what to do about a damaged checkpoint
 
     def to_json(self):
-        return {'reads': self.reads, **dataset.to_json(self.facts)}
+        return {'reads': self.reads, 'gives': 'columns' if self.method.of_columns else 'heads',
+                **dataset.to_json(self.facts)}
 
 
 def find(model_dir):
@@ -69,7 +74,7 @@ def find(model_dir):
     if digits:
         return Network('digits', dataset.Facts(shortest=1, longest=1), digits,
                        tf.TensorSpec([mnist_forward.INPUT_NODE], tf.float32), build_digits,
-                       averages_saver, training.RETRAIN)
+                       methods.METHODS['heads'], averages_saver, training.RETRAIN)
     if not models.newest(model_dir):
         raise UserError(f'{model_dir}: expected a folder with {models.MODEL_NAME}-<i> or '
                         f'{mnist_backward.model_name}-<i>, found none; name the folder of a '
@@ -77,42 +82,38 @@ def find(model_dir):
     about = models.about(models.newest(model_dir))
     return Network('captchas', about.facts, about.checkpoint,
                    tf.TensorSpec([dataset.IMAGE_SIZE, dataset.IMAGE_SIZE], tf.uint8),
-                   lambda pixels: build_captchas(pixels, about),
-                   tf.train.Saver, models.train_again_command(model_dir))
-
-
-def build_captchas(pixels, about):
-    """uint8 [batch, 224, 224] -> classes int32 [batch, heads], confidence float32 [batch, heads].
-
-    Args: about: models.About of the checkpoint.
-    """
-    x = (tf.cast(pixels, tf.float32) / 255 - 0.5) * 2  # -1 ... 1, as in read_and_decode
-    return reader.build_reader(x, about)
+                   lambda pixels: build_softmax(pixels, about),
+                   methods.METHODS[about.fields['method']], tf.train.Saver,
+                   models.train_again_command(model_dir))
 
 
 def build_digits(pixels):
-    """float32 [batch, 784], 0 ... 1 -> classes int32 [batch, 1], confidence float32 [batch, 1]."""
-    softmax = tf.nn.softmax(mnist_forward.forward(pixels, None))  # [batch, 10]
-    return (tf.argmax(softmax, 1, output_type=tf.int32)[:, tf.newaxis],
-            tf.reduce_max(softmax, 1, keepdims=True))
+    """float32 [batch, 784], 0 ... 1 -> softmax float32 [batch, 1, 10]."""
+    return methods.probabilities([mnist_forward.forward(pixels, None)])
 
 
 def restored(network, pixels, sess):
-    """Build a network on `pixels` and restore it. Returns: what `build` returns."""
-    outputs = network.build(pixels)
+    """Build a network on `pixels` and restore it. Returns: its softmax."""
+    softmax = tf.identity(network.build(pixels), 'probabilities')
     checkpoints.restore(network.saver(), sess, network.checkpoint, network.advice)
-    return outputs
+    return softmax
 
 
 # --- the formats: functions of the trained network's folder and of the empty one to fill
-def write_tflite(model_dir, folder):
-    """One picture in, `pixels` [1, ...]; out, in this order, `classes` and `confidence`."""
+def write_tflite(model_dir, folder, quantize=None):
+    """One picture in, `pixels` [1, ...]; its `probabilities` [1, heads or columns, classes] out.
+
+    Args: quantize: a key of WEIGHTS; None: float32.
+    """
     network = find(model_dir)
     with tf.Graph().as_default(), tf.Session() as sess:
         pixels = tf.placeholder(network.pixels.dtype, [1, *network.pixels.shape], 'pixels')
-        classes, confidence = restored(network, pixels, sess)
-        outputs = [tf.identity(classes, 'classes'), tf.identity(confidence, 'confidence')]
-        written = tf.lite.TFLiteConverter.from_session(sess, [pixels], outputs).convert()
+        softmax = restored(network, pixels, sess)
+        converter = tf.lite.TFLiteConverter.from_session(sess, [pixels], [softmax])
+        if quantize:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = WEIGHTS[quantize]
+        written = converter.convert()
     with open(os.path.join(folder, dataset.EXPORTED), 'wb') as file:
         file.write(written)
     write_json(os.path.join(folder, dataset.EXPORTED_FACTS), network)
@@ -122,7 +123,10 @@ def write_tflite(model_dir, folder):
 
 
 def write_saved_model(model_dir, folder):
-    """`pixels`, and of captchas also picture files; out come texts and confidences."""
+    """`pixels`, and of captchas also picture files; out come texts and confidences.
+
+    The signature `probabilities`, which TFLiteConverter takes, is that of `write_tflite`.
+    """
     network = find(model_dir)
     with tf.Graph().as_default(), tf.Session() as sess:
         inputs, shape = {}, [None, *network.pixels.shape]
@@ -133,15 +137,18 @@ def write_saved_model(model_dir, folder):
         else:
             pixels = tf.placeholder(network.pixels.dtype, shape, 'pixels')
         inputs['pixels'] = pixels
-        classes, confidence = restored(network, pixels, sess)
+        softmax = restored(network, pixels, sess)
+        classes, confidence = network.method.decode(softmax, network.facts)
         characters = tf.gather([*network.facts.alphabet, ''], classes)  # the last: no character
-        outputs = {'text': tf.strings.reduce_join(characters, axis=1),
-                   'confidence': tf.reduce_prod(confidence, axis=1), 'characters': confidence}
+        text = {'text': tf.strings.reduce_join(characters, axis=1), 'classes': classes,
+                'confidence': tf.reduce_prod(confidence, axis=1), 'characters': confidence}
+        signatures = {name: tf.saved_model.predict_signature_def({tensor.op.name: tensor}, text)
+                      for name, tensor in inputs.items()}
+        signatures['probabilities'] = tf.saved_model.predict_signature_def(
+            {'pixels': pixels}, {'probabilities': softmax})
         builder = tf.saved_model.Builder(folder)
         builder.add_meta_graph_and_variables(
-            sess, [tf.saved_model.tag_constants.SERVING],
-            {name: tf.saved_model.predict_signature_def({tensor.op.name: tensor}, outputs)
-             for name, tensor in inputs.items()})
+            sess, [tf.saved_model.tag_constants.SERVING], signatures)
         builder.save()
     extra = os.path.join(folder, 'assets.extra')  # the place for files that TensorFlow ignores
     os.makedirs(extra)
@@ -172,18 +179,19 @@ def write_weights(model_dir, folder):
         file.write(f'model_checkpoint_path: "{os.path.basename(prefix)}"\n')  # wherever it is
 
 
+WEIGHTS = {'float16': [tf.float16], 'int8': []}  # as TFLiteConverter wants it: [] is int8
 FORMATS = {'tflite': write_tflite, 'saved_model': write_saved_model, 'weights': write_weights}
 
 
-def export(model_dir, target, form='tflite'):
+def export(model_dir, target, form='tflite', **how):
     """Write a trained network into the folder `target`, whole or not at all.
 
-    Args: form: a key of FORMATS.
+    Args: form: a key of FORMATS. how: keywords of its function.
     Raises: UserError if one is no trained network, or the other neither new nor empty.
     """
     try:
         with files.whole_folder(target) as folder:
-            FORMATS[form](model_dir, folder)
+            FORMATS[form](model_dir, folder, **how)
     except tf.errors.OpError as error:  # disk full
         raise UserError(f'{target}: cannot be written: {checkpoints.reason(error)}; make '
                         'room there and run the same command again') from error
@@ -195,8 +203,13 @@ def main():
     parser.add_argument('--to', required=True, metavar='OUT', help='folder to write, new or empty')
     parser.add_argument('--format', choices=FORMATS, default='tflite',
                         help='(default: %(default)s)')
+    parser.add_argument('--quantize', choices=WEIGHTS,
+                        help='tflite with weights of a half or a quarter of the size')
     args = parser.parse_args()
-    export(args.model_dir, args.to, args.format)
+    if args.quantize and args.format != 'tflite':
+        parser.error(f'--quantize: expected --format tflite, found {args.format}')
+    export(args.model_dir, args.to, args.format,
+           **({'quantize': args.quantize} if args.quantize else {}))
     print(f'saved {args.to}')
 
 

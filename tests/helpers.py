@@ -15,7 +15,7 @@ with console.quiet_start():
 
 import captcha_train
 from nets import methods, nets_factory, slim
-from support.captcha import dataset, reader, recipes, records, training
+from support.captcha import dataset, network, recipes, records, training
 from support.common import pictures
 from support.common.console import UserError
 from support.digits import input_data
@@ -89,12 +89,12 @@ def reference_logits(arrays, x):
 def reader_logits(about, images):
     """captcha_test.py's logits [4, batch, 10] for images uint8 [batch, 224, 224]."""
     with tf.Graph().as_default(), tf.Session() as sess:
-        x = tf.placeholder(tf.float32, [None, 224, 224])
-        reader.build_reader(x, about)
+        pixels = tf.placeholder(tf.uint8, [None, 224, 224])
+        network.build_softmax(pixels, about)
         tf.train.Saver().restore(sess, about.checkpoint)
         heads = [tf.get_default_graph().get_tensor_by_name(f'alexnet_v2/fc8_{k}/squeezed:0')
                  for k in range(4)]
-        return np.array(sess.run(heads, {x: records.scale(images)}))
+        return np.array(sess.run(heads, {pixels: images}))
 
 
 def write_records(path, features):

@@ -1,5 +1,6 @@
 """The reader without TensorFlow: paths, bytes, pictures, a folder of its own."""
 import concurrent.futures
+import json
 import os
 import re
 import subprocess
@@ -10,8 +11,8 @@ import pytest
 from PIL import Image
 
 import captcha_lite
-from helpers import CAPTCHAS, ROOT, SAMPLES, TEXTS, mnist_logits
-from support.captcha import reader
+from helpers import CAPTCHAS, ROOT, SAMPLES, TEXTS, mnist_logits, tf
+from support.captcha import network
 from support.common import console
 from support.digits import photographs
 
@@ -20,12 +21,12 @@ def test_the_reader_takes_paths_bytes_and_pictures(lite):
     found = captcha_lite.open_reader(str(lite))
     with open(CAPTCHAS[1], 'rb') as file:
         texts = found.read([CAPTCHAS[0], file.read(), Image.open(CAPTCHAS[2])])
-    with reader.open_reader(os.path.join(ROOT, 'models', 'digits')) as expected:
+    with network.open_reader(os.path.join(ROOT, 'models', 'digits')) as expected:
         wanted = expected.read(CAPTCHAS[:3])
     assert [text for text, _ in texts] == [text for text, _ in wanted] == TEXTS[:3]
     np.testing.assert_allclose([sure for _, sure in texts], [sure for _, sure in wanted], atol=1e-3)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:  # threads may share it
-        together = list(pool.map(found.read_one, 3 * CAPTCHAS))
+        together = list(pool.map(lambda path: next(found.read_each([path])), 3 * CAPTCHAS))
     assert [one.text for one in together] == 3 * TEXTS and len(together[0].characters) == 4
     with pytest.raises(TypeError, match='expected a list'):
         found.read(CAPTCHAS[0])
@@ -43,8 +44,8 @@ def test_an_export_stands_alone_and_needs_no_tensorflow(lite, lite_digits, tmp_p
                               capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': ''})
     read = run(lite, *CAPTCHAS, tmp_path / 'none.png')
     assert [line.split()[1] for line in read.stdout.splitlines()] == TEXTS
-    assert read.returncode == 2 and len(read.stderr.splitlines()) == 1, read.stderr
-    assert re.match('captcha_lite.py: .*none.png: expected a picture file', read.stderr)
+    assert read.returncode == 2 and re.fullmatch(
+        'reading with .*\ncaptcha_lite.py: .*none.png: expected a picture file.*\n', read.stderr)
     folder, arrays = lite_digits
     expected = mnist_logits(photographs.pre_digits(SAMPLES[3]), arrays, averages=True).argmax()
     assert run(folder, SAMPLES[3]).stdout.split()[1] == str(expected)
@@ -52,10 +53,10 @@ def test_an_export_stands_alone_and_needs_no_tensorflow(lite, lite_digits, tmp_p
 
 def test_the_exports_that_come_with_the_repository(one_line_error, run_script):
     """models/general is exported again when it is trained again."""
-    with reader.open_reader(os.path.join(ROOT, 'models', 'general')) as network:
-        expected = [network.read([path])[0] for path in CAPTCHAS]  # each by itself
+    with network.open_reader(os.path.join(ROOT, 'models', 'general')) as opened:
+        expected = opened.read(CAPTCHAS)
     found = captcha_lite.open_reader()
-    assert found.facts == network.facts
+    assert found.facts == opened.facts
     texts, confidence = zip(*found.read(CAPTCHAS))
     assert texts == tuple(text for text, _ in expected)
     np.testing.assert_allclose(confidence, [sure for _, sure in expected], rtol=1e-3)
@@ -73,3 +74,25 @@ def test_a_damaged_export_is_one_line(name, content, lite, tmp_path):
     (tmp_path / name).write_text(content) if content else os.remove(tmp_path / name)
     with pytest.raises(console.UserError, match=f'{name}: expected an exported network, found'):
         captcha_lite.open_reader(str(tmp_path))
+
+
+def test_an_older_export_gives_its_likeliest_classes(tmp_path):
+    """Classes and their confidence instead of probabilities: read as they are."""
+    found = {'reads': 'captchas', 'charset': '0123456789', 'lengths': [1, 4]}
+    (tmp_path / 'network.json').write_text(json.dumps(found))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        pixels = tf.placeholder(tf.uint8, [1, 224, 224], 'pixels')
+        nothing = tf.reduce_sum(tf.cast(pixels, tf.float32)) * 0
+        outputs = [tf.identity(tf.cast(nothing, tf.int32) + [[7, 0, 10, 10]], 'classes'),
+                   tf.identity(nothing + [[0.5, 0.04, 1, 1]], 'confidence')]
+        written = tf.lite.TFLiteConverter.from_session(sess, [pixels], outputs).convert()
+    (tmp_path / 'network.tflite').write_bytes(written)
+    opened = captcha_lite.open_reader(str(tmp_path))
+    assert opened.read(CAPTCHAS[:2]) == 2 * [('70', pytest.approx(0.02))]
+    with pytest.raises(console.UserError, match='--alphabet, --length: expected an export that'):
+        captcha_lite.open_reader(str(tmp_path), length=(2, 2))
+
+
+def test_without_litert_one_line_says_what_to_install(one_line_error, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ai_edge_litert.interpreter', None)
+    assert 'pip install -r requirements-lite.txt' in one_line_error('captcha_lite.py', 'one.jpg')

@@ -21,7 +21,7 @@ from helpers import (
     tf,
     write_records,
 )
-from support.captcha import dataset, models, recipes, records
+from support.captcha import dataset, models, reader, recipes, records
 from support.common.console import UserError
 
 # --- as a user runs it (in a process of its own: test_accuracy.py)
@@ -35,8 +35,8 @@ def trained(captchas, tmp_path_factory):
 
 
 def test_our_checkpoint_holds_what_the_original_code_restores(trained):
-    reader = tf.train.load_checkpoint(str(trained / 'crack_captcha.model-1'))
-    shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+    saved = tf.train.load_checkpoint(str(trained / 'crack_captcha.model-1'))
+    shapes = {name: tuple(shape) for name, shape in saved.get_variable_to_shape_map().items()}
     for scope, shape in LAYERS.items():
         for slot in '', '/Adam', '/Adam_1':
             assert shapes.pop(f'alexnet_v2/{scope}/weights{slot}') == shape
@@ -77,7 +77,7 @@ def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_here):
 
 
 def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
-    paths = sorted((captchas / 'images').iterdir())[:captcha_test.BATCH_SIZE + 3]
+    paths = sorted((captchas / 'images').iterdir())[:reader.BATCH_SIZE + 3]
     opened = captcha_test.open_reader(str(trained))
     with Image.open(paths[1]) as picture:
         found = opened.read([paths[0], picture, paths[2].read_bytes(), *map(str, paths[3:])])
@@ -124,7 +124,8 @@ def test_files(captchas, trained, tmp_path, run_here):
                      tmp_path / 'bad.jpg', photo)
     assert ended.returncode == 2
     assert re.search(r'bad\.jpg: expected a picture', ended.stderr)
-    assert len(ended.stderr.splitlines()) == 1
+    assert ended.stderr.splitlines()[0] == f'reading with {models.newest(str(trained))}'
+    assert len(ended.stderr.splitlines()) == 2
     lines = ended.stdout.splitlines()
     assert [line.rsplit(' ', 2)[0] for line in lines] == [str(captchas / 'images' / name),
                                                           str(photo)]
@@ -212,9 +213,8 @@ def test_without_a_training_files_are_read_by_the_general_network(tmp_path, run_
     sample = os.path.join(ROOT, 'samples', 'captchas', '9989_000006.jpg')
     found = run_here('captcha_test.py', '--charset', 'digits', '--length', '4', sample,
                      '--csv', 'read.csv')
-    assert (found.returncode, found.stdout.splitlines()[0]) == (
-        0, './captcha has no trained network; reading with models/general, which was trained on '
-           'drawn captchas of many styles')
+    assert (found.returncode, found.stdout) == (0, 'read.csv: 1 of 1 pictures read\n')
+    assert found.stderr.startswith(f'reading with {models.GENERAL}')
     with open(tmp_path / 'read.csv', newline='') as file:
         row, = csv.DictReader(file)
     assert row['text'] == '9989' and 0.1 < float(row['confidence']) <= 1

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import captcha_lite
+import captcha_test
 import deploy
 from helpers import (
     CAPTCHAS,
@@ -23,7 +24,7 @@ from helpers import (
 )
 from nets import methods, nets_factory
 from support import export
-from support.captcha import dataset, models, reader, recipes
+from support.captcha import dataset, models, recipes
 from support.common import checkpoints, console, pictures
 from support.digits import photographs
 
@@ -53,15 +54,14 @@ def test_each_network_and_method_reads_the_same(network, method, tmp_path):
                           'line' if network == 'line_cnn' else 'post')
     model = random_network(tmp_path / 'model', network, method, facts)
     images = np.stack([pictures.load_captcha(path, facts.pictures) for path in CAPTCHAS[:4]])
-    with reader.open_reader(model) as expected:
+    with captcha_test.open_reader(model) as expected:
         classes, confidence = expected.classify(images)
     export.export(model, str(tmp_path / 'lite'))
     found = captcha_lite.open_reader(str(tmp_path / 'lite'))
     assert found.facts == facts
-    for image, of_classes, sure in zip(images, classes, confidence):
-        found_classes, found_sure = found.classify(image)
-        assert found_classes.tolist() == of_classes.tolist()
-        np.testing.assert_allclose(found_sure, sure, rtol=1e-3, atol=1e-6)
+    found_classes, found_sure = found.classify(images)
+    assert found_classes.tolist() == classes.tolist()
+    np.testing.assert_allclose(found_sure, confidence, rtol=1e-3, atol=1e-6)
     if network != 'alexnet_v2':
         export.export(model, str(tmp_path / 'saved'), 'saved_model')
         answer = by_saved_model(tmp_path / 'saved', 'pixels', 'pixels', images)
@@ -77,7 +77,7 @@ def test_digits_read_the_same(lite_digits, tmp_path):
     softmax = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     found = captcha_lite.open_reader(str(folder))
     blank = Image.new('L', (60, 60), 255)
-    assert found.read_one(blank) == ('', 1.0, ())
+    assert next(found.read_each([blank])) == ('', 0.0, (), None)
     text, confidence = found.read([SAMPLES[3]])[0]
     assert text == str(logits.argmax()) and abs(confidence - softmax.max()) < 1e-4
     beside = Image.new('L', (600, 300), 255)

@@ -4,7 +4,6 @@ import pytest
 
 from helpers import tf
 from nets import methods
-from support.captcha import dataset, priors
 
 
 def test_the_vectors_loss_is_a_softmax_over_all_forty():
@@ -24,36 +23,11 @@ def test_the_vectors_loss_is_a_softmax_over_all_forty():
     assert perfect == pytest.approx(np.log(4), rel=1e-5)
 
 
-def decoded(softmax, facts, prior=None):
-    with tf.Graph().as_default(), tf.Session() as sess:
-        return sess.run(methods.decode_heads(tf.constant(softmax, tf.float32), facts, prior))
-
-
 def test_each_heads_likeliest_class_is_read():
-    softmax = [[[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]]]
-    classes, confidence = decoded(softmax, dataset.Facts('01', 1, 2))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        classes, confidence = sess.run(methods.decode_heads(tf.constant([[[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]]]), None))
     assert classes.tolist() == [[1, 2]] and classes.dtype == np.int32
     np.testing.assert_allclose(confidence, [[0.6, 0.8]], rtol=1e-6)
-
-
-@pytest.mark.parametrize('alphabet, length, classes, confidence', [
-    ('0', None, [0, 2], [1, 0.8]),  # of the first head 0 alone is left
-    (None, (2, 2), [1, 0], [0.6 / 0.7, 1]),  # two characters: no blank
-    (None, (1, 1), [1, 2], [0.6 / 0.7, 1])])  # one: nothing but a blank comes second
-def test_restricted_to_fewer_characters_or_lengths(alphabet, length, classes, confidence):
-    softmax = [[[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]]]
-    facts = dataset.Facts('01', 1, 2)
-    found, sure = decoded(softmax, facts, priors.told(facts, alphabet, length))
-    assert found.tolist() == [classes]
-    np.testing.assert_allclose(sure, [confidence], rtol=1e-5)
-
-
-def test_heads_of_a_fixed_length_have_a_prior_of_characters_alone():
-    facts = dataset.Facts('01', 1, 1)
-    prior = priors.Prior(np.array([1, 0.1], np.float32), np.array([0, 1], np.float32))
-    found, sure = decoded([[[0.4, 0.6]]], facts, prior)
-    assert found.tolist() == [[0]]
-    np.testing.assert_allclose(sure, [[0.4 / 0.46]], rtol=1e-5)
 
 
 def test_what_a_guessing_network_loses():

@@ -1,24 +1,25 @@
 """The reader: the original code's checkpoints, views, restrictions, what it refuses."""
 import multiprocessing
 import os
+import types
 
 import numpy as np
 import pytest
 
 import captcha_test
 from helpers import CAPTCHAS, LAYERS, TEXTS, reader_logits, reference_logits, write_arrays
-from support.captcha import dataset, models, reader, recipes, records
+from support.captcha import dataset, models, network, reader, recipes, records
 from support.common.console import UserError
 
 
 def test_the_general_network_reads_what_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # without a training
-    with reader.open_reader(alphabet='0123456789', length=(4, 4)) as opened:
-        assert os.path.dirname(opened.checkpoint) == models.GENERAL
+    with network.open_reader(alphabet='0123456789', length=(4, 4)) as opened:
+        assert os.path.dirname(opened.network.path) == models.GENERAL
         found = opened.read(CAPTCHAS)
     assert sum(text == label for (text, _), label in zip(found, TEXTS)) >= 9
     assert all(text.isdigit() and len(text) == 4 and 0 < sure <= 1 for text, sure in found)
-    with reader.open_reader(alphabet='ab', length=(2, 3)) as opened:
+    with network.open_reader(alphabet='ab', length=(2, 3)) as opened:
         assert all(set(text) <= {'A', 'B'} and 2 <= len(text) <= 3
                    for text, _ in opened.read(CAPTCHAS[:3]))
 
@@ -36,7 +37,7 @@ def columns_of(text, alphabet, doubtful=None):
 
 def test_pictures_that_are_read_together_help_one_another(monkeypatch):
     """A digit that was taken for a letter, a text with one character too many; not alone."""
-    with reader.open_reader(models.GENERAL) as opened:
+    with network.open_reader(models.GENERAL) as opened:
         alphabet = opened.facts.alphabet
         many = [columns_of(text, alphabet) for text in ('0123', '4567', '8906') * 20]
         odd = columns_of('OO00', alphabet, '0'), columns_of('01237', alphabet)
@@ -47,12 +48,55 @@ def test_pictures_that_are_read_together_help_one_another(monkeypatch):
             assert [reading.text for reading in opened.read_each([])] == texts
 
 
+# --- networks that are functions
+
+def reader_of(softmax, facts, **known):
+    """A Reader of a network that gives float32 [outputs, classes] for each picture in turn."""
+    rest = iter(softmax)
+    return reader.Reader(reader.Network(
+        'fake', facts, lambda source: np.zeros([1, 2, 2], np.uint8),
+        lambda inputs: np.stack([next(rest) for _ in inputs]), lambda: None, True), **known)
+
+
+def texts_of(opened, count):
+    return [text for text, _ in opened.read(count * [''])]
+
+
+def test_pictures_of_one_system_help_those_that_come_later():
+    facts = dataset.Facts('0123456789O', 1, 8)
+    softmax = [columns_of(text, facts.alphabet)[0] for text in ('0123', '4567', '8906') * 20]
+    softmax.append(columns_of('OO00', facts.alphabet, '0')[0])
+    for one_system, text in (False, 'OO00'), (True, '0000'):
+        opened = reader_of(softmax, facts, one_system=one_system)
+        assert [texts_of(opened, 1)[0] for _ in softmax][-1] == text
+
+
+def test_both_cases_are_read_as_one():
+    facts = dataset.Facts('aAb0', 1, 3)
+    softmax = columns_of('ab0', facts.alphabet)[0]
+    softmax[5] = [0.3, 0.3, 0, 0, 0.4]  # blank, unless a and A count as one
+    opened = reader_of([softmax], facts, ignore_case=True, alphabet='ab0')
+    assert (opened.facts.alphabet, texts_of(opened, 1)) == ('Ab0', ['Ab0'])
+    assert texts_of(reader_of([softmax], facts), 1) == ['b0']
+
+
+def test_no_text_and_too_little_confidence_are_a_dash(capsys):
+    facts = dataset.Facts('012', 1, 3)
+    softmax = [columns_of(*text)[0] for text in (('01', '012'), ('', '012'), ('02', '012', '1'))]
+    opened = reader_of(softmax, facts)
+    args = types.SimpleNamespace(files=['a', 'b', 'c'], csv=None, least=0.7)
+    assert reader.read_files(opened, args) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[1] for line in out.splitlines()] == ['01', '-', '-']
+    assert out.splitlines()[1] == 'b - 0.00' and err == 'reading with fake\n'
+
+
 def test_case_counts_where_the_network_tells_it():
     assert dataset.Facts('aAbC').possible(dataset.Facts('aBc')) == [True, False, True, True]
 
 
 def read_in_child(opened, answers):
-    for make in (lambda: opened.read(CAPTCHAS[:1]), reader.open_reader):
+    for make in (lambda: opened.read(CAPTCHAS[:1]), network.open_reader):
         try:
             make()
         except UserError as error:
@@ -61,7 +105,7 @@ def read_in_child(opened, answers):
 
 @pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs fork')
 def test_a_forked_process_says_why_it_cannot_read():
-    with reader.open_reader(models.GENERAL) as opened:
+    with network.open_reader(models.GENERAL) as opened:
         opened.read(CAPTCHAS[:1])
         fork = multiprocessing.get_context('fork')
         answers = fork.Queue()

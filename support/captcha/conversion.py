@@ -1,6 +1,7 @@
 """What surrounds the series' conversion: options, checks, the split, complete files only."""
 import contextlib
 import dataclasses
+import functools
 import glob
 import os
 import shlex
@@ -133,7 +134,8 @@ def split(job, labelled, kind, bad):
     Args: kind: one of dataset.PICTURES. bad: a list to which (name, why) of the others are added.
     """
     in_test, number = set(), 0
-    loads = pictures.load_all((path for path, _ in labelled), kind)
+    loads = pictures.load_all((path for path, _ in labelled),
+                              functools.partial(pictures.load_captcha, kind=kind))
     for (path, text), load in zip(labelled, loads):
         try:
             image = load.result()  # uint8 [224, 224]

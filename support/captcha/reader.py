@@ -1,62 +1,81 @@
-"""A trained network that reads captchas, for captcha_test.py and for programs.
+"""The reader of captchas and digits, whatever runs its network; it takes no TensorFlow.
+
+captcha_test.py and captcha_lite.py open one, with TensorFlow and with LiteRT:
 
     with open_reader('captcha/small_cnn') as reader:
         for text, confidence in reader.read(['one.jpg', png_bytes, pillow_picture]):
             print(text, confidence)
 """
+import argparse
+import collections
+import dataclasses
 import itertools
 import os
-from typing import NamedTuple
+import sys
+from typing import Callable, NamedTuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
-from nets import nets_factory
-from nets.methods import METHODS, probabilities
-from support.captcha import dataset, models, preprocessing, priors, recipes, records
-from support.common import checkpoints, pictures
+from support.captcha import dataset, decoding, priors
+from support.common import console, files, pictures
 from support.common.console import UserError
 
 BATCH_SIZE = 50  # pictures read at a time; affects only memory and speed
-TOGETHER = 500  # pictures whose probabilities are kept until it is known what is usual among them
+TOGETHER = 500  # pictures that help one another: those read together, or the last ones
 ROUNDS = 2  # of reading them by what was usual the time before
-_first_process = []  # the process id of the first process to open a reader
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A trained network that is ready to run."""
+    path: str  # of its checkpoint or its export
+    facts: dataset.Facts
+    load: Callable  # a source of `Reader.read` -> inputs [1, ...]; of digits, any number
+    softmax_of: Callable  # inputs [n, ...] -> float32 [n, outputs, classes]
+    close: Callable  # of nothing
+    of_columns: bool = False  # whether an output belongs to a column of the picture
+    alone: bool = False  # whether to read the likeliest classes, whatever is known of the texts
 
 
 class Reading(NamedTuple):
     """The result for one picture."""
     text: str
-    confidence: float  # 0 ... 1, of the whole text
+    confidence: float  # 0 ... 1, of the whole text; 0 if there is none
     characters: tuple  # the confidence of each character, 0 ... 1
     problem: UserError | None = None  # why the picture could not be read
 
 
 class Reader:
-    """A restored network. Close it, or use it in a `with` statement: it holds a session."""
+    """Reads with a network. Close it, or use it in a `with` statement."""
 
-    def __init__(self, about, views, told):
-        """Restore a network.
-
-        Args: about: models.About of the checkpoint. views: as for `build_softmax`.
-          told: priors.Prior of what is known of the texts.
-        Raises: UserError if the checkpoint does not fit its network.
+    def __init__(self, network, *, alphabet=None, length=None, ignore_case=False,
+                 one_system=False):
         """
-        check_process()
-        self.facts, self.checkpoint, self._told = about.facts, about.checkpoint, told
-        with tf.Graph().as_default() as graph:
-            self._x = tf.placeholder(tf.float32, [None, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
-            self._softmax = build_softmax(self._x, about, views)
-            self._prior = priors.Prior(*(tf.placeholder(tf.float32, factors.shape)
-                                         for factors in self._told))
-            self._outputs = METHODS[about.fields['method']].decode(self._softmax, about.facts,
-                                                                   self._prior)
-            self._session = tf.Session(graph=graph)
-            checkpoints.restore(tf.train.Saver(), self._session, about.checkpoint,
-                                models.train_again_command(os.path.dirname(about.checkpoint)))
+        Args:
+          network: Network; several readers may share it.
+          alphabet, length: the only possible characters and lengths, as for `priors.told`.
+          ignore_case: read capitals for the letters that the network knows in both cases.
+          one_system: the pictures of all calls are of one system: what was read helps to read on.
+        Raises: UserError if the network cannot read such texts.
+        """
+        self.network, self.facts = network, network.facts
+        if network.alone and (alphabet or length):
+            raise UserError('--alphabet, --length: expected an export that gives probabilities, '
+                            f'found {network.path}, which reads digits or is an older one; leave '
+                            'them out, or export the network again: python -m support.export')
+        self._fold = None
+        if ignore_case:
+            known = network.facts.alphabet
+            letters = [one.upper() if one.upper() in known else one for one in known]
+            folded = ''.join(dict.fromkeys(letters))
+            self.facts = dataclasses.replace(network.facts, alphabet=folded)
+            self._fold = np.float32([[one == other for other in folded] for one in letters])
+        self._told = priors.told(self.facts, alphabet, length)
+        self._seen = collections.deque(maxlen=TOGETHER) if one_system else None
 
     def close(self):
-        """Free the session's memory and threads."""
-        self._session.close()
+        """Free the network's memory and threads."""
+        self.network.close()
 
     def __enter__(self):
         return self
@@ -64,21 +83,28 @@ class Reader:
     def __exit__(self, *_):
         self.close()
 
-    def classify(self, images):
+    def classify(self, inputs):
         """Read pictures in the form of records, each on its own.
 
-        Args: images: uint8 [n, 224, 224].
+        Args: inputs: uint8 [n, 224, 224]; of digits float32 [n, 784].
         Returns: classes int32 [n, heads] and the confidence of each, float32 [n, heads].
         """
-        return self._decode({self._x: records.scale(images)}, self._told)
+        return self._decode(self._softmax_of(inputs), self._told)
 
-    def _decode(self, feed, prior):
-        """Pictures or their probabilities -> classes int32 and confidence float32, [n, heads]."""
-        return self._run(self._outputs, feed | dict(zip(self._prior, prior)))
+    def _softmax_of(self, inputs):
+        """Inputs [n, ...] -> float32 [n, outputs, classes], where case counts if it should."""
+        softmax = self.network.softmax_of(inputs)
+        if self._fold is None:
+            return softmax
+        letters = len(self._fold)  # 'no character' may follow
+        return np.concatenate([softmax[..., :letters] @ self._fold, softmax[..., letters:]], axis=2)
 
-    def _run(self, outputs, feed):
-        check_process()
-        return self._session.run(outputs, feed)
+    def _decode(self, softmax, prior):
+        """float32 [n, outputs, classes] -> classes int32 and confidence float32, [n, heads]."""
+        if self.network.alone:
+            return decoding.of_heads(softmax, self.facts)
+        decode = decoding.of_columns if self.network.of_columns else decoding.of_heads
+        return decode(softmax, self.facts, prior)
 
     def read(self, sources):
         """Read pictures, which help one another: see `priors.usual`.
@@ -99,114 +125,113 @@ class Reader:
 
     def read_each(self, sources):
         """Yield a Reading for each source of `read`, in order; a bad one has its `problem`."""
-        seen = np.zeros([0, self.facts.heads], np.int32)  # classes of the pictures so far
-        softmax = self._each_softmax(pictures.load_all(sources, self.facts.pictures))
-        while block := list(itertools.islice(softmax, TOGETHER)):
-            good = [one for one, problem in block if problem is None]
-            found = iter(())
-            if good:
-                feed = {self._softmax: np.stack(good)}
-                classes, confidence = self._decode(feed, self._told)
-                for _ in range(ROUNDS):
-                    usual = priors.usual(self.facts, np.concatenate([seen, classes]))
-                    classes, confidence = self._decode(feed, self._told.times(usual))
-                seen, found = np.concatenate([seen, classes]), zip(classes, confidence)
+        seen = collections.deque(maxlen=TOGETHER) if self._seen is None else self._seen
+        found = self._each_softmax(pictures.load_all(sources, self.network.load))
+        while block := list(itertools.islice(found, TOGETHER)):
+            good = iter(self._decode_together([one for one, problem in block if not problem], seen))
             for _, problem in block:
-                yield Reading('', 0.0, (), problem) if problem else self._reading(*next(found))
+                yield Reading('', 0.0, (), problem) if problem else self._reading(*next(good))
 
     def _each_softmax(self, loads):
-        """Yield (float32 [heads, classes], None) for each of `loads`, or (None, its problem)."""
+        """Yield (float32 [outputs, classes], None) for each of `loads`, or (None, its problem)."""
         while batch := list(itertools.islice(loads, BATCH_SIZE)):
-            images, problems = [], []
+            inputs, problems = [], []
             for load in batch:
                 try:
-                    images.append(load.result())
+                    inputs.append(load.result())
                     problems.append(None)
                 except UserError as problem:
                     problems.append(problem)
-            found = iter(self._run(self._softmax, {self._x: records.scale(np.stack(images))})
-                         if images else [])
-            yield from ((None, problem) if problem else (next(found), None)
-                        for problem in problems)
+            found = iter(())
+            if inputs:
+                ends = np.cumsum([len(one) for one in inputs])[:-1]
+                found = iter(np.split(self._softmax_of(np.concatenate(inputs)), ends))
+            for problem in problems:
+                if problem:
+                    yield None, problem
+                else:
+                    softmax = next(found)
+                    yield softmax.reshape(-1, softmax.shape[2]), None
+
+    def _decode_together(self, softmax, seen):
+        """Classes and confidence, [heads] each, of each picture of a list.
+
+        Args: softmax: float32 [outputs, classes] of each. seen: softmax and classes of pictures
+          that were read before; these are added.
+        """
+        if self.network.alone or not softmax:
+            return [[found[0] for found in self._decode(one[None], None)] for one in softmax]
+        before, block = [classes for _, classes in list(seen)], np.stack(softmax)
+        classes, confidence = self._decode(block, self._told)
+        for _ in range(ROUNDS):
+            usual = priors.usual(self.facts, np.stack([*before, *classes]))
+            classes, confidence = self._decode(block, self._told.times(usual))
+        seen.extend(zip(softmax, classes))
+        return zip(classes, confidence)
 
     def _reading(self, classes, confidence):
         """A Reading of classes int32 [heads] and the confidence of each."""
+        text = self.facts.text_of(classes)
         there = classes < len(self.facts.alphabet)  # the others mean 'no character'
-        return Reading(self.facts.text_of(classes), float(confidence.prod()),
+        return Reading(text, float(confidence.prod()) if text else 0.0,
                        tuple(map(float, confidence[there])))
 
 
-def check_process():
-    """Raise a UserError in a process that was forked after a reader was opened.
+# --- the command line of captcha_test.py and captcha_lite.py
+def add_options(parser):
+    """Add what is known of the texts, and how to report them, to an argument parser."""
+    characters = parser.add_mutually_exclusive_group()
+    characters.add_argument('--charset', choices=dataset.CHARSETS,
+                            help='the only characters that the texts have: digits, ...')
+    characters.add_argument('--alphabet', type=console.alphabet, metavar='CHARACTERS',
+                            help='the same, any characters')
+    parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
+                        help='the only lengths that the texts have, such as 5 or 4-6')
+    parser.add_argument('--ignore-case', action='store_true',
+                        help='read capitals for small letters')
+    parser.add_argument('--least', type=console.share, default=0, metavar='SHARE',
+                        help='the least confidence that is enough, such as 0.7; of other pictures '
+                             'no text is written')
+    parser.add_argument('--csv', type=table, metavar='FILE',
+                        help='write file, text and confidence of each FILE there')
 
-    A fork does not copy TensorFlow's threads, so every call there would hang.
+
+def table(path):
+    """argparse type: the name of a table."""
+    if not path.lower().endswith('.csv'):  # a picture, by mistake
+        raise argparse.ArgumentTypeError(f'expected a file name that ends in .csv, found {path}; '
+                                         'name the table first, then the pictures')
+    return path
+
+
+def known(args):
+    """What the options of `add_options` say of the texts, as keywords of `Reader`."""
+    return {'alphabet': args.alphabet or dataset.CHARSETS.get(args.charset), 'length': args.length,
+            'ignore_case': args.ignore_case}
+
+
+def read_files(reader, args):
+    """Print `<file> <text> <confidence>` for each picture; a bad one does not stop the others.
+
+    `-` stands for no text: nothing was found, or with too little confidence.
+    Args: args: of `add_options`, and its `files`; with `csv`, a table is written instead.
+    Returns: exit status, 2 if any file could not be read.
     """
-    if not _first_process:
-        _first_process.append(os.getpid())
-    if os.getpid() != _first_process[0]:
-        raise UserError('expected a process that was forked before TensorFlow was used, found '
-                        'one forked later, in which every reader would hang; open the reader '
-                        'after the fork (gunicorn without --preload), or start processes with '
-                        "multiprocessing.get_context('spawn')")
-
-
-def build_softmax(x, about, views=1):
-    """The graph of a network's probabilities.
-
-    Args:
-      x: float32 [batch, 224, 224], -1 ... 1.
-      about: models.About of the checkpoint.
-      views: number of slightly shifted versions to read, 1 ... len(preprocessing.VIEWS).
-    Returns: float32 [batch, heads, classes], the mean of the views.
-    """
-    method = METHODS[about.fields['method']]
-    network_fn = nets_factory.get_network_fn(
-        about.fields['network'], num_classes=method.num_classes(about.facts), is_training=False,
-        method=about.fields['method'], num_heads=about.facts.heads)
-    images = preprocessing.network_input(x, *(about.fields[field] for field in recipes.INPUT))
-    softmax = []
-    moves = preprocessing.VIEWS_OF_COLUMNS if method.of_columns else preprocessing.VIEWS
-    for view in preprocessing.views(images, moves[:views]):
-        with tf.variable_scope(tf.get_variable_scope(), reuse=bool(softmax)):
-            *logits, _ = network_fn(view)
-        softmax.append(probabilities(logits))
-    return tf.add_n(softmax) / views
-
-
-def build_reader(x, about):
-    """The graph that reads captchas one by one, of operations that can be exported.
-
-    Args: x, about: as for `build_softmax`.
-    Returns: classes int32 [batch, heads] and the confidence of each, float32 [batch, heads], whose
-      product is the text's.
-    """
-    return METHODS[about.fields['method']].decode(build_softmax(x, about), about.facts)
-
-
-def open_reader(model_dir=None, views=1, alphabet=None, length=None):
-    """Restore the newest checkpoint of a folder.
-
-    Args:
-      model_dir: the folder; None: models.default_dir().
-      views: as for `build_softmax`.
-      alphabet, length: the only possible characters and lengths, as for `priors.told`.
-    Returns: Reader.
-    Raises: UserError if there is no checkpoint or it does not fit the network.
-    """
-    model_dir = models.default_dir() if model_dir is None else model_dir
-    train = models.command('captcha_train.py', model_dir)
-    checkpoint = models.newest(model_dir)
-    if checkpoint is None:
-        if model_dir != models.MODEL_DIR:
-            train += ', with the --network and the --train that you want'
-        below = models.folders_below(model_dir)
-        found = f'found one in {below[0]}; use that folder, or' if below else 'found none;'
-        raise UserError(f'{model_dir}: expected a checkpoint {models.MODEL_NAME}-<i>, '
-                        f'{found} make it with: {train}')
-    about = models.about(checkpoint)
-    network, method = about.fields['network'], about.fields['method']
-    if network not in nets_factory.names() or method not in nets_factory.methods_of(network):
-        raise UserError(f'{checkpoint}: expected one of the networks '
-                        f'{", ".join(nets_factory.names())} and a method of it, found '
-                        f'{network}, {method}; train one of them with: {train} --restart')
-    return Reader(about, views, priors.told(about.facts, alphabet, length))
+    print(f'reading with {reader.network.path}', file=sys.stderr)
+    if args.csv:
+        files.writable_folder(os.path.dirname(args.csv) or '.')
+    paths, bad = console.file_names(args.files), 0
+    columns = 'file', 'text', 'confidence', 'characters'
+    with files.whole_table(args.csv, columns, len(paths)) as add:
+        for path, reading in zip(paths, reader.read_each(paths)):
+            text = reading.text if reading.confidence >= args.least else ''
+            if reading.problem:
+                console.complain(reading.problem)
+                bad += 1
+            elif not args.csv:
+                console.say(f'{path} {text or "-"} {reading.confidence:.2f}')
+            add(path, text, f'{reading.confidence:.4f}',
+                ' '.join(f'{one:.2f}' for one in reading.characters))
+    if args.csv:
+        print(f'{args.csv}: {len(paths) - bad} of {len(paths)} pictures read')
+    return 2 if bad else 0

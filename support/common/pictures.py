@@ -212,10 +212,18 @@ def load_captcha(source, kind='post'):
     return np.asarray(picture.convert('L'))  # uint8 [224, 224], 0 black ... 255 white
 
 
-def load_all(sources, kind='post'):
-    """Yield a concurrent.futures.Future for each source of `load_captcha`, in order.
+def captcha_loader(kind):
+    """A function of a source that returns a captcha network's input: uint8 [1, 224, 224].
 
-    Its `result()` waits for the picture, uint8 [224, 224], or raises the UserError. Threads
+    Args: kind: as for `load_captcha`.
+    """
+    return lambda source: load_captcha(source, kind)[np.newaxis]
+
+
+def load_all(sources, load=load_captcha):
+    """Yield a concurrent.futures.Future for each source of `load`, in order.
+
+    Its `result()` waits for the picture, such as uint8 [224, 224], or raises the UserError. Threads
     keep all cores busy, because Pillow decodes and resizes without Python's lock. Only a few
     pictures are in memory at a time.
     """
@@ -224,7 +232,7 @@ def load_all(sources, kind='post'):
         try:
             while True:
                 for source in rest:
-                    waiting.append(pool.submit(load_captcha, source, kind))
+                    waiting.append(pool.submit(load, source))
                     if len(waiting) >= 32 * os.cpu_count():
                         break
                 if not waiting:
