@@ -45,7 +45,8 @@ def ctc_decode(softmax, facts):
       classes: int32 [batch, longest]; num_classes where there is no character.
       confidence: float32 [batch, longest], per character: the product of the softmax values from
         its first column up to the next character; columns before the first character count
-        towards that one. The product of them all is the probability of the path.
+        towards that one. The product of them all is the probability of the path. Of a text that is
+        longer than `longest`, and cut, it is 0.
     """
     num_classes = len(facts.alphabet)
     path = tf.argmax(softmax, axis=2, output_type=tf.int32)  # [batch, columns]
@@ -58,5 +59,6 @@ def ctc_decode(softmax, facts):
     found = tf.reduce_sum(first * tf.cast(path, tf.float32)[..., None], axis=1)
     empty = 1 - tf.reduce_sum(first, axis=1)  # float32 [batch, longest], 1: no character
     sure = tf.log(tf.reduce_max(softmax, axis=2))  # [batch, columns]
+    whole = tf.cast(place[:, -1:] < facts.longest, tf.float32)  # [batch, 1]
     return (tf.cast(found + empty * num_classes, tf.int32),
-            tf.exp(tf.reduce_sum(here * sure[..., None], axis=1)))
+            whole * tf.exp(tf.reduce_sum(here * sure[..., None], axis=1)))

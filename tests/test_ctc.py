@@ -42,10 +42,11 @@ def decoded(paths, longest, num_classes):
 
 
 def test_decoding_joins_neighbours_and_leaves_blanks_out():
-    classes, _ = decoded([[9, 9, 1, 1, 9, 1, 2, 2],  # 9 is the blank
-                          [9, 9, 9, 9, 9, 9, 9, 9],
-                          [0, 1, 2, 3, 4, 5, 6, 7]], 4, 9)
+    classes, sure = decoded([[9, 9, 1, 1, 9, 1, 2, 2],  # 9 is the blank
+                             [9, 9, 9, 9, 9, 9, 9, 9],
+                             [0, 1, 2, 3, 4, 5, 6, 7]], 4, 9)
     assert classes.tolist() == [[1, 1, 2, 9], [9, 9, 9, 9], [0, 1, 2, 3]]
+    assert (sure.prod(axis=1) > 0).tolist() == [True, True, False]  # the last is cut
 
 
 def test_the_characters_confidences_multiply_to_the_path_probability():

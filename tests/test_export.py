@@ -49,9 +49,8 @@ def random_network(folder, network, method, facts):
     *(('small_cnn', method) for method in nets_factory.methods_of('small_cnn')),
     ('line_cnn', 'ctc')])
 def test_each_network_and_method_reads_the_same(network, method, tmp_path):
-    varying = 'attention' in method or method == 'ctc'
-    facts = dataset.Facts('0123456789Äß', 3 if varying else 4, 6 if varying else 4,
-                          'line' if network == 'line_cnn' else 'post')
+    lengths = (1, 56) if method == 'ctc' else (3, 6) if 'attention' in method else (4, 4)
+    facts = dataset.Facts('0123456789Äß', *lengths, 'line' if network == 'line_cnn' else 'post')
     model = random_network(tmp_path / 'model', network, method, facts)
     images = np.stack([pictures.load_captcha(path, facts.pictures) for path in CAPTCHAS[:4]])
     with captcha_test.open_reader(model) as expected:
