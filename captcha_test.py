@@ -30,7 +30,8 @@ with console.quiet_start(__name__):
 
     from support.captcha.network import open_reader  # with TensorFlow
 
-from support.captcha import dataset, models, preprocessing, reader, records, report
+from support.captcha import dataset, models, preprocessing, records, report
+from support.captcha.reader import BATCH_SIZE, add_options, known, read_files
 
 SHOWN = 10  # captchas printed one by one
 SHEET_NAME = 'test_sheet.png'  # in the folder of the model
@@ -41,17 +42,17 @@ def brackets(text):
     return ' '.join(f'[{character}]' for character in text)
 
 
-def test(opened, test_file, sheet):
+def test(reader, test_file, sheet):
     """Read the whole test set, print the accuracies and save the sheet of pictures."""
-    facts = opened.facts
-    check_records(opened, test_file)
+    facts = reader.facts
+    check_records(reader, test_file)
     results = []  # (label, predicted text)
     shown = collections.defaultdict(list)  # right or wrong: the first that fit on the sheet
     seconds = 0.0
-    opened.classify(np.zeros([1, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE]))  # not timed: set-up
-    for images, labels in records.read_batches(test_file, reader.BATCH_SIZE):
+    reader.classify(np.zeros([1, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE]))  # not timed: set-up
+    for images, labels in records.read_batches(test_file, BATCH_SIZE):
         start = time.perf_counter()
-        predictions, _ = opened.classify(images)
+        predictions, _ = reader.classify(images)
         seconds += time.perf_counter() - start
         for image, label, prediction in zip(images, labels, predictions):
             label, prediction = facts.text_of(label), facts.text_of(prediction)
@@ -64,8 +65,8 @@ def test(opened, test_file, sheet):
                 kept.append((image, label, prediction))
 
     report.print_figures(results)
-    print(f'time: {1000 * seconds / len(results):.1f} ms a picture, {reader.BATCH_SIZE} at a time')
-    print(f'checkpoint: {opened.network.path}')
+    print(f'time: {1000 * seconds / len(results):.1f} ms a picture, {BATCH_SIZE} at a time')
+    print(f'checkpoint: {reader.network.path}')
     print(f'records: {test_file}')
     lacking = report.save_sheet(
         (shown[False] + shown[True])[:report.SHEET_SIZE], sheet)
@@ -80,11 +81,11 @@ def records_of(model_dir):
     return next(filter(os.path.isfile, near), dataset.TEST_FILE)
 
 
-def check_records(opened, test_file):
+def check_records(reader, test_file):
     """Raise a UserError unless the records' labels are of the reader's classes."""
     facts = dataset.read_facts(test_file) or records.survey(test_file)[1]
-    if not opened.facts.covers(facts):
-        raise console.UserError(f'{test_file}: expected {opened.facts}, as {opened.network.path} '
+    if not reader.facts.covers(facts):
+        raise console.UserError(f'{test_file}: expected {reader.facts}, as {reader.network.path} '
                                 f'was trained, found {facts}; name its own records with --test, '
                                 'make these again with the --length and --alphabet of the network '
                                 'and --overwrite, or train a network on these: python '
@@ -109,7 +110,7 @@ def main():
                         choices=range(1, len(preprocessing.VIEWS) + 1),
                         help='average this many readings of slightly shifted pictures: slightly '
                              'more accurate, at that many times the cost (default: %(default)s)')
-    reader.add_options(parser)
+    add_options(parser)
     args = parser.parse_args()
     if args.csv is not None and not args.files:
         raise console.UserError('--csv: expected picture files to read, found none; name them')
@@ -121,10 +122,10 @@ def main():
         raise console.UserError('--sheet: expected a file name that ends in .png, found '
                                 f'{args.sheet}; name it so')
     model_dir = args.model_dir or (models.default_dir() if args.files else models.MODEL_DIR)
-    with open_reader(model_dir, args.views, **reader.known(args)) as opened:
+    with open_reader(model_dir, args.views, **known(args)) as reader:
         if args.files:
-            return reader.read_files(opened, args)
-        return test(opened, args.test or records_of(model_dir),
+            return read_files(reader, args)
+        return test(reader, args.test or records_of(model_dir),
                     args.sheet or os.path.join(model_dir, SHEET_NAME))
 
 

@@ -25,7 +25,7 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, 'examples')]
 from support.common import console
 
 with console.quiet_start():
-    from support.captcha import models, reader
+    from support.captcha import models, network
 
 import label
 
@@ -53,7 +53,7 @@ def least_certain_last(pairs, count, model_dir):
 
 def share_read(model_dir, pairs):
     """The share of pictures of [(path, text), ...] whose whole text a network reads."""
-    with reader.open_reader(model_dir) as opened:
+    with network.open_reader(model_dir) as opened:
         found = opened.read([path for path, _ in pairs])
     return sum(read.upper() == text for (read, _), (_, text) in zip(found, pairs)) / len(pairs)
 

@@ -21,7 +21,7 @@ from helpers import (
     tf,
     write_records,
 )
-from support.captcha import dataset, models, reader, recipes, records
+from support.captcha import dataset, models, recipes, records
 from support.common.console import UserError
 
 # --- as a user runs it (in a process of its own: test_accuracy.py)
@@ -35,8 +35,8 @@ def trained(captchas, tmp_path_factory):
 
 
 def test_our_checkpoint_holds_what_the_original_code_restores(trained):
-    saved = tf.train.load_checkpoint(str(trained / 'crack_captcha.model-1'))
-    shapes = {name: tuple(shape) for name, shape in saved.get_variable_to_shape_map().items()}
+    reader = tf.train.load_checkpoint(str(trained / 'crack_captcha.model-1'))
+    shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
     for scope, shape in LAYERS.items():
         for slot in '', '/Adam', '/Adam_1':
             assert shapes.pop(f'alexnet_v2/{scope}/weights{slot}') == shape
@@ -77,7 +77,7 @@ def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_here):
 
 
 def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
-    paths = sorted((captchas / 'images').iterdir())[:reader.BATCH_SIZE + 3]
+    paths = sorted((captchas / 'images').iterdir())[:captcha_test.BATCH_SIZE + 3]
     opened = captcha_test.open_reader(str(trained))
     with Image.open(paths[1]) as picture:
         found = opened.read([paths[0], picture, paths[2].read_bytes(), *map(str, paths[3:])])
