@@ -4,6 +4,7 @@ import pytest
 
 from helpers import tf
 from nets import methods
+from support.captcha import dataset
 
 
 def test_the_vectors_loss_is_a_softmax_over_all_forty():
@@ -25,7 +26,8 @@ def test_the_vectors_loss_is_a_softmax_over_all_forty():
 
 def test_each_heads_likeliest_class_is_read():
     with tf.Graph().as_default(), tf.Session() as sess:
-        classes, confidence = sess.run(methods.decode_heads(tf.constant([[[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]]]), None))
+        softmax = tf.constant([[[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]]])
+        classes, confidence = sess.run(methods.decode_heads(softmax, dataset.Facts('01', 1, 2)))
     assert classes.tolist() == [[1, 2]] and classes.dtype == np.int32
     np.testing.assert_allclose(confidence, [[0.6, 0.8]], rtol=1e-6)
 
