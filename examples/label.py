@@ -45,7 +45,7 @@ LAST = 10  # answers shown as thumbnails
 MAX_BYTES = 10_000  # of a request
 
 
-# --- which picture comes next; readings: {name: captcha_lite.Reading}
+# --- which picture comes next; readings: {name: reader.Reading}
 def weakest(reading):
     """The character that a network is least certain of; '' if it has read none."""
     places = range(len(reading.characters))
@@ -108,19 +108,20 @@ class Labelling:
     def use(self, network):
         """Read all pictures with a network, in a thread, those without a label first."""
         with console.quiet_start():  # LiteRT logs on stderr
-            self.network, self.reader = network, captcha_lite.open_reader(network)
+            self.network = network
+            self.reader = captcha_lite.open_reader(network, one_system=True)
         threading.Thread(target=self.read_all, args=[self.reader], daemon=True).start()
 
     def read_all(self, reader):
         for name in sorted(self.names, key=lambda name: name in self.texts):
             if self.reader is not reader:
                 return
-            try:
-                reading = reader.read_one(os.path.join(self.folder, name))
-                with self.lock:
-                    self.readings[name] = reading
-            except UserError as problem:
-                self.leave_out(name, problem)
+            reading = next(reader.read_each([os.path.join(self.folder, name)]))
+            if reading.problem:
+                self.leave_out(name, reading.problem)
+                continue
+            with self.lock:
+                self.readings[name] = reading
 
     def leave_out(self, name, problem):
         with self.lock:

@@ -18,7 +18,7 @@ GENERATED = {'samples/5.read.png'}
 SCRIPTS = [*ROOT.glob('*.py')]
 MODULES = [*SCRIPTS, *ROOT.glob('nets/*.py'), *ROOT.glob('support/**/*.py')]
 SOURCES = 'py', 'md', 'txt'
-NO_ATTRIBUTES = *SOURCES, 'json', 'csv'  # `dataset.json` is no name in dataset.py
+NO_ATTRIBUTES = *SOURCES, 'json', 'csv', 'tflite'  # `dataset.json` is no name in dataset.py
 
 
 # --- reading the documents

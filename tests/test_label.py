@@ -12,9 +12,9 @@ import urllib.parse
 import pytest
 from PIL import Image
 
-from captcha_lite import Reading
 from helpers import CAPTCHAS, ROOT, TEXTS
 from support.captcha import labels, options
+from support.captcha.reader import Reading
 
 sys.path.insert(0, os.path.join(ROOT, 'examples'))
 import label
