@@ -43,7 +43,7 @@ def labelled(folder):
 def least_certain_last(pairs, count, model_dir):
     """[(path, text), ...] with those at its end that label.py shows first, `count` of them."""
     texts, order = dict(pairs), []
-    with reader.open_reader(model_dir) as opened:
+    with network.open_reader(model_dir) as opened:
         readings = dict(zip(texts, opened.read_each(texts)))
     while len(order) < count:
         order.append(label.least_certain(readings, order))

@@ -326,13 +326,3 @@ def test_a_typed_name_that_is_not_utf8_is_a_name():
 def test_the_middle_of_a_long_word_is_left_out():
     message = str(console.UserError(f'a {"x" * 3000} b {"y" * 160} {"z" * 161}'))
     assert message == f'a {"x" * 80}...{"x" * 80} b {"y" * 160} {"z" * 80}...{"z" * 80}'
-
-
-def test_a_folder_stands_for_what_is_in_it(tmp_path):
-    (tmp_path / 'b[1]').mkdir()
-    for name in 'z.png', 'a.png', '.hidden':
-        (tmp_path / 'b[1]' / name).touch()
-    (tmp_path / 'empty').mkdir()
-    names = [os.path.join(tmp_path, name) for name in ('c.png', 'b[1]', 'empty')]
-    assert console.file_names(names) == [
-        names[0], *(os.path.join(names[1], name) for name in ('a.png', 'z.png')), names[2]]

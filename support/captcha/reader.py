@@ -12,12 +12,13 @@ import dataclasses
 import itertools
 import os
 import sys
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from support.captcha import dataset, decoding, priors
-from support.common import console, files, pictures
+from support.common import console, files, folders, pictures
 from support.common.console import UserError
 
 BATCH_SIZE = 50  # pictures read at a time; affects only memory and speed
@@ -220,7 +221,7 @@ def read_files(reader, args):
     print(f'reading with {reader.network.path}', file=sys.stderr)
     if args.csv:
         files.writable_folder(os.path.dirname(args.csv) or '.')
-    paths, bad = console.file_names(args.files), 0
+    paths, bad = folders.file_names(args.files), 0
     columns = 'file', 'text', 'confidence', 'characters'
     with files.whole_table(args.csv, columns, len(paths)) as add:
         for path, reading in zip(paths, reader.read_each(paths)):

@@ -3,7 +3,6 @@ import _thread
 import argparse
 import atexit
 import contextlib
-import glob
 import logging
 import math
 import os
@@ -352,15 +351,3 @@ def pasted_path(answer):
     if os.name != 'nt':
         path = re.sub(r'\\(.)', r'\1', path)
     return os.path.expanduser(path)
-
-
-def file_names(names):
-    """File names from the command line; a folder stands for what is in it, in order of name.
-
-    Windows' shells do not expand my/*.png, so it is done here.
-    """
-    def inside(name):
-        if os.path.isdir(name):
-            return glob.glob(os.path.join(glob.escape(name), '*'))
-        return glob.glob(name) if os.name == 'nt' else []
-    return [path for name in names for path in sorted(inside(name)) or [name]]
