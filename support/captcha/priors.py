@@ -49,10 +49,11 @@ def told(facts, alphabet=None, length=None):
 def of_alphabets(facts, softmax, classes):
     """How likely each character is in each picture's text, given all pictures.
 
-    A text is drawn uniformly from one of the alphabets of random_texts.KINDS, so that a small one
-    that explains the pictures as well as a large one is likelier. The shares of the alphabets among
-    the pictures are fitted by expectation maximization, beginning with the usual ones: one picture
-    relies on these, and a folder of one system on what most of its pictures have.
+    A text is drawn uniformly from one of the alphabets of random_texts.KINDS, or rarely from all
+    the network's characters, so that a small alphabet that explains the pictures as well as a large
+    one is likelier. The shares of the alphabets among the pictures are fitted by expectation
+    maximization, beginning with the usual ones: one picture relies on these, and a folder of one
+    system on what most of its pictures have.
 
     Args:
       facts: the network's dataset.Facts.
@@ -60,7 +61,7 @@ def of_alphabets(facts, softmax, classes):
       classes: int32 [n, longest], a first reading.
     Returns: float32 [n, len(alphabet)], 0 ... 1.
     """
-    shares = {}  # bool of each character, as bytes: share
+    shares = {bytes([1] * len(facts.alphabet)): 1}  # bool of each character, as bytes: share
     for kind, share in random_texts.KINDS.items():
         kind = dataset.CHARSETS['digits'] + SIGNS + 'Xx' if kind == 'sum' else kind
         inside = np.array(facts.possible(dataset.Facts(kind)))
