@@ -53,6 +53,13 @@ def scaled(softmax, factors):
     return softmax / np.maximum(softmax.sum(axis=2, keepdims=True), 1e-30)
 
 
+def weighted(softmax, characters):
+    """`scaled` by factors of the characters, float32 [..., characters]; other classes keep theirs."""
+    others = softmax.shape[2] - characters.shape[-1]
+    return scaled(softmax, np.concatenate(
+        [characters, np.ones([*characters.shape[:-1], others], np.float32)], axis=-1))
+
+
 def of_columns(softmax, facts, prior):
     """The text of the likeliest class of each column, or the likeliest of those that can be.
 
@@ -65,7 +72,7 @@ def of_columns(softmax, facts, prior):
         its first column up to the next character; columns before the first character count towards
         that one. The product of them all is the probability of the path.
     """
-    softmax = scaled(softmax, np.append(prior.characters, np.float32(1)))
+    softmax = weighted(softmax, prior.characters)
     path = softmax.argmax(axis=2)  # int [n, columns]
     texts = [facts.text_of(one[first]) for one, first in zip(path, begins(path, facts))]
     wrong = [not can_be(text, facts, prior) for text in texts]

@@ -5,6 +5,7 @@ Captchas of one system share an alphabet, and mostly a length. `told` takes them
 is a zero. `usual` estimates the rest from the readings of many pictures: whatever hardly ever
 occurs is probably a mistake.
 """
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ SHARED = 2.0  # pictures that the alphabets' usual shares count for, beside thos
 STRANGER = 1e-3  # least share of pictures with another alphabet than the others'
 EACH = 0.7  # how much each character counts as evidence: the network's are not independent
 SIGNS = '+-*/=?'  # of sums
-RARE = 0.3  # of the typical share; anything rarer is scaled down in proportion
+RARE, RARE_LENGTH = 0.3, 1.0  # of the typical share: texts of a system mostly have one length
 
 
 class Prior(NamedTuple):
@@ -46,43 +47,61 @@ def told(facts, alphabet=None, length=None):
     return Prior(np.array(facts.possible(within), np.float32), fits.astype(np.float32))
 
 
-def of_alphabets(facts, softmax, classes):
-    """How likely each character is in each picture's text, given all pictures.
+@functools.lru_cache(maxsize=8)
+def alphabets(facts):
+    """The alphabets that texts may be from: those of random_texts.KINDS, and all characters.
 
-    A text is drawn uniformly from one of the alphabets of random_texts.KINDS, or rarely from all
-    the network's characters, so that a small alphabet that explains the pictures as well as a large
-    one is likelier. The shares of the alphabets among the pictures are fitted by expectation
-    maximization, beginning with the usual ones: one picture relies on these, and a folder of one
-    system on what most of its pictures have.
+    Returns: which classes are in each, bool [alphabets, len(facts.alphabet)]; their usual shares.
+    """
+    shares = {bytes([1] * len(facts.alphabet)): 1}  # the first as bytes: share
+    for kind, share in random_texts.KINDS.items():
+        kind = dataset.CHARSETS['digits'] + SIGNS + 'Xx' if kind == 'sum' else kind
+        inside = bytes(facts.possible(dataset.Facts(kind)))
+        if any(inside):
+            shares[inside] = shares.get(inside, 0) + share
+    return (np.array([np.frombuffer(one, bool) for one in shares]),
+            np.array([*shares.values()]) / sum(shares.values()))
+
+
+def evidence(facts, softmax, classes):
+    """How well each alphabet explains each picture: float32 [n, alphabets], ln p of the best path.
+
+    A text is drawn uniformly from its alphabet, so that a small alphabet is likelier than a large
+    one that explains the picture no better.
 
     Args:
       facts: the network's dataset.Facts.
       softmax: float32 [n, outputs, classes]; the characters come first.
       classes: int32 [n, longest], a first reading.
+    """
+    count = len(facts.alphabet)
+    lengths = (classes < count).sum(axis=1)  # int [n]
+    logs = np.log(softmax + 1e-6)
+    none = logs[..., count:].max(axis=2, initial=-np.inf)  # no character, [n, outputs]
+    return np.stack([
+        np.maximum(logs[..., :count][..., one].max(axis=2), none).sum(axis=1)
+        - EACH * lengths * np.log(one.sum()) for one in alphabets(facts)[0]], axis=1)
+
+
+def of_alphabets(facts, found):
+    """How likely each character is in each picture's text, given all pictures.
+
+    The shares of the alphabets among the pictures are fitted by expectation maximization, beginning
+    with the usual ones: one picture relies on these, and a folder of one system on what most of its
+    pictures have.
+
+    Args: facts: the network's dataset.Facts. found: of `evidence`, [n, alphabets].
     Returns: float32 [n, len(alphabet)], 0 ... 1.
     """
-    shares = {bytes([1] * len(facts.alphabet)): 1}  # bool of each character, as bytes: share
-    for kind, share in random_texts.KINDS.items():
-        kind = dataset.CHARSETS['digits'] + SIGNS + 'Xx' if kind == 'sum' else kind
-        inside = np.array(facts.possible(dataset.Facts(kind)))
-        if inside.any():
-            shares[inside.tobytes()] = shares.get(inside.tobytes(), 0) + share
-    inside = np.array([np.frombuffer(one, bool) for one in shares])  # [kinds, characters]
-    usual_shares = np.array([*shares.values()]) / sum(shares.values())  # [kinds]
-    lengths = (classes < len(facts.alphabet)).sum(axis=1)  # [n]
-    logs = np.log(softmax + 1e-6)
-    others = logs[..., len(facts.alphabet):].max(axis=2, initial=-np.inf)  # of no character
-    evidence = np.array([  # ln p of the best path, [kinds, n]
-        np.maximum(logs[..., :len(one)][..., one].max(axis=2), others).sum(axis=1)
-        - EACH * lengths * np.log(one.sum()) for one in inside])
-    found = usual_shares
+    inside, usual_shares = alphabets(facts)
+    shares = usual_shares
     for _ in range(10):
-        each = evidence + np.log(found)[:, None]
-        each = np.exp(each - each.max(axis=0))
-        each /= each.sum(axis=0)  # of each picture, how likely each alphabet is
-        found = each.sum(axis=1) + SHARED * usual_shares
-        found = (1 - STRANGER) * found / found.sum() + STRANGER * usual_shares
-    return (each.T @ inside).astype(np.float32)
+        each = found + np.log(shares)
+        each = np.exp(each - each.max(axis=1, keepdims=True))
+        each /= each.sum(axis=1, keepdims=True)  # how likely each alphabet is, [n, alphabets]
+        shares = each.sum(axis=0) + SHARED * usual_shares
+        shares = (1 - STRANGER) * shares / shares.sum() + STRANGER * usual_shares
+    return (each @ inside).astype(np.float32)
 
 
 def usual(facts, classes):
@@ -92,12 +111,16 @@ def usual(facts, classes):
     Args: facts: the network's dataset.Facts. classes: int32 [n, longest], as `decode` returns them.
     """
     blank = len(facts.alphabet)
-    return Prior(*(usual_share(np.bincount(found, minlength=size)) for found, size in (
-        (classes[classes < blank], blank), ((classes < blank).sum(axis=1), facts.longest + 1))))
+    characters = np.bincount(classes[classes < blank], minlength=blank)
+    lengths = np.bincount((classes < blank).sum(axis=1), minlength=facts.longest + 1)
+    return Prior(usual_share(characters, RARE), usual_share(lengths, RARE_LENGTH))
 
 
-def usual_share(counts):
-    """How common each item is, float32 0 ... 1, from its count."""
+def usual_share(counts, rare):
+    """How common each item is, float32 0 ... 1, from its count.
+
+    Args: rare: of the typical share; anything rarer is scaled down in proportion.
+    """
     share = (counts + 0.5) / (counts + 0.5).sum()  # half a count more: nothing is impossible
     typical = (share ** 2).sum()  # the expected share of a random occurrence
-    return np.minimum(1, share / (RARE * typical)).astype(np.float32)
+    return np.minimum(1, share / (rare * typical)).astype(np.float32)

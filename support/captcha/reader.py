@@ -157,17 +157,21 @@ class Reader:
     def _decode_together(self, softmax, seen):
         """Classes and confidence, [heads] each, of each picture of a list.
 
-        Args: softmax: float32 [outputs, classes] of each. seen: softmax and classes of pictures
+        Args: softmax: float32 [outputs, classes] of each. seen: evidence and classes of pictures
           that were read before; these are added.
         """
         if self.network.alone or not softmax:
             return [[found[0] for found in self._decode(one[None], None)] for one in softmax]
-        before, block = [classes for _, classes in list(seen)], np.stack(softmax)
+        before, block = list(seen), np.stack(softmax)
+        block = decoding.weighted(block, self._told.characters)
         classes, confidence = self._decode(block, self._told)
+        found = priors.evidence(self.facts, block, classes)
+        likely = priors.of_alphabets(self.facts, np.stack([*(one for one, _ in before), *found]))
+        block = decoding.weighted(block, likely[len(before):, None])
         for _ in range(ROUNDS):
-            usual = priors.usual(self.facts, np.stack([*before, *classes]))
+            usual = priors.usual(self.facts, np.stack([*(one for _, one in before), *classes]))
             classes, confidence = self._decode(block, self._told.times(usual))
-        seen.extend(zip(softmax, classes))
+        seen.extend(zip(found, classes))
         return zip(classes, confidence)
 
     def _reading(self, classes, confidence):
