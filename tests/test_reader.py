@@ -36,13 +36,13 @@ def columns_of(text, alphabet, doubtful=None):
 
 
 def test_pictures_that_are_read_together_help_one_another(monkeypatch):
-    """A digit that was taken for a letter, a text with one character too many; not alone."""
+    """A digit taken for a letter, also alone; a character too many in a text, not alone."""
     with network.open_reader(models.GENERAL) as opened:
         alphabet = opened.facts.alphabet
         many = [columns_of(text, alphabet) for text in ('0123', '4567', '8906') * 20]
         odd = columns_of('OO00', alphabet, '0'), columns_of('01237', alphabet)
         odd[1][0][45] = [*[1e-6] * 7, 0.5, *[1e-6] * 34, 0.5]  # 7 or nothing
-        for softmax, texts in (odd[:1], ['OO00']), (odd[1:], ['01237']), (
+        for softmax, texts in (odd[:1], ['0000']), (odd[1:], ['01237']), (
                 [*many, *odd], ['0123', '4567', '8906'] * 20 + ['0000', '0123']):
             monkeypatch.setattr(opened, '_each_softmax', lambda loads: iter(softmax))
             assert [reading.text for reading in opened.read_each([])] == texts
