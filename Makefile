@@ -25,8 +25,8 @@ captcha: .venv/.ready captcha/train.tfrecords
 
 # Each of the two that train takes half of a batch of 64.
 cluster: .venv/.ready captcha/shards/test.tfrecords
-	$(BIN)/python -m support.cluster.launch captcha_train.py --network small_cnn --batch-size 32 \
-	  --train captcha/shards --test captcha/shards/test.tfrecords $(CLUSTER)
+	$(BIN)/python -m support.cluster.launch --network small_cnn --batch-size 32 \
+	  --train captcha/shards $(CLUSTER)
 	$(BIN)/python captcha_test.py --test captcha/shards/test.tfrecords $(CLUSTER)
 
 mnist: .venv/.ready

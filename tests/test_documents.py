@@ -70,6 +70,8 @@ def options_of(path):
             for module in place.with_suffix('.py'), *(place / f'{a.name}.py' for a in node.names):
                 if module.is_file():
                     found |= own_options(ast.parse(module.read_text(encoding='utf-8')))
+    if path.name == 'launch.py':  # which hands on the options of its trainer
+        found |= options_of(path.with_name('train.py'))
     return found
 
 
