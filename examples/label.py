@@ -36,7 +36,7 @@ import serve
 
 import captcha_lite
 from support.captcha import dataset, labels
-from support.common import console, files, folders, pictures
+from support.common import console, files, folders, labelled, pictures
 from support.common.console import UserError
 
 LABELS, CHECKED = 'labels.csv', 'checked.csv'  # the latter: the answers given to --check
@@ -102,7 +102,7 @@ class Labelling:
 
     def stored(self, name):
         path = os.path.join(self.out, name)
-        return {name: text for _, name, text in labels.read_list(self.folder, path)} if (
+        return {name: text for _, name, text in labelled.read_list(self.folder, path)} if (
             os.path.exists(path)) else {}
 
     def use(self, network):
@@ -355,8 +355,7 @@ def main():
         raise UserError(f'{args.pictures}: expected a folder of pictures, found none; name one')
     texts = None
     if args.check:
-        texts, _ = (labels.texts_of_list(folder, listed) if listed else
-                    labels.texts_of_names(folder, labels.Wanted()))
+        texts, _ = labels.find_texts(folder, labels.Wanted(listed))
     with files.alone(out, 'labelling'):
         network = os.path.join(out, f'network-{newest(out)}') if newest(out) else init_from
         labelling = Labelling(folder, out, network, texts)

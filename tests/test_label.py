@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from helpers import CAPTCHAS, ROOT, TEXTS
-from support.captcha import labels, options
+from support.captcha import options
 from support.captcha.reader import Reading
+from support.common import labelled
 
 sys.path.insert(0, os.path.join(ROOT, 'examples'))
 import label
@@ -98,7 +99,7 @@ def folder(tmp_path):
 
 def stored(folder):
     """{name: text} as to_tfrecord.py takes the labels, and its [(name, why)]."""
-    return labels.texts_of_list(str(folder), f'{folder}_labelled/labels.csv')
+    return labelled.of_list(str(folder), f'{folder}_labelled/labels.csv')
 
 
 def test_labels_are_stored_at_once_and_the_next_start_goes_on(folder, lite):

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from support.captcha import dataset, labels
+from support.common import labelled
 from support.common.console import UserError
 
 
@@ -26,7 +27,7 @@ def found(folder, **wanted):
     ('0782.jpg', '0782'), ('0782_17.png', '0782'), ('xk2f9-1.png', 'xk2f9'), ('A B.png', 'A'),
     ('0782', '0782'), ('验证码_1.jpg', '验证码'), ('0782 (2).png', '0782'), ('_1.png', '')])
 def test_a_text_ends_at_the_first_separator(name, text):
-    assert labels.label_text(name) == text
+    assert labelled.label_text(name) == text
 
 
 def test_lengths_and_alphabet_are_found(tmp_path):
@@ -283,7 +284,7 @@ def test_folders_may_be_named_by_the_text(tmp_path):
     for path in 'a/3/IMG_1.png', 'a/3/IMG_2.png', 'a/more/7/x.png', 'a/lost.png':
         os.makedirs(os.path.dirname(tmp_path / path), exist_ok=True)
         (tmp_path / path).write_bytes(b'')
-    texts, bad, _ = found(str(tmp_path / 'a'), labels_file=labels.FOLDERS)
+    texts, bad, _ = found(str(tmp_path / 'a'), labels_file=labelled.FOLDERS)
     assert sorted(texts.values()) == ['3', '3', '7']
     assert bad == {'lost.png': 'is not in a folder named after its text'}
 

@@ -10,8 +10,8 @@ import threading
 
 from captcha.image import DEFAULT_FONTS
 
-from support.captcha import dataset, fonts, labels
-from support.common import console
+from support.captcha import dataset, fonts
+from support.common import console, labelled
 from support.common.console import UserError
 
 NUM = 40000  # pictures: on a few thousand a network overfits (see docs/figures.md)
@@ -19,7 +19,7 @@ CHUNK = 50  # pictures that a process draws at a time
 VARIED = 0.8  # share of --varied pictures that are not in the package's own style
 LARGEST = 5000  # pixels of a picture's height and width
 LOWEST, NARROWEST = 16, 6  # fewest pixels of a picture's height, and of its width per character
-NOT_IN_NAMES = re.compile(labels.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
+NOT_IN_NAMES = re.compile(labelled.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,11 +1,9 @@
-"""The pictures of a data set and the text of each, from file names or from a list.
+"""The pictures of a captcha data set and the text of each, with its facts.
 
 The texts determine the data set's facts. So apparent mistakes (one long name among thousands of
 short ones, a letter that occurs once) are refused until the user says what is meant.
 """
 import collections
-import contextlib
-import csv
 import dataclasses
 import itertools
 import os
@@ -14,12 +12,9 @@ import shlex
 import unicodedata
 
 from support.captcha import dataset
-from support.common import folders
+from support.common import labelled
 from support.common.console import UserError, composed
 
-SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
-COPY = re.compile(r'\s*\(\d+\)$')  # how systems name a second copy of a file: 0037(1).jpg
-FOLDERS = 'folders'  # in place of a list: each picture's folder is named after its text
 # A mistake: a length of at most this share of the pictures ...
 RARE_LENGTH = 0.01
 # ... a character at most this often relative to the mean, if characters are common on average
@@ -31,26 +26,11 @@ COUNTED, WITHOUT_ZERO = 100, 20
 @dataclasses.dataclass(frozen=True)
 class Wanted:
     """What the user says about the texts; None: to be determined."""
-    labels_file: str | None = None  # a list of names and texts; FOLDERS; None: file names
+    labels_file: str | None = None  # as for labelled.find_texts
     alphabet: str | None = None
     lengths: tuple[int, int] | None = None  # (shortest, longest) in characters
     ignore_case: bool = False
     pictures: str = 'post'  # how they become records: one of dataset.PICTURES
-
-
-def label_text(name, alphabet=''):
-    """'0782_000123.jpg' -> '0782': the file name up to the first _ - . or blank.
-
-    Characters of the alphabet do not separate: '8-3=_a.png' -> '8-3=' if it has a '-'.
-    """
-    return parts_of(name, alphabet)[0]
-
-
-def parts_of(name, alphabet=''):
-    """A file name without its extension, split at separators: ['0782', '_', '000123']."""
-    stem = COPY.sub('', os.path.splitext(name)[0])
-    separator = ''.join(re.escape(c) for c in '_-.' if c not in alphabet)
-    return re.split(rf'([{separator}\s])', stem)
 
 
 def find_pictures(folder, wanted=Wanted()):
@@ -63,13 +43,7 @@ def find_pictures(folder, wanted=Wanted()):
       facts: dataset.Facts; None if there are no pictures.
     Raises: UserError if the list of labels is unusable or a text looks like a mistake.
     """
-    if wanted.labels_file is None:
-        texts, bad = texts_of_names(folder, wanted)
-    elif wanted.labels_file == FOLDERS:
-        texts, bad = texts_of_folders(folder)
-    else:
-        texts, bad = texts_of_list(folder, wanted.labels_file)
-        texts = with_zeros(texts, wanted)
+    texts, bad = find_texts(folder, wanted)
     wide = next((text for text in texts.values() if text != half_width(text)), None)
     if wide:
         print(f'{folder}: full-width letters and digits are read as others are: {wide} as '
@@ -100,6 +74,18 @@ def find_pictures(folder, wanted=Wanted()):
     facts = dataset.Facts(wanted.alphabet or dataset.alphabet_of(set().union(*usable.values())),
                           *lengths, wanted.pictures)
     return [(os.path.join(folder, name), text) for name, text in usable.items()], bad, facts
+
+
+def find_texts(folder, wanted):
+    """`labelled.find_texts`. Raises: UserError as well if a text looks like a mistake."""
+    texts, bad = labelled.find_texts(folder, wanted.labels_file, wanted.alphabet or '')
+    if wanted.labels_file is None and not wanted.alphabet:
+        refuse_signs_that_separate(folder, texts)
+        if not wanted.lengths:
+            refuse_running_numbers(folder, texts)
+    if wanted.labels_file not in (None, labelled.FOLDERS):
+        texts = with_zeros(texts, wanted)
+    return texts, bad
 
 
 def same_case(text, wanted):
@@ -145,7 +131,7 @@ def refuse_signs_that_separate(folder, names):
     Most names have the same separator before the running number; a different one before it is more
     likely part of the text: '8-3=_00012'.
     """
-    parts = {name: parts_of(name) for name in names}
+    parts = {name: labelled.parts_of(name) for name in names}
     last = collections.Counter(one[-2] for one in parts.values() if len(one) > 1)
     usual = last.most_common(1)[0][0] if last else ''
     for name, one in parts.items():
@@ -167,134 +153,10 @@ def refuse_running_numbers(folder, names):
     counted = all(numbers) and len({number[1] for number in numbers}) == 1
     values = {int(number[2]) for number in numbers} if counted else set()
     if (counted and len(values) == len(stems) > 0.9 * (max(values) - min(values))
-            or len({label_text(name) for name in names}) == 1):
+            or len({labelled.label_text(name) for name in names}) == 1):
         raise UserError(f'{folder}: expected file names that begin with their texts, found '
                         f'{len(names)} that only count, such as {min(names)}; give a list of names '
                         'and texts with --labels, or say that they are texts with --length')
-
-
-def texts_of_folders(folder):
-    """({path: text}, [(name, why)]) of pictures in folders named after their texts."""
-    texts, bad = {}, []
-    for path in folders.files_below(folder):
-        if os.sep not in path:
-            bad.append((path, 'is not in a folder named after its text'))
-        elif path.lower().endswith(folders.NO_PICTURES):
-            bad.append((path, 'is not a picture, by its name'))
-        else:
-            texts[path] = os.path.basename(os.path.dirname(path))
-    return texts, bad
-
-
-def texts_of_names(folder, wanted):
-    """({file name: text}, [(name, why)]) of a folder whose file names begin with the text."""
-    texts, bad = {}, []
-    for name in folders.visible(folder):
-        if not os.path.isfile(os.path.join(folder, name)):
-            bad.append((name, 'is a folder; name it with --images, or see --labels folders'))
-        elif name.lower().endswith(folders.NO_PICTURES):
-            bad.append((name, 'is not a picture, by its name'))
-        else:
-            texts[name] = label_text(name, wanted.alphabet or '')
-    if not wanted.alphabet:
-        refuse_signs_that_separate(folder, texts)
-        if not wanted.lengths:
-            refuse_running_numbers(folder, texts)
-    return texts, bad
-
-
-def texts_of_list(folder, labels_file):
-    """({file name: text}, [(name, why)]) from a list of file names, relative to the folder.
-
-    Raises: UserError if the list is unreadable, leads outside the folder or contradicts itself.
-    """
-    texts, bad = {}, []
-    below = folders.files_below(folder)
-    as_stored = {composed(name): name for name in below}
-    for number, written, text in read_list(folder, labels_file):
-        name = path_inside(folder, written)
-        from_here = path_inside(folder, os.path.abspath(written))  # as in captcha_test.py --csv
-        if from_here and (name is None or not os.path.isfile(os.path.join(folder, name))):
-            name = from_here
-        if name is None:
-            raise UserError(f'{labels_file}: line {number}: expected a file in {folder}, found '
-                            f'{written}; put all pictures there, or name their folder with '
-                            '--images')
-        if not os.path.isfile(os.path.join(folder, name)):
-            name = as_stored.get(composed(name), name)
-        if texts.get(name, text) != text:
-            raise UserError(f'{labels_file}: line {number}: expected one text for {name}, found '
-                            f'{texts[name]} and {text}; delete the wrong line')
-        if not os.path.isfile(os.path.join(folder, name)):
-            bad.append((name, f'is in {labels_file} but not in {folder}'))
-        else:
-            texts[name] = text
-    list_path = os.path.realpath(labels_file)
-    for name in below:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path) and name not in texts and os.path.realpath(path) != list_path:
-            bad.append((name, f'has no line in {labels_file}'))
-    return texts, bad
-
-
-def path_inside(folder, name):
-    """The path of a listed file relative to the folder; None if it leads outside.
-
-    Links in the folder are the user's own and are followed; either path may contain one.
-    """
-    for resolved in os.path.abspath, os.path.realpath:
-        inside, path = os.path.join(resolved(folder), ''), resolved(os.path.join(folder, name))
-        if path.startswith(inside):
-            return path.removeprefix(inside)
-    return None
-
-
-def read_list(folder, labels_file):
-    """Yield (line number, file name, text) of a list, without a header line.
-
-    Tabs, commas, semicolons or else blanks separate names and texts. The encoding is UTF-8 or, from
-    Chinese Windows, GBK.
-    """
-    try:
-        with open(labels_file, encoding=encoding_of(labels_file), newline='') as file:
-            first = file.readline()
-            delimiter = max('\t,;', key=first.count) if re.search('[\t,;]', first) else ' '
-            rows = csv.reader(itertools.chain([first], file), delimiter=delimiter,
-                              skipinitialspace=True)
-            for number, row in enumerate(rows, 1):
-                cells = [cell.strip() for cell in row]
-                if not any(cells):
-                    continue
-                if '\0' in ''.join(cells):
-                    raise csv.Error(f'a zero byte in line {number}')
-                if len(cells) < 2:
-                    raise UserError(f'{labels_file}: line {number}: expected a file name and a '
-                                    f'text, found {row}; separate them with a comma or a tab')
-                if not cells[0]:
-                    raise UserError(f'{labels_file}: line {number}: expected a file name in the '
-                                    'first column, found none; save the table without the column '
-                                    'of line numbers')
-                if number == 1 and not os.path.exists(os.path.join(folder, cells[0])) and (
-                        not os.path.splitext(cells[0])[1]):
-                    continue
-                yield number, cells[0], cells[1]
-    except FileNotFoundError as error:
-        raise UserError(f'{labels_file}: expected a list of file names and texts (CSV or TSV), '
-                        'found no such file; name another with --labels') from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f'{labels_file}: expected a CSV or TSV file in UTF-8, found {error}; '
-                        'save it as that, or name another with --labels') from error
-
-
-def encoding_of(path):
-    """UTF-8, or GBK if the bytes are only valid in it; UTF-8 if they are valid in neither."""
-    with open(path, 'rb') as file:
-        content = file.read()
-    for encoding in 'utf-8-sig', 'gbk':
-        with contextlib.suppress(UnicodeDecodeError):
-            content.decode(encoding)
-            return encoding
-    return 'utf-8-sig'
 
 
 def refuse_rare_lengths(texts):

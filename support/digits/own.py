@@ -16,8 +16,7 @@ import random
 
 import numpy as np
 
-from support.captcha import dataset, labels
-from support.common import console, files
+from support.common import console, files, labelled
 from support.common.console import UserError
 from support.digits import input_data, photographs
 from support.digits.input_data import SIDE
@@ -31,13 +30,16 @@ def own_digits(folder, labels_file=None):
     Prints a line per unused file. Returns: images uint8 [n, 28, 28], labels uint8 [n].
     Raises: UserError if fewer than HELD_OUT are usable.
     """
-    wanted = labels.Wanted(labels_file, dataset.CHARSETS['digits'], (1, 1))
-    labelled, bad, _ = labels.find_pictures(folder, wanted)
-    images, digits = [], []
-    random.Random(0).shuffle(labelled)
-    with console.progress(len(labelled), 'preparing', 'picture') as bar:
-        for path, text in labelled:
+    texts, bad = labelled.find_texts(folder, labels_file)
+    images, digits, names = [], [], sorted(texts)
+    random.Random(0).shuffle(names)
+    with console.progress(len(names), 'preparing', 'picture') as bar:
+        for name in names:
             bar.update()
+            path, text = os.path.join(folder, name), texts[name]
+            if len(text) != 1 or not text.isdecimal():
+                bad.append((name, f'expected one digit as its text, found {text!r}'))
+                continue
             try:
                 found = photographs.pre_digits(path)  # float32 [digits, 784], 0 ... 1
             except UserError as error:
