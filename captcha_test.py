@@ -103,9 +103,6 @@ def main():
     parser.add_argument('--model-dir', metavar='FOLDER',
                         help=f'folder of the checkpoint (default: {models.MODEL_DIR}; for files, '
                              'where it has none, models/general, which reads most captchas)')
-    parser.add_argument('--sheet', metavar='FILE',
-                        help=f'where to save the sheet, a PNG (default: {SHEET_NAME} beside the '
-                             'model)')
     parser.add_argument('--views', type=int, default=1,
                         choices=range(1, len(preprocessing.VIEWS) + 1),
                         help='average this many readings of slightly shifted pictures: slightly '
@@ -114,19 +111,15 @@ def main():
     args = parser.parse_args()
     if args.csv is not None and not args.files:
         raise console.UserError('--csv: expected picture files to read, found none; name them')
-    for option, value in ('--test', args.test), ('--sheet', args.sheet):
-        if args.files and value is not None:
-            raise console.UserError(f'{option}: expected no pictures beside it, found '
-                                    f'{args.files[0]}; leave one of them out')
-    if args.sheet is not None and not args.sheet.lower().endswith('.png'):
-        raise console.UserError('--sheet: expected a file name that ends in .png, found '
-                                f'{args.sheet}; name it so')
+    if args.files and args.test:
+        raise console.UserError('--test: expected no pictures beside it, found '
+                                f'{args.files[0]}; leave one of them out')
     model_dir = args.model_dir or (models.default_dir() if args.files else models.MODEL_DIR)
     with open_reader(model_dir, args.views, **known(args)) as reader:
         if args.files:
             return read_files(reader, args)
         return test(reader, args.test or records_of(model_dir),
-                    args.sheet or os.path.join(model_dir, SHEET_NAME))
+                    os.path.join(model_dir, SHEET_NAME))
 
 
 if __name__ == '__main__':

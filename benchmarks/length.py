@@ -33,8 +33,7 @@ TRAINING = '--batch-size 2 --restart --steps {number}'
 RUNS = {
     'gen_captcha.py': Long('--num {number} --seed 1 --out captcha/images', after=()),
     'to_tfrecord.py': Long('--num-test 100 --overwrite', after=('gen_captcha.py',)),
-    'captcha_test.py': Long(f'--test captcha/train.tfrecords --model-dir {ROOT}/models/digits '
-                            '--sheet sheet.png'),
+    'captcha_test.py': Long('--test captcha/train.tfrecords --model-dir trained'),
     'captcha_train.py, small_cnn': Long(f'--network small_cnn --model-dir small {TRAINING}',
                                         'steps', STEPS),
     'captcha_train.py, alexnet_v2': Long(TRAINING, 'steps', STEPS),
@@ -82,6 +81,7 @@ def length(number, _seed, only):
            'failed')
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(os.path.join(ROOT, 'data'), os.path.join(folder, 'data'))
+        shutil.copytree(os.path.join(ROOT, 'models', 'digits'), os.path.join(folder, 'trained'))
         asked = [name for name in RUNS if only in name]
         needed = {first for name in asked for first in RUNS[name].after}
         for name, run in RUNS.items():

@@ -25,7 +25,7 @@ def chain(tmp_path_factory, run_script):
          '--num-test', HELD_OUT),
         ('captcha_train.py', *records, '--model-dir', folder, '--network', 'small_cnn',
          '--steps', STEPS, '--batch-size', 16, '--no-bfloat16'),  # as exact as the reader
-        ('captcha_test.py', *records[2:], '--model-dir', folder, '--sheet', folder / 's.png')]
+        ('captcha_test.py', *records[2:], '--model-dir', folder)]
     printed = []
     for command in commands:
         ended = run_script(*command)

@@ -70,7 +70,7 @@ def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_here):
     shapes = tf.train.load_checkpoint(
         str(tmp_path / 'crack_captcha.model-1')).get_variable_to_shape_map()
     assert shapes['small_cnn/fc8/weights'] == [3584, 40]
-    ended = run_here('captcha_test.py', '--model-dir', tmp_path, '--sheet', tmp_path / 's.png',
+    ended = run_here('captcha_test.py', '--model-dir', tmp_path,
                      '--test', captchas / 'test.tfrecords')
     assert (ended.returncode, ended.stderr) == (0, '')
     assert f'whole captchas: {held_out} ' in ended.stdout
@@ -98,9 +98,9 @@ def test_a_program_reads_paths_bytes_and_pictures(captchas, trained):
         opened.read(paths[:1])
 
 
-def test_the_whole_test_set(captchas, trained, tmp_path, run_here):
-    ended = run_here('captcha_test.py', '--model-dir', trained, '--sheet', tmp_path / 's.png',
-                     '--test', captchas / 'test.tfrecords')
+def test_the_whole_test_set(captchas, trained, run_here):
+    ended = run_here('captcha_test.py', '--model-dir', trained, '--test',
+                     captchas / 'test.tfrecords')
     assert (ended.returncode, ended.stderr) == (0, '')
     lines = ended.stdout.splitlines()
     one = r'(\[\d\] ){3}\[\d\]'
@@ -111,7 +111,7 @@ def test_the_whole_test_set(captchas, trained, tmp_path, run_here):
     assert [re.sub(r'\D', '', line) for line in lines[0:20:2]] == labels
     assert re.search(r'^whole captchas: [\d.]+ \(\d+ of 10\)$', ended.stdout, re.MULTILINE)
     assert re.search(r'^time: [\d.]+ ms a picture', ended.stdout, re.MULTILINE)
-    with Image.open(tmp_path / 's.png') as sheet:
+    with Image.open(trained / 'test_sheet.png') as sheet:
         sheet.load()
 
 
@@ -155,27 +155,18 @@ def test_a_table_of_many_files(captchas, trained, tmp_path, run_here, one_line_e
         picture.load()
 
 
-@pytest.mark.parametrize('option', ['--test', '--sheet'])
-def test_options_of_the_whole_test_set_beside_pictures_are_one_line(monkeypatch, option):
-    monkeypatch.setattr(sys, 'argv', ['captcha_test.py', 'my.jpg', option, 'there'])
-    with pytest.raises(UserError, match=f'{option}: expected no pictures beside it, found my.jpg'):
-        captcha_test.main()
+def test_records_beside_pictures_are_one_line(one_line_error):
+    assert '--test: expected no pictures beside it, found my.jpg' in one_line_error(
+        'captcha_test.py', 'my.jpg', '--test', 'there')
 
 
 def test_what_does_not_fit_is_one_line(one_line_error, captchas, trained, tmp_path):
-    files = ['--model-dir', trained, '--sheet', tmp_path / 's.png', '--test']
+    files = ['--model-dir', trained, '--test']
     assert 'captcha_train.py' in one_line_error('captcha_test.py', '--model-dir', tmp_path)
     assert 'to_tfrecord.py' in one_line_error('captcha_test.py', *files, tmp_path / 'none')
     write_records(tmp_path / 'letters', [record(np.zeros([224, 224], np.uint8), [10, 0, 0, 1])])
     assert 'found 4 characters of 0-9 A-Z' in one_line_error('captcha_test.py', *files,
                                                              tmp_path / 'letters')
-
-
-def test_a_sheet_is_a_png(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, 'argv', ['captcha_test.py', '--sheet', str(tmp_path / 's.jpg')])
-    with pytest.raises(UserError, match='--sheet: expected a file name that ends in .png'):
-        captcha_test.main()
-    assert os.listdir(tmp_path) == []
 
 
 def test_held_out_records_are_looked_for_around_the_model(tmp_path):
