@@ -2,7 +2,6 @@
 import csv
 import os
 import re
-import sys
 
 import numpy as np
 import pytest

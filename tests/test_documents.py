@@ -66,7 +66,7 @@ def options_of(path):
     found = {'--help'} | own_options(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] == 'support':
-            place = ROOT / node.module.replace('.', '/')  # a package, or a module that has the names
+            place = ROOT / node.module.replace('.', '/')  # a package, or the module of the names
             for module in place.with_suffix('.py'), *(place / f'{a.name}.py' for a in node.names):
                 if module.is_file():
                     found |= own_options(ast.parse(module.read_text(encoding='utf-8')))
