@@ -42,3 +42,23 @@ def test_too_few_digits_are_one_line_and_each_unused_file(tmp_path, capsys):
     with pytest.raises(UserError, match='expected at least 5 pictures of one digit each, found 0'):
         own.own_digits(str(tmp_path))
     assert capsys.readouterr().out.startswith('not used: readme.txt: ')
+
+
+def test_a_stop_while_the_four_files_are_written_leaves_none(tmp_path, monkeypatch):
+    idx, written = own.idx, []
+
+    def stopped(values):
+        written.append(values)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        return idx(values)
+    for part, values in ('images-idx3', np.zeros([5, 28, 28], np.uint8)), ('labels-idx1', np.zeros(
+            5, np.uint8)):
+        (tmp_path / f'train-{part}-ubyte.gz').write_bytes(gzip.compress(idx(values)))
+    before = sorted(os.listdir(tmp_path))
+    monkeypatch.setattr(own, 'own_digits', lambda *_: (np.zeros([5, 28, 28], np.uint8),
+                                                       np.arange(5, dtype=np.uint8)))
+    monkeypatch.setattr(own, 'idx', stopped)
+    with pytest.raises(KeyboardInterrupt):
+        own.write_sets('mine', data=str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == before and len(written) == 2
