@@ -30,9 +30,7 @@ import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-sys.path[:0] = [ROOT, HERE]
-
-import serve
+sys.path.insert(0, ROOT)
 
 import captcha_lite
 from support.captcha import dataset, labels
@@ -43,6 +41,8 @@ LABELS, CHECKED = 'labels.csv', 'checked.csv'  # the latter: the answers given t
 ENOUGH = 36  # labels to train on: a tenth is held out, and a batch has 32
 LAST = 10  # answers shown as thumbnails
 MAX_BYTES = 10_000  # of a request
+PAGES = {'': 'label.html', 'style.css': 'style.css'}  # by what follows the token in the address
+NOT_HERE = {'error': 'open the address that the program has printed'}
 
 
 # --- which picture comes next; readings: {name: reader.Reading}
@@ -271,9 +271,11 @@ def note(line, shown, begun):
 
 
 # --- the service
-class Handler(serve.Handler):
+class Handler(http.server.BaseHTTPRequestHandler):
     """Answers who knows the address; `server` has token, labelling and training as well."""
-    pages = {'': 'label.html', 'style.css': 'style.css'}
+    protocol_version = 'HTTP/1.1'  # many requests by one connection
+    timeout = 10  # seconds without a byte
+    wbufsize = -1  # an answer is sent whole
 
     def asked(self):
         """The address after the token, and its query; None, None for any other request."""
@@ -292,8 +294,12 @@ class Handler(serve.Handler):
                 self.answer_state(name)
             elif where == 'picture' and name in self.server.labelling.names:
                 self.send(200, 'image/png', self.server.labelling.picture(name))
+            elif where in PAGES:
+                with open(os.path.join(HERE, PAGES[where]), 'rb') as page:
+                    self.send(200, f'text/{PAGES[where].rpartition(".")[2]}; charset=utf-8',
+                              page.read())
             else:
-                self.send_page(where)
+                self.answer(404, NOT_HERE)
         except UserError as problem:
             self.answer(404, {'error': str(problem)})
 
@@ -303,7 +309,7 @@ class Handler(serve.Handler):
             self.asked()[0])
         if not action or not size.isdecimal() or int(size) > MAX_BYTES:
             self.close_connection = True  # the rest is not read
-            return self.answer(404, serve.NOT_HERE)
+            return self.answer(404, NOT_HERE)
         try:
             self.answer_state(action(**json.loads(self.rfile.read(int(size)))))
         except (ValueError, TypeError, AttributeError, LookupError, OSError, UserError) as problem:
@@ -323,6 +329,19 @@ class Handler(serve.Handler):
         self.answer(200, {**labelling.state(name), 'training': training.shown,
                           'running': training.running, 'resumable': training.resumable,
                           'trained': newest(labelling.out), 'use': use(labelling.network)})
+
+    def answer(self, status, found):
+        self.send(status, 'application/json', json.dumps(found).encode())
+
+    def send(self, status, kind, content):
+        self.send_response(status)
+        self.send_header('Content-Type', kind)
+        self.send_header('Content-Length', str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        """No line for each request."""
 
 
 def use(network):

@@ -1,5 +1,6 @@
 """Helpers that several test modules share: paths, and records and checkpoints of plain arrays."""
 import dataclasses
+import io
 import os
 import subprocess
 import sys
@@ -42,6 +43,15 @@ def refused(path):
 
 def grey(path, value):
     Image.new('L', (160, 60), value).save(path)
+
+
+def many_scans(count):
+    """A progressive JPEG whose last scan, an empty one, is there `count` times."""
+    file = io.BytesIO()
+    Image.new('L', (4000, 4000), 128).save(file, 'jpeg', progressive=True)
+    content = file.getvalue()
+    last = content.rindex(b'\xff\xda')
+    return content[:last] + content[last:-2] * count + b'\xff\xd9'
 
 
 # --- captchas

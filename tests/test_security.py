@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import ROOT, mnist_arrays, read_arrays, refused, write_mnist_checkpoint
+from helpers import ROOT, many_scans, mnist_arrays, read_arrays, refused, write_mnist_checkpoint
 from support.common import checkpoints, files, pictures
 
 SOURCES = sorted(path for pattern in ('*.py', 'nets/*.py', 'support/**/*.py', 'examples/*.py')
@@ -71,15 +71,6 @@ def test_of_hundreds_of_frames_only_the_first_are_decoded(tmp_path, extension, s
     os.truncate(path, os.path.getsize(path) // 2)
     # on dark paper the lightest of the first 50 frames; of a TIFF the first page
     assert np.asarray(pictures.open_picture(path).convert('L')).mean() == seen
-
-
-def many_scans(count):
-    """A progressive JPEG whose last scan, an empty one, is there `count` times."""
-    file = io.BytesIO()
-    Image.new('L', (4000, 4000), 128).save(file, 'jpeg', progressive=True)
-    content = file.getvalue()
-    last = content.rindex(b'\xff\xda')
-    return content[:last] + content[last:-2] * count + b'\xff\xd9'
 
 
 def test_a_picture_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
