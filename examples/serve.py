@@ -19,6 +19,7 @@ import base64
 import contextlib
 import functools
 import json
+import logging
 import multiprocessing.resource_tracker
 import os
 import queue
@@ -173,6 +174,7 @@ def build_app(folders):
 def serve(folders, port):
     """Serve until Ctrl-C. Args: as for `build_app`."""
     load_networks(folders)  # refuses any other folder before anything starts
+    logging.getLogger('waitress').setLevel(logging.ERROR)  # not each request that waits
     if os.name != 'nt':  # Ctrl-C is for this thread, not for others and the processes they start
         multiprocessing.resource_tracker.ensure_running()  # its start would unblock signals
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
