@@ -12,10 +12,10 @@ import urllib.error
 import urllib.request
 
 import pytest
-from helpers import CAPTCHAS, ROOT, SAMPLES, TEXTS, many_scans
-from test_reader import columns_of
 
+from helpers import CAPTCHAS, ROOT, SAMPLES, TEXTS, many_scans
 from support.captcha import dataset, reader
+from test_reader import columns_of
 
 sys.path.insert(0, os.path.join(ROOT, 'examples'))
 import serve
