@@ -5,7 +5,7 @@ Command:  python captcha_test.py                     the test set: accuracies an
                                                      one system help one another: docs/captcha.md
           python captcha_test.py my/pictures --csv read.csv    a whole folder, as a table
           python captcha_test.py --charset digits --length 4 my.jpg    what you know about the text
-          python captcha_test.py --views 5           each captcha read five times, slightly shifted
+          python captcha_test.py --views 3           each captcha read three times, slightly shifted
 Reads:    captcha/crack_captcha.model-<i>, and captcha/test.tfrecords or the named files;
           files are read with models/general if there is no such checkpoint
 Writes:   captcha/test_sheet.png: 24 captchas with their readings, errors first (test set only);

@@ -1,4 +1,5 @@
 """Folders of checkpoints, what each says about itself, and the repository's own networks."""
+import dataclasses
 import json
 import os
 import shutil
@@ -49,10 +50,9 @@ def test_what_the_network_for_digits_says_of_itself():
                for file in os.listdir(folder)) < 5_500_000
 
 
-@pytest.mark.parametrize('views', [3, 5])
-def test_the_general_network_reads_several_times(views):
+def test_the_general_network_reads_several_times():
     names = sorted(os.listdir(PICTURES))
-    with captcha_test.open_reader(models.GENERAL, views=views) as reader:
+    with captcha_test.open_reader(models.GENERAL, views=3) as reader:
         read = reader.read([os.path.join(PICTURES, name) for name in names])
     assert sum(name.startswith(text) for name, (text, _) in zip(names, read)) >= 9, (names, read)
 
@@ -61,9 +61,10 @@ def test_the_general_network_is_what_endless_draws_for():
     checkpoint = models.newest(models.GENERAL)
     about = models.about(checkpoint)
     assert about.facts == endless.FACTS
-    assert recipes.from_json(about.fields) == recipes.RECIPES['line_cnn', 'default']
+    assert recipes.from_json(about.fields) == dataclasses.replace(
+        recipes.RECIPES['deep_line_cnn', 'default'], steps=9001, learning_rate=0.0015)
     assert not any('Adam' in key for key in read_arrays(checkpoint))
-    assert sum(os.path.getsize(os.path.join(models.GENERAL, name))
+    assert max(os.path.getsize(os.path.join(models.GENERAL, name))
                for name in os.listdir(models.GENERAL)) < 20_000_000
 
 

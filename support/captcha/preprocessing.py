@@ -3,9 +3,9 @@ import tensorflow.compat.v1 as tf
 
 EVERY = 4  # sampling stride of the light-ink test, in pixels
 FAR = 4  # pixels of 224 by which a picture is shifted for another reading
-VIEWS = ((0, 0), (FAR, FAR), (-FAR, -FAR), (FAR, -FAR), (-FAR, FAR))  # rows down, columns right
+VIEWS = (0, 0), (FAR, FAR), (-FAR, -FAR)  # rows down, columns right
 # For networks whose outputs belong to columns, which sideways shifts would misalign.
-VIEWS_OF_COLUMNS = ((0, 0), (FAR, 0), (-FAR, 0), (FAR // 2, 0), (-FAR // 2, 0))
+VIEWS_OF_COLUMNS = (0, 0), (FAR, 0), (-FAR, 0)
 
 
 def network_input(x, standardize, dark_ink=False):
