@@ -1,18 +1,17 @@
-"""Accuracy on held-out captchas: by network, method, pictures, distortion, design choice.
+"""Accuracy on held-out captchas: by network, method, pictures, distortion.
 
 Command:  python benchmarks/captcha_accuracy.py networks    both networks, accuracy over time
           python benchmarks/captcha_accuracy.py methods     every method
           python benchmarks/captcha_accuracy.py pictures    from 1,000 pictures to all
           python benchmarks/captcha_accuracy.py distortion  from none to strong
-          python benchmarks/captcha_accuracy.py choices     small_cnn with one thing changed
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
 Takes:    networks: the default training of each network, on two cores 35 to 75 minutes and 5 to
           10; the others two or three minutes per training of the small network
 
 Each training is `captcha_train.train` in a separate process, with the default recipe, except that
-it is evaluated on the held-out captchas more often and that `methods`, `pictures` and `choices`
-train without distortion, unless --distort is given. Minutes count from the first iteration and
+it is evaluated on the held-out captchas more often and that `methods` and `pictures` train
+without distortion, unless --distort is given. Minutes count from the first iteration and
 include reading, evaluation and saving.
 """
 import concurrent.futures
@@ -40,7 +39,6 @@ with console.quiet_start():
 
 import captcha_test
 import captcha_train
-import small_cnn_variants
 from nets import nets_factory
 from nets.methods import METHODS
 from support.captcha import dataset, models, recipes, records, training
@@ -58,18 +56,6 @@ STRENGTHS = {'none': None,
              'weaker': recipes.Distortion(shift=6, scale=0.05, shear=0.05),
              'default': recipes.Distortion(),
              'stronger': recipes.Distortion(shift=16, scale=0.12, shear=0.2)}
-
-# --- `choices`: changes of small_cnn's recipe
-HEADS = dict(method='heads')  # in all rows but the first
-CHOICES = {'default': {},
-           'heads with separate weights': HEADS,
-           'biases instead of batch norm': HEADS | dict(network='small_cnn_biases'),
-           'dropout before the heads': HEADS | dict(network='small_cnn_dropout'),
-           '2x2 max pooling instead of strides': HEADS | dict(network='small_cnn_maximum'),
-           'every eighth pixel instead of their mean':
-               HEADS | dict(network='small_cnn_eighth_pixel'),
-           'Glorot initialization instead of He': HEADS | dict(initialization='post'),
-           'a constant learning rate of 0.003': HEADS | dict(schedule='constant')}
 
 # --- iterations between evaluations on the held-out captchas
 MEASURE_EVERY = {'small_cnn': 200, 'alexnet_v2': 500}
@@ -109,7 +95,6 @@ def one_training(recipe, run):
 
     Returns: Result; None if the training was stopped by a signal.
     """
-    small_cnn_variants.register()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(Clocked()) as out:
         if captcha_train.train(recipe, dataclasses.replace(run, model_dir=folder)):
             return None
@@ -260,19 +245,7 @@ def distortion(args, data):
             print(f'| {name} | {percents(result.whole for result in results)} |', flush=True)
 
 
-def choices(args, data):
-    """Print the table of the small network with one thing changed."""
-    print(f'| small_cnn | {seed_names(args)} | pictures/s |')
-    print('|---|' + '---:|' * (len(args.seeds) + 1), flush=True)
-    for row in args.rows:
-        results = train_small(args, data, distortion=distortion_of(args), **CHOICES[row])
-        cells = percents(result.whole for result in results)
-        rate = sum(result.pictures_per_second for result in results) / len(results)
-        print(f'| {row} | {cells} | {rate:.0f} |', flush=True)
-
-
-TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'distortion': distortion,
-          'choices': choices}
+TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'distortion': distortion}
 
 
 def parse(arguments=None):
@@ -281,8 +254,6 @@ def parse(arguments=None):
     parser.add_argument('table', choices=TABLES)
     parser.add_argument('--networks', nargs='+', choices=MEASURE_EVERY,
                         default=list(MEASURE_EVERY), help='rows of `networks` (default: all)')
-    parser.add_argument('--rows', nargs='+', choices=CHOICES, default=list(CHOICES), metavar='ROW',
-                        help=f'some of `choices`: {"; ".join(CHOICES)} (default: all)')
     parser.add_argument('--seeds', nargs='+', type=console.seed_number, default=[0])
     parser.add_argument('--steps', type=console.positive_int,
                         help='iterations of each training (default: for `networks` the '
@@ -291,8 +262,7 @@ def parse(arguments=None):
                         help='of the small network for `pictures` and `distortion` (default: the '
                              "recipe's)")
     parser.add_argument('--distort', action='store_true',
-                        help='distort the training pictures for `methods`, `pictures` and '
-                             '`choices`, too')
+                        help='distort the training pictures for `methods` and `pictures`, too')
     parser.add_argument('--train', default=dataset.TRAIN_FILE, metavar='FILE',
                         help='training records (default: %(default)s)')
     parser.add_argument('--test', default=dataset.TEST_FILE, metavar='FILE',

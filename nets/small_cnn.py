@@ -3,8 +3,8 @@
 On two cores its training throughput is seven to nine times AlexNet's, and it reads 98 % of unseen
 captchas after two minutes of training (`benchmarks/captcha_accuracy.py networks`;
 docs/figures.md has the table). The reasons for each choice follow, with figures from
-`benchmarks/captcha_accuracy.py choices`, which changes one thing and trains 1,001 iterations, here
-all with `--method heads`. Unchanged, that gave 96.6 to 98.4 %, so two points may be chance:
+benchmarks/HISTORY.md: one thing changed, 1,001 iterations with `--method heads`. Unchanged, that
+gave 96.6 to 98.4 %, so two points may be chance:
 
 - The mean over 4x2 pixels comes first. A record holds a captcha of 60x160 stretched to 224x224;
   56x112 is about what was drawn, and every later layer costs an eighth. Taking every eighth pixel

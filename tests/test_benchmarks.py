@@ -1,16 +1,10 @@
 """Each benchmark starts, and its smallest row has the right figures."""
-import contextlib
 import dataclasses
 import glob
-import io
 import json
 import os
-import random
-import re
-import signal
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -23,10 +17,9 @@ from helpers import (
     mnist_logits,
     run_in,
     tiny_mnist,
-    tiny_recipe,
     write_mnist_checkpoint,
 )
-from support.captcha import dataset, labels, recipes, records, training
+from support.captcha import dataset, labels, recipes, training
 from support.common import console
 from support.digits import input_data
 
@@ -34,24 +27,15 @@ with console.quiet_start():
     import tensorflow.compat.v1 as tf
 
 import captcha_accuracy
-import captcha_train
-import damage
-import damaged_files
 import draw_foreign
-import escape
 import exchange
-import few_pictures
 import ink_on_paper
-import kills
-import length
 import mnist_speed
 import own_pictures
-import pipeline
-import small_cnn_variants
 import step_timing
 import train_step
 import train_step_tf2
-from nets import nets_factory, small_cnn
+from nets import nets_factory
 from on_tf1 import on_tf1
 
 BENCHMARKS = os.path.join(ROOT, 'benchmarks')
@@ -120,79 +104,9 @@ def test_what_needs_tensorflow_1_refuses_another(started, command):
 
 # --- captcha_accuracy.py
 
-@pytest.fixture
-def variants():
-    small_cnn_variants.register()
-    nets_factory.register('nothing_changed', small_cnn_variants.variant,
-                          small_cnn.small_cnn_arg_scope)
-
-
-def logits(network, images, is_training=False):
-    """The graph of a network: float32 [4, batch, 10]."""
-    *heads, _ = nets_factory.get_network_fn(network, 10, is_training=is_training)(images)
-    return tf.stack(heads)
-
-
-def both_logits(network, images):
-    """The logits of small_cnn and of a variant with the same variables, scaled to deviation 1."""
-    with tf.Graph().as_default(), tf.Session() as sess:
-        tf.set_random_seed(0)
-        images = tf.constant(images, tf.float32)
-        ours = logits('small_cnn', images)
-        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            theirs = logits(network, images)
-        sess.run(tf.global_variables_initializer())
-        ours, theirs = sess.run([ours, theirs])
-        return ours / ours.std(), theirs / ours.std()
-
-
-def test_the_variant_with_nothing_changed_is_small_cnn(variants):
-    ours, theirs = both_logits('nothing_changed',
-                               np.random.RandomState(0).randn(2, 224, 224, 1))
-    np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
-
-
-def test_every_eighth_pixel_is_the_mean_where_eight_are_alike(variants):
-    random = np.random.RandomState(0)
-    alike = random.randn(2, 56, 112, 1).repeat(4, axis=1).repeat(2, axis=2)
-    ours, theirs = both_logits('small_cnn_eighth_pixel', alike)
-    np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
-    ours, theirs = both_logits('small_cnn_eighth_pixel', random.randn(2, 224, 224, 1))
-    assert np.abs(theirs - ours).max() > 0.1
-
-
-def test_a_maximum_costs_more_multiplications_and_no_parameters(variants):
-    assert captcha_accuracy.cost('small_cnn', dataset.Facts()) == (513_352, 43_459_584)
-    assert captcha_accuracy.cost('small_cnn_maximum', dataset.Facts()) == (513_352, 95_477_760)
-
-
-def test_biases_take_the_place_of_batch_norm(variants):
-    with tf.Graph().as_default():
-        logits('small_cnn_biases', tf.zeros([1, 224, 224, 1]))
-        names = [v.op.name for v in tf.global_variables()]
-    assert {f'small_cnn/conv{k}/biases' for k in range(1, 7)} <= set(names)
-    assert not [name for name in names if 'BatchNorm' in name]
-
-
-@pytest.mark.parametrize('network, alike', [('small_cnn', True), ('small_cnn_dropout', False)])
-def test_dropout_is_drawn_again_for_each_head_and_step(variants, network, alike):
-    with tf.Graph().as_default(), tf.Session() as sess:
-        images = tf.constant(np.random.RandomState(0).randn(2, 224, 224, 1), tf.float32)
-        heads = logits(network, images, is_training=True)
-        sess.run(tf.global_variables_initializer())
-        assert np.allclose(sess.run(heads), sess.run(heads), atol=1e-4) == alike
-
-
-def test_every_choice_is_a_recipe_whose_network_is_known(variants):
-    small = recipes.RECIPES['small_cnn', 'default']
-    changed = [dataclasses.replace(small, **change) for change in captcha_accuracy.CHOICES.values()]
-    assert {recipe.network for recipe in changed} <= set(nets_factory.names())
-    assert len(set(map(repr, changed))) == len(changed) == 8
-
-
 def test_a_training_and_its_figures(captchas, capsys):
     recipe = dataclasses.replace(recipes.RECIPES['small_cnn', 'default'], steps=4, batch_size=10,
-                                 method='heads', network='small_cnn_dropout')
+                                 method='heads')
     found = captcha_accuracy.one_training(recipe, run_in(captchas, 'unused', save_every=2))
     assert [iteration for _, iteration, _, _ in found.points] == [2, 3]
     (earlier, *_), (minutes, _, characters, whole) = found.points
@@ -238,12 +152,6 @@ AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
         recipes.Distortion(16, 0.12, 0.2)]],
      ['| none | 97.5 % |', '| weaker | 97.5 % |', '| default | 97.5 % |',
       '| stronger | 97.5 % |']),
-    ('choices', [dataclasses.replace(AS_THEY_ARE, **change) for change in [
-        {}, dict(method='heads'), *({'method': 'heads', **change} for change in [
-            dict(network='small_cnn_biases'), dict(network='small_cnn_dropout'),
-            dict(network='small_cnn_maximum'), dict(network='small_cnn_eighth_pixel'),
-            dict(initialization='post'), dict(schedule='constant')])]],
-     [f'| {name} | 97.5 % | 100 |' for name in captcha_accuracy.CHOICES]),
 ])
 def test_a_table_and_the_recipes_behind_it(captchas, capsys, command, trained, rows):
     found = []
@@ -276,85 +184,6 @@ def test_captchas_of_another_generator_can_be_converted(tmp_path):
         with Image.open(path) as picture:
             assert picture.mode == 'RGB' and 140 <= picture.width <= 770
             assert np.ptp(np.asarray(picture)) > 50
-
-
-# --- few_pictures.py
-
-def test_few_pictures_from_nothing_and_by_transfer(captchas, tmp_path, capsys):
-    recipe = recipes.make('small_cnn', method='heads', steps=1, batch_size=8)
-    captcha_train.train(recipe, run_in(captchas, tmp_path))
-    held_out = re.search(r'whole captchas ([\d.]+) of 10', capsys.readouterr().out)[1]
-    assert few_pictures.untrained(str(tmp_path), str(captchas / 'test.tfrecords')) == float(
-        held_out)
-    run = run_in(captchas, tmp_path / 'none')
-    data = captcha_accuracy.Data(run, 50, dataset.Facts(), train=lambda recipe, run: (
-        types.SimpleNamespace(whole=len(list(records.read_records(run.train_file))))))
-    assert few_pictures.row(data, [7, 30, 51], recipe) == [7, 30, None]  # as many as there are
-
-
-# --- escape.py
-
-@pytest.mark.parametrize('row, first, then', [
-    ('default', 0.0003, 0.0001), ('first step not tripled', 0.0001, 0.0001),
-    ('learning rate 0.0003', 0.0009, 0.0003), ('learning rate 0.001', 0.003, 0.001),
-    ('biases 0', 0.0003, 0.0001), ('post', 0.003, 0.001)])
-def test_only_the_first_step_is_tripled(row, first, then):
-    recipe = dataclasses.replace(escape.ROWS[row], steps=800)
-    rates = [recipes.rate_at(recipe, i) for i in range(800)]
-    assert rates[0] == pytest.approx(first)
-    assert rates[1:] == pytest.approx([then] * 799)
-
-
-def initial_values(network, names):
-    """The number of variables of a network, and the initial values of some."""
-    escape.register()
-    with tf.Graph().as_default(), tf.Session() as sess:
-        tf.set_random_seed(0)
-        logits(network, tf.zeros([1, 224, 224, 1]))
-        found = {v.op.name: v for v in tf.trainable_variables()}
-        variables = [found[f'alexnet_v2/{name}'] for name in names]
-        sess.run([v.initializer for v in variables])
-        return len(found), sess.run(variables)
-
-
-@pytest.mark.parametrize('network, first', [('alexnet_v2', 0.1), ('alexnet_v2_biases_0', 0.0)])
-def test_biases_start_at(network, first):
-    count, biases = initial_values(network, ['conv1/biases', 'conv5/biases', 'fc7/biases'])
-    assert count == 2 * 11
-    for values in biases:
-        np.testing.assert_allclose(values, first)
-
-
-@pytest.mark.parametrize('network, deviations', [
-    ('alexnet_v2', [0.0044, 0.0044]),  # 0.005, truncated at twice that
-    ('alexnet_v2_he_in_fc', [(2 / 6400) ** 0.5, (2 / 4096) ** 0.5])])
-def test_fc_weights_start_with_a_deviation_of(network, deviations):
-    count, (fc6, fc8, conv1) = initial_values(network, [
-        'fc6/weights', 'fc8_0/weights', 'conv1/weights'])
-    assert count == 2 * 11
-    assert [fc6.std(), fc8.std()] == pytest.approx(deviations, rel=0.02)
-    assert np.abs(conv1).max() == pytest.approx((6 / (65 * 121)) ** 0.5, rel=0.01)  # Glorot's
-
-
-def test_an_escape_ends_the_training(captchas, tmp_path, capsys):
-    recipe = tiny_recipe(steps=3000, batch_size=25, distortion=None, learning_rate=0.003,
-                         schedule='constant')
-    i, loss, escaped = escape.escape(recipe, run_in(captchas, tmp_path / 'unused'))
-    assert escaped and training.RECENT - 1 <= i < 2999
-    assert 1.9 < loss < escape.ESCAPED  # the first mean below it
-    assert capsys.readouterr().out == '' and os.listdir(tmp_path) == []
-
-
-def test_escape_prints_the_loss_where_there_is_no_escape(captchas, capsys, monkeypatch):
-    monkeypatch.setitem(escape.ROWS, 'biases 0',
-                        dataclasses.replace(escape.ROWS['biases 0'], batch_size=8))
-    escape.table(['biases 0'], [0], 2, run_in(captchas, 'unused'))
-    title, blank, head, line, row = capsys.readouterr().out.splitlines()
-    assert title.startswith('50 training pictures') and blank == ''
-    assert [head, line] == ['| recipe | seed 0 |', '|---|---:|']
-    name, cell = row.strip('| ').split(' | ')
-    assert name == 'biases 0' and cell.startswith('not by 2: ')
-    assert 2.2 < float(cell.removeprefix('not by 2: ')) < 4  # it begins at ln 10 = 2.303
 
 
 # --- TensorFlow 1.14
@@ -470,91 +299,3 @@ def test_a_condition_is_the_same_again_and_differs_from_a_plain_picture(conditio
     assert options['format'] in ('JPEG', 'PNG')
     changed = drawn.mode != plain.mode or drawn.tobytes() != plain.tobytes()
     assert changed == (condition not in ('clean', 'JPEG 40 to 95'))  # JPEG changes the file
-
-
-# --- pipeline.py
-
-@pytest.fixture(scope='module')
-def amounts(captchas, tmp_path_factory):
-    """Small amounts, and trained networks for the parts that need them."""
-    folder = tmp_path_factory.mktemp('models')
-    write_mnist_checkpoint(folder / 'digits', mnist_arrays(5), 5)
-    with contextlib.redirect_stdout(io.StringIO()):
-        captcha_train.train(tiny_recipe(steps=2), run_in(captchas, folder / 'captchas'))
-    return pipeline.Amounts(
-        rounds=1, drawn=4, originals=10, converted=(30,), held_out=2, waited=60, trained=1,
-        read=60, steps=(2, 4), captcha_model=str(folder / 'captchas'),
-        digit_model=str(folder / 'digits'))
-
-
-@pytest.mark.parametrize('parts, rows', [
-    (['read', 'app'], ['captcha_test, one at a time', 'captcha_test, 50 at a time',
-                       'captcha_test, one file after the start',
-                       'mnist_app, --post, each picture after the first',
-                       'mnist_app, default, each picture after the first']),
-    (['records'], ['to_tfrecord, 30 pictures', 'to_tfrecord, 30 pictures, peak memory',
-                   'the same in one thread, picture by picture']),
-    (['wait'], ['training: share of a step spent waiting for its batch'])])
-def test_the_parts_of_the_pipeline(amounts, capsys, monkeypatch, parts, rows):
-    monkeypatch.setitem(recipes.RECIPES, ('alexnet_v2', 'post'), tiny_recipe())  # of `wait`
-    pipeline.measure(parts, amounts)
-    head, line, *found = capsys.readouterr().out.splitlines()
-    assert (head, line) == ('| what | median | min | max | against |', '|---|---|---|---|---|')
-    cells = [[cell.strip() for cell in row.strip('|').split('|')] for row in found]
-    assert [name for name, *_ in cells] == rows
-    for _, median, least, most, _ in cells:
-        assert 0 < float(least) <= float(median.split()[0]) * 1.001 <= float(most) * 1.002
-
-
-def test_drawing_with_a_number_of_processes(tmp_path):
-    assert pipeline.draw(str(tmp_path), 3, workers=2) > 0
-    assert len(os.listdir(tmp_path)) == 3
-
-
-def test_peak_memory_of_a_training_never_falls(tmp_path):
-    early, late = pipeline.peaks_of_training(str(tmp_path / 'model'), (2, 4))
-    assert 100 < early <= late  # MiB
-
-
-def test_a_part_without_its_network_is_refused_at_once(tmp_path):
-    amounts = pipeline.Amounts(captcha_model=str(tmp_path))
-    with pytest.raises(console.UserError, match='train it with: python captcha_train.py'):
-        pipeline.measure(['memory', 'read'], amounts)
-
-
-# --- faults.py
-
-@pytest.mark.parametrize('way', damage.WAYS)
-def test_damage_is_drawn_from_its_seed(way):
-    content = bytes(range(1, 256)) * 30
-    once, again, other = (way(content, random.Random(seed)) for seed in (1, 1, 2))
-    assert once == again and content not in (once, other) and once != other
-
-
-@pytest.mark.parametrize('number, status, err, right', [
-    (signal.SIGINT, 130, 'x.py: stopped', True), (signal.SIGTERM, -15, '', True),
-    (signal.SIGTERM, 0, '', True), (signal.SIGINT, 130, 'Traceback', False),
-    (signal.SIGINT, 1, '', False), (signal.SIGINT, -6, 'Fatal Python error', False)])
-def test_how_a_stopped_script_should_end(number, status, err, right):
-    assert kills.expected_status(number, status, err) is right
-
-
-def test_a_damaged_file_is_judged(tmp_path):
-    path, = damaged_files.make_inputs(str(tmp_path))['records']
-    right = damaged_files.value_of('records', path)
-    assert len(right) == 8 and damaged_files.judge('records', path, right) == 'right'
-    assert damaged_files.judge('records', path, right[1:]) == 'FAILED: a wrong value in silence'
-    os.truncate(path, 60_000)
-    assert damaged_files.judge('records', path, right) == 'refused'
-
-
-GROWING = ("import time; kept = []\n"
-           "for _ in range(20): kept.append(b'x' * 10_000_000); time.sleep(0.05)")
-
-
-@pytest.mark.parametrize('code, grows', [(GROWING, True), ('import time; time.sleep(1)', False)])
-def test_memory_that_grows_is_seen(tmp_path, code, grows):
-    """Even in a child of the watched process, as gen_captcha.py's workers are."""
-    child = f'import subprocess, sys; subprocess.run([sys.executable, "-c", {code!r}])'
-    second, last = length.quarters(length.watch([sys.executable, '-c', child], tmp_path, 0.03))
-    assert (last > length.GROWTH * second) is grows
