@@ -1,14 +1,14 @@
 """Read captchas or digits with an exported network: without TensorFlow, started in half a second.
 
-Command:  python captcha_lite.py one.jpg other.png    each file's text and confidence; captchas of
-                                                      one system help one another: docs/captcha.md
+Command:  python captcha_lite.py one.jpg other.png    each file's text and confidence; many of one
+                                                      system together are read better
           python captcha_lite.py my/pictures --csv read.csv    a whole folder, as a table
           python captcha_lite.py --charset digits --length 4 my.jpg    what you know about the text
 Reads:    the picture files, and network.tflite and network.json as `python -m support.export`
           writes them: beside this file, or in models/general, or in --model-dir
 Writes:   nothing; with --csv a table of file, text, confidence and each character's confidence
 Takes:    half a second to start, then a few milliseconds a captcha
-Needs:    requirements-lite.txt, and those modules of support/ that an export brings along
+Needs:    requirements-lite.txt, and the modules of support/ that an export includes
 
 From a program:
 

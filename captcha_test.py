@@ -1,8 +1,8 @@
 """Read unseen captchas with the newest checkpoint: the whole test set, or your own files.
 
 Command:  python captcha_test.py                     the test set: accuracies and a sheet
-          python captcha_test.py my.jpg other.png    each file's text and confidence; captchas of
-                                                     one system help one another: docs/captcha.md
+          python captcha_test.py my.jpg other.png    each file's text and confidence; many of one
+                                                     system together are read better
           python captcha_test.py my/pictures --csv read.csv    a whole folder, as a table
           python captcha_test.py --charset digits --length 4 my.jpg    what you know about the text
           python captcha_test.py --views 3           each captcha read three times, slightly shifted

@@ -13,7 +13,8 @@ Takes:    a second to start, then until Ctrl-C
 It answers {"text": "0782", "confidence": 0.97, "characters": [0.99, ...]}, or {"error": "..."}
 with status 400 for what is not a picture, 413 for too large a one, 503 when it took too long.
 The query says what is known of the texts (charset, alphabet, length, ignore-case, as
-captcha_lite.py's options do); pictures with the same `system` help one another: docs/captcha.md.
+captcha_lite.py's options do); pictures with the same `system` are read
+together, which improves accuracy: docs/captcha.md.
 """
 import base64
 import contextlib

@@ -10,7 +10,7 @@ Takes:    some ten seconds
 tflite       network.tflite, network.json and the reader captcha_lite.py with all it needs of
              support/: copy the folder anywhere
 saved_model  TensorFlow's SavedModel: `serving_default` takes picture files, `pixels` prepared ones
-weights      a captcha network's checkpoint without what only training needs, a third of its size;
+weights      an inference-only checkpoint of a captcha network, a third of its size;
              captcha_test.py reads it, --init-from begins with it, no training can be resumed
 
 What each takes and gives: docs/deploy.md

@@ -50,8 +50,9 @@ def find_fonts(folder, alphabet):
 def legible(paths, characters):
     """The fonts whose characters resemble the other fonts' characters.
 
-    A character does if the mean of all fonts' same letter, of either case, is among the three means
-    closest to it. Decorated initials, symbols and barcodes fail.
+    For each letter, the mean picture over all fonts is computed. A character passes if its own
+    letter's mean, in either case, is among the three closest to it. Decorated initials, symbols
+    and barcodes fail.
     """
     with progress(len(paths), 'comparing fonts', 'font') as bar:
         glyphs = []
