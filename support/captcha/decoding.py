@@ -54,7 +54,7 @@ def scaled(softmax, factors):
 
 
 def weighted(softmax, characters):
-    """`scaled` by factors of the characters, float32 [..., characters]; other classes keep theirs."""
+    """`scaled` by factors of the characters, float32 [..., characters]; others keep theirs."""
     others = softmax.shape[2] - characters.shape[-1]
     return scaled(softmax, np.concatenate(
         [characters, np.ones([*characters.shape[:-1], others], np.float32)], axis=-1))
