@@ -22,7 +22,7 @@ from support.common import console, files, folders, pictures
 from support.common.console import UserError
 
 BATCH_SIZE = 50  # pictures read at a time; affects only memory and speed
-TOGETHER = 500  # pictures that help one another: those read together, or the last ones
+TOGETHER = 500  # pictures whose texts are estimated together: of one call, or the last ones
 ROUNDS = 2  # of reading them by what was usual the time before
 
 
@@ -108,7 +108,7 @@ class Reader:
         return decode(softmax, self.facts, prior)
 
     def read(self, sources):
-        """Read pictures, which help one another: see `priors.usual`.
+        """Read pictures; many of one site improve the accuracy: see `priors.usual`.
 
         Args: sources: paths, the bytes of picture files or Pillow pictures, as many as you like,
           best of one system.
