@@ -224,6 +224,8 @@ class Training:
             raise UserError('Train: expected TensorFlow, found none; stop this program, run: pip '
                             'install -r requirements.txt, and start it again')
         if not self.running:
+            with self.labelling.lock:  # those to check may have come from the file names
+                self.labelling.store(LABELS, self.labelling.texts)
             commands = self.commands(resume)
             self.shown = {'commands': [f'python {shlex.join(one)}' for one in commands]}
             self.thread = threading.Thread(target=self.run, args=[commands, self.place('network')])
@@ -278,14 +280,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     wbufsize = -1  # an answer is sent whole
 
     def asked(self):
-        """The address after the token, and its query; None, None for any other request."""
-        _, token, where = (self.path + '//').split('/', 2)
-        hosts = [f'{host}:{self.server.server_port}' for host in ('127.0.0.1', 'localhost')]
-        if self.headers.get('Host') not in hosts or not secrets.compare_digest(
-                token.encode(), self.server.token.encode()):
-            return None, None
-        where, _, query = where.removesuffix('//').partition('?')
-        return where, urllib.parse.unquote(query)
+        """The address after the token, and its query; None, '' for any other request."""
+        where, _, query = self.path.partition('?')
+        token, port = f'/{self.server.token}/', self.server.server_port
+        if not where.startswith(token) or self.headers.get('Host') not in (
+                f'127.0.0.1:{port}', f'localhost:{port}'):
+            return None, ''
+        return where.removeprefix(token), urllib.parse.unquote(query)
 
     def do_GET(self):
         where, name = self.asked()
