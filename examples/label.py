@@ -39,6 +39,7 @@ from support.common.console import UserError
 
 LABELS, CHECKED = 'labels.csv', 'checked.csv'  # the latter: the answers given to --check
 ENOUGH = 36  # labels to train on: a tenth is held out, and a batch has 32
+BLOCK = 32  # pictures read before the page shows them
 LAST = 10  # answers shown as thumbnails
 MAX_BYTES = 10_000  # of a request
 PAGES = {'': 'label.html', 'style.css': 'style.css'}  # by what follows the token in the address
@@ -108,20 +109,21 @@ class Labelling:
     def use(self, network):
         """Read all pictures with a network, in a thread, those without a label first."""
         with console.quiet_start():  # LiteRT logs on stderr
-            self.network = network
-            self.reader = captcha_lite.open_reader(network, one_system=True)
+            self.network, self.reader = network, captcha_lite.open_reader(network, one_system=True)
         threading.Thread(target=self.read_all, args=[self.reader], daemon=True).start()
 
     def read_all(self, reader):
-        for name in sorted(self.names, key=lambda name: name in self.texts):
-            if self.reader is not reader:
-                return
-            reading = next(reader.read_each([os.path.join(self.folder, name)]))
-            if reading.problem:
-                self.leave_out(name, reading.problem)
-                continue
-            with self.lock:
-                self.readings[name] = reading
+        names = sorted(self.names, key=lambda name: name in self.texts)
+        for begin in range(0, len(names), BLOCK):
+            block = names[begin:begin + BLOCK]
+            found = reader.read_each([os.path.join(self.folder, name) for name in block])
+            for name, reading in zip(block, found):
+                if self.reader is not reader:  # another network is to read
+                    return
+                if reading.problem:
+                    self.leave_out(name, reading.problem)
+                else:
+                    self.readings[name] = reading
 
     def leave_out(self, name, problem):
         with self.lock:
@@ -160,14 +162,15 @@ class Labelling:
     def state(self, name=None):
         """What the page shows. Args: name: of the picture; None: the next one."""
         with self.lock:
-            done = self.checked if self.check else self.texts
-            if name not in self.readings:
-                name = (likely_wrong(self.readings, self.texts, done) if self.check else
-                        least_certain(self.readings, done))
-            return {'picture': name and {'name': name, 'label': self.texts.get(name),
-                                         **self.readings[name]._asdict()},
-                    'check': self.check, 'file': os.path.join(self.out, LABELS),
-                    'pictures': len(self.names) - len(self.broken), 'read': len(self.readings),
+            readings, done = self.readings.copy(), self.checked if self.check else self.texts
+            if name not in readings:
+                name = (likely_wrong(readings, self.texts, done) if self.check else
+                        least_certain(readings, done))
+            picture = name and {'name': name, 'label': self.texts.get(name),
+                                **readings[name]._asdict()}
+            return {'picture': picture, 'check': self.check,
+                    'file': os.path.join(self.out, LABELS),
+                    'pictures': len(self.names) - len(self.broken), 'read': len(readings),
                     'labels': sum(map(bool, self.texts.values())), 'done': len(done),
                     'last': [[name, done[name]] for name in list(done)[-LAST:]],
                     'broken': [*self.broken.values()], 'enough': ENOUGH}
