@@ -4,10 +4,11 @@ Command:  python benchmarks/page.py [--screenshots FOLDER]
 Reads:    models/general and models/mnist; captchas that it draws
 Writes:   a line for each step on stdout; all else in a temporary folder
 Takes:    two minutes, most of them a training of two iterations
-Needs:    Debian's chromium and chromium-driver, and pip install selenium; without them one line
+Needs:    Debian's chromium and chromium-driver; pip install selenium -r examples/requirements.txt
 """
 import contextlib
 import csv
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -32,15 +33,12 @@ WIDTHS = {'': (900, 1000), '-phone': (390, 844)}  # of screenshots
 @contextlib.contextmanager
 def browser():
     """A headless Chromium; None, after a line, if there is none."""
-    programs = shutil.which('chromium'), shutil.which('chromedriver')
-    try:
-        from selenium import webdriver
-    except ImportError:
-        webdriver = None
-    if not (webdriver and all(programs)):
-        print('skipped: needs chromium, chromium-driver and selenium')
+    programs = [shutil.which(name) for name in ('chromium', 'chromedriver')]
+    if not (all(programs) and all(map(importlib.util.find_spec, ('selenium', 'flask')))):
+        print('skipped: needs chromium, chromium-driver, selenium and examples/requirements.txt')
         yield None
         return
+    from selenium import webdriver
     options = webdriver.ChromeOptions()
     options.binary_location = programs[0]
     options.add_argument('--headless=new')

@@ -221,7 +221,9 @@ def test_a_training_is_stopped_and_can_be_resumed(training, monkeypatch):
     monkeypatch.setattr(training, 'commands', lambda resume: [
         ['-c', f'import time; open({model + "/a.index"!r}, "w"); print(1, flush=True); '
                'time.sleep(60)'], ['-c', 'raise SystemExit("not stopped")']])
+    os.remove(os.path.join(training.labelling.out, label.LABELS))  # as before a first answer
     training.start(resume=False)
+    assert os.path.exists(os.path.join(training.labelling.out, label.LABELS))
     while not os.path.exists(model + '/a.index'):
         pass
     assert training.running and not training.resumable
