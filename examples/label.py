@@ -189,7 +189,7 @@ class Training:
     def __init__(self, labelling, init_from, steps=None):
         """Args: init_from: the folder to begin with. steps: iterations; None: as usual."""
         self.labelling, self.init_from, self.steps = labelling, init_from, steps
-        self.child = self.thread = None
+        self.child, self.thread, self.lock = None, None, threading.Lock()
         self.shown = {'commands': []}  # by the page
 
     def place(self, kind, number=None):
@@ -235,27 +235,33 @@ class Training:
             self.thread.start()
 
     def run(self, commands, network):
-        shown = self.shown
+        shown, line = self.shown, ''
         for shown['at'], arguments in enumerate(commands):
-            self.child = subprocess.Popen(
-                [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True, errors='replace', start_new_session=True)  # Ctrl-C is not for it
+            with self.lock:
+                if 'stopped' in shown:
+                    break
+                self.child = subprocess.Popen(
+                    [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                    text=True, errors='replace', start_new_session=True)  # Ctrl-C is not for it
+            begun = None
             with self.child.stdout as lines:
-                begun, line = None, ''
                 for line in filter(str.strip, lines):
                     begun = note(line, shown, begun)
-            if self.child.wait() or 'stopped' in shown:
-                shown['problem'] = 'stopped' if 'stopped' in shown else line
-                return
-        self.labelling.use(network)
-        shown['at'] = len(commands)
+            if self.child.wait():
+                break
+        else:
+            self.labelling.use(network)
+            shown['at'] = len(commands)
+            return
+        shown['problem'] = 'stopped' if 'stopped' in shown else line
 
     def stop(self):
         """Stop as Ctrl-C does: the training is saved first."""
         if self.running:
-            if 'stopped' not in self.shown:  # a second signal would not let it save
+            with self.lock:
+                if self.child and 'stopped' not in self.shown:  # it saves at the first signal
+                    self.child.terminate()
                 self.shown['stopped'] = True
-                self.child.terminate()
             self.thread.join()
 
 
