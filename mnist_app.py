@@ -25,7 +25,7 @@ with console.quiet_start(__name__):
 
 import mnist_backward
 import mnist_forward
-from support.common import checkpoints, pictures
+from support.common import checkpoints, option_types, pictures
 from support.digits import photographs, report
 from support.digits.input_data import SIDE
 
@@ -72,7 +72,7 @@ def application(read, testPics=()):
     if testPics:
         return report.read_files(testPics, read)
     try:
-        testNum = console.ask('input the number of test pictures:', console.positive_int)
+        testNum = console.ask('input the number of test pictures:', option_types.positive_int)
         for _ in range(testNum):
             console.ask('the path of test picture:', read)
     except EOFError:

@@ -14,13 +14,13 @@ with console.quiet_start(__name__):
 
 import mnist_backward
 import mnist_forward
-from support.common import checkpoints
+from support.common import checkpoints, signals
 from support.digits import input_data, training
 
 test_interval_secs = 5  # between looks for a new checkpoint
 
 
-def test(mnist, model_dir=mnist_backward.model_save_path, once=False, sleep=console.pause):
+def test(mnist, model_dir=mnist_backward.model_save_path, once=False, sleep=signals.pause):
     """Print the test accuracy of each new checkpoint until training has finished.
 
     Args: once: test only the newest. sleep: called with the seconds between looks.

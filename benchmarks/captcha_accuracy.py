@@ -32,7 +32,7 @@ from collections.abc import Callable
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console
+from support.common import console, option_types
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
@@ -254,8 +254,8 @@ def parse(arguments=None):
     parser.add_argument('table', choices=TABLES)
     parser.add_argument('--networks', nargs='+', choices=MEASURE_EVERY,
                         default=list(MEASURE_EVERY), help='rows of `networks` (default: all)')
-    parser.add_argument('--seeds', nargs='+', type=console.seed_number, default=[0])
-    parser.add_argument('--steps', type=console.positive_int,
+    parser.add_argument('--seeds', nargs='+', type=option_types.seed_number, default=[0])
+    parser.add_argument('--steps', type=option_types.positive_int,
                         help='iterations of each training (default: for `networks` the '
                              f"network's own, for the others {SHORT})")
     parser.add_argument('--method', choices=METHODS,

@@ -29,7 +29,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console
+from support.common import console, option_types
 
 PICTURES = 100  # that a reader reads after its first
 CLIENTS = 8
@@ -210,8 +210,8 @@ def main():
                         help='the network (default: %(default)s)')
     parser.add_argument('--ddddocr', metavar='PYTHON', help=argparse.SUPPRESS)
     parser.add_argument('--lite', metavar='PYTHON', default=sys.executable, help=argparse.SUPPRESS)
-    parser.add_argument('--rounds', type=console.positive_int, default=5)
-    parser.add_argument('--requests', type=console.positive_int, default=1000)
+    parser.add_argument('--rounds', type=option_types.positive_int, default=5)
+    parser.add_argument('--requests', type=option_types.positive_int, default=1000)
     args = parser.parse_args()
     folder = os.path.abspath(args.folder)
     model_dir = os.path.abspath(os.path.join(ROOT, args.model_dir))

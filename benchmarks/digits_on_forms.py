@@ -28,7 +28,7 @@ sys.path.insert(0, ROOT)
 import ink_on_paper
 import mnist_backward
 import mnist_forward
-from support.common import console, pictures
+from support.common import console, option_types, pictures
 from support.digits import input_data, photographs, report
 from support.digits.reader import open_reader
 
@@ -335,7 +335,7 @@ def main():
     parser = console.parser(__doc__)
     parser.add_argument('--half', choices=['first', 'second'], default='first',
                         help='of the validation digits (default: %(default)s)')
-    parser.add_argument('--count', type=console.positive_int, default=COUNT,
+    parser.add_argument('--count', type=option_types.positive_int, default=COUNT,
                         help='pictures per condition (default: %(default)s)')
     parser.add_argument('--rows', nargs='*', choices=CONDITIONS, default=list(CONDITIONS),
                         metavar='ROW', help=f'some of: {"; ".join(CONDITIONS)} (default: all)')

@@ -22,7 +22,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'examples')]
 
-from support.common import console
+from support.common import console, option_types
 
 with console.quiet_start():
     from support.captcha import models, network
@@ -80,7 +80,7 @@ def trained_on(pairs, init_from, top):
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('folders', nargs='+', metavar='FOLDER')
-    parser.add_argument('--counts', nargs='*', type=console.positive_int, default=[100],
+    parser.add_argument('--counts', nargs='*', type=option_types.positive_int, default=[100],
                         help='labelled pictures, a tenth of them only measured on (default: 100)')
     parser.add_argument('--choose', choices=['random', 'uncertain'], default='random',
                         help='which pictures are labelled (default: %(default)s)')

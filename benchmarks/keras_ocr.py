@@ -17,7 +17,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console
+from support.common import console, option_types
 
 with console.quiet_start():
     import numpy as np
@@ -69,7 +69,7 @@ def read(model, images, characters):
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('folder', metavar='FOLDER')
-    parser.add_argument('--minutes', type=console.positive_float, default=17)
+    parser.add_argument('--minutes', type=option_types.positive_float, default=17)
     args = parser.parse_args()
     images, texts, characters = data(args.folder)
     labels = np.array([[characters.index(c) for c in text] for text in texts], np.int32)

@@ -23,7 +23,7 @@ import types
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console
+from support.common import console, option_types
 
 with console.quiet_start():
     import tensorflow.compat.v1 as tf
@@ -75,9 +75,9 @@ def tf1_step(python, steps):
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('--tf1', metavar='PYTHON3.6', help='time TensorFlow 1.14 too')
-    parser.add_argument('--rounds', type=console.positive_int, default=3,
+    parser.add_argument('--rounds', type=option_types.positive_int, default=3,
                         help='default: %(default)s')
-    parser.add_argument('--steps', type=console.positive_int, default=STEPS,
+    parser.add_argument('--steps', type=option_types.positive_int, default=STEPS,
                         help='steps timed in a round (default: %(default)s)')
     args = parser.parse_args()
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)

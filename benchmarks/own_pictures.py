@@ -32,7 +32,7 @@ import ink_on_paper
 import mnist_app
 import mnist_backward
 import mnist_forward
-from support.common import console, files, pictures
+from support.common import console, files, option_types, pictures
 from support.digits import input_data, photographs
 from support.digits.reader import open_reader
 
@@ -149,7 +149,7 @@ def main():
     parser = console.parser(__doc__)
     parser.add_argument('--half', choices=['first', 'second'], default='first',
                         help='of the validation digits (default: %(default)s)')
-    parser.add_argument('--count', type=console.positive_int, default=COUNT,
+    parser.add_argument('--count', type=option_types.positive_int, default=COUNT,
                         help='digits per condition, at most 2500 (default: %(default)s)')
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=ROWS, metavar='ROW',
                         help=f'some of: {"; ".join(ROWS)} (default: all)')

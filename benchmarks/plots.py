@@ -45,7 +45,7 @@ except ImportError as error:
 
 import captcha_test
 from support.captcha import dataset, preprocessing, recipes, records
-from support.common import files, pictures
+from support.common import files, option_types, pictures
 from support.digits import ink, photographs
 
 DPI = 100
@@ -347,9 +347,9 @@ def parse(arguments=None):
 
     one = command('loss', loss)
     one.add_argument('runs', nargs='+', type=named_folder, metavar='NAME=FOLDER')
-    one.add_argument('--steps', type=console.positive_int, default=FIRST,
+    one.add_argument('--steps', type=option_types.positive_int, default=FIRST,
                      help='iterations to show (default: %(default)s)')
-    one.add_argument('--classes', type=console.positive_int, default=10,
+    one.add_argument('--classes', type=option_types.positive_int, default=10,
                      help='for the loss of guessing (default: %(default)s)')
     for name, draw, run, metavar in [
             ('held_out', held_out, named_folder, 'NAME=FOLDER'),
@@ -367,7 +367,7 @@ def parse(arguments=None):
                      help='records (default: %(default)s)')
     one.add_argument('--recipe', choices=recipes.NAMES, default='default',
                      help="of the small network (default: %(default)s)")
-    one.add_argument('--seed', type=console.seed_number, default=0)
+    one.add_argument('--seed', type=option_types.seed_number, default=0)
     one = command('digits', digits)
     one.add_argument('files', nargs='*', metavar='FILE', help='(default: samples/0.jpg ... 9.jpg)',
                      default=[os.path.join(ROOT, 'samples', f'{n}.jpg') for n in range(SHOWN)])

@@ -79,8 +79,8 @@ def main():
     args = parser.parse_args()
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     if args.taken:
-        from support.common import console
-        console.take_signals()  # before TensorFlow starts a thread
+        from support.common import signals
+        signals.take_signals()  # before TensorFlow starts a thread
     arrived = []
     steps = multiply(args.seconds, arrived)
     print(f'survived {steps} steps and {len(arrived)} signals')

@@ -13,7 +13,7 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from support.common import console
+from support.common import console, option_types
 
 NUM_CLASSES, HEADS, IMAGE_SIZE = 10, 4, 224
 PARAMETERS = 46_355_304
@@ -59,9 +59,9 @@ def run_row(rows, doc):
     """
     parser = console.parser(doc)
     parser.add_argument('row', choices=rows)
-    parser.add_argument('--batch', type=console.positive_int, default=25,
+    parser.add_argument('--batch', type=option_types.positive_int, default=25,
                         help='pictures (default: %(default)s)')
-    parser.add_argument('--steps', type=console.positive_int, default=4,
+    parser.add_argument('--steps', type=option_types.positive_int, default=4,
                         help='timed ones (default: %(default)s)')
     args = parser.parse_args()
     seconds = rows[args.row](args.batch, args.steps)

@@ -27,7 +27,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 import step_timing
-from support.common import console
+from support.common import console, option_types
 
 BATCHES = [25, 100]
 STEPS = 4  # timed steps of a row in each round
@@ -80,8 +80,8 @@ def table(names, batch, rounds, tf1_python):
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('--batches', type=console.positive_int, nargs='+', default=BATCHES)
-    parser.add_argument('--rounds', type=console.positive_int, default=ROUNDS)
+    parser.add_argument('--batches', type=option_types.positive_int, nargs='+', default=BATCHES)
+    parser.add_argument('--rounds', type=option_types.positive_int, default=ROUNDS)
     parser.add_argument('--rows', nargs='+', choices=SCRIPTS, help='default: all but own-gradients')
     parser.add_argument('--tf1-python', metavar='PYTHON', help='Python 3.6 with TensorFlow 1.14')
     args = parser.parse_args()

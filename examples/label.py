@@ -34,7 +34,7 @@ sys.path.insert(0, ROOT)
 
 import captcha_lite
 from support.captcha import dataset, labels
-from support.common import console, files, folders, labelled, pictures
+from support.common import console, files, folders, labelled, option_types, pictures
 from support.common.console import UserError
 
 LABELS, CHECKED = 'labels.csv', 'checked.csv'  # the latter: the answers given to --check
@@ -369,7 +369,7 @@ def main():
                         'a file name and its text a line (default: the names of the files)')
     parser.add_argument('--init-from', default=captcha_lite.MODEL_DIR, metavar='FOLDER',
                         help='the network to begin with (default: %(default)s)')
-    parser.add_argument('--steps', type=console.positive_int, help='iterations of a training')
+    parser.add_argument('--steps', type=option_types.positive_int, help='iterations of a training')
     parser.add_argument('--port', type=int, default=0, help='(default: any free one)')
     args = parser.parse_args()
 

@@ -37,7 +37,7 @@ import werkzeug.exceptions
 
 import captcha_lite
 from support.captcha import reader
-from support.common import console
+from support.common import console, signals
 from support.common.console import UserError
 
 MAX_BYTES = 10_000_000  # of a request
@@ -188,7 +188,7 @@ def serve(folders, port):
         raise UserError(f'--port {port}: expected a free port, found {error.strerror}; name '
                         'another one') from error
     print(f'http://127.0.0.1:{server.effective_port}', flush=True)
-    with console.hearing():
+    with signals.hearing():
         server.run()
 
 

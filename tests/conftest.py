@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from support.common import console
+from support.common import console, signals
 
 # What imports TensorFlow is imported where it is used: pytest-xdist's controller, which runs no
 # test, imports this file too.
@@ -38,7 +38,7 @@ def run_script():
 @pytest.fixture
 def restored_signals():
     """Restore the handlers of Ctrl-C and SIGTERM after a test that calls `console.run`."""
-    handlers = {number: signal.getsignal(number) for number in console.STOPS}
+    handlers = {number: signal.getsignal(number) for number in signals.STOPS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -25,8 +25,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def run_code(code, **kwargs):
-    """Run Python code that may use `console`."""
-    code = f'import sys; sys.path.insert(0, {ROOT!r})\nfrom support.common import console\n{code}'
+    """Run Python code that may use `console` and `signals`."""
+    code = f'import sys; sys.path.insert(0, {ROOT!r})\nfrom support.common import console, signals\n{code}'
     return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, **kwargs)
 
 

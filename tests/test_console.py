@@ -1,5 +1,4 @@
 """How scripts start and end, on their own, by mistakes and by signals."""
-import argparse
 import os
 import re
 import signal
@@ -102,63 +101,11 @@ def test_a_script_starts_without_keras_and_no_thread_of_tensorflows_can_be_given
         '        masks = [int(line.split()[1], 16) for task in os.listdir("/proc/self/task")\n'
         '                 for line in open(f"/proc/self/task/{task}/status")\n'
         '                 if line.startswith("SigBlk")]\n'
-        '    bits = sum(1 << number - 1 for number in console.STOPS)\n'
+        '    bits = sum(1 << number - 1 for number in signals.STOPS)\n'
         '    print(len(masks) > 3, sum(mask & bits != bits for mask in masks))\n'
         '    print("keras" in sys.modules)\n'
         'console.run(main)')
     assert (ended.stdout, ended.stderr) == ('True 1\nFalse\n', '')
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == 'nt', reason='Windows delivers no signals to threads')
-def test_hundreds_of_signals_during_steps_corrupt_nothing():
-    ended = subprocess.run([sys.executable, os.path.join(ROOT, 'benchmarks/signal_in_product.py'),
-                            '--taken', '--seconds', '2'], capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    steps, signals = map(int, re.findall(r'\d+', ended.stdout))
-    assert steps > 20 and signals > 50
-
-
-@pytest.mark.skipif(os.name == 'nt', reason='Windows delivers no signals to threads')
-@pytest.mark.parametrize('wait', ['console.pause(60)', 'open("pipe").read()'])
-def test_a_signal_ends_what_the_main_thread_waits_for(tmp_path, wait):
-    os.mkfifo(tmp_path / 'pipe')
-    code = (f'import sys; sys.path.insert(0, {ROOT!r}); from support.common import console\n'
-            'with console.quiet_start("__main__"):\n'
-            '    sys.modules["tensorflow"] = None  # as if it were imported\n'
-            'def main():\n    print("waits", flush=True)\n'
-            f'    with console.hearing(): {wait}\n'
-            'console.run(main)')
-    script = subprocess.Popen([sys.executable, '-c', code], cwd=tmp_path, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert script.stdout.readline() == 'waits\n'
-    time.sleep(0.2)
-    script.send_signal(signal.SIGTERM)
-    assert script.communicate(timeout=20) == ('', '-c: stopped\n') and script.returncode == 143
-
-
-@pytest.mark.parametrize('number', ['SIGINT', 'SIGTERM'])
-def test_a_signal_while_python_shuts_down_changes_no_status(number):
-    """As with Ctrl-C just after the last line: the work is done."""
-    late = ('import gc, os, signal\n'
-            f'class Late:\n    def __del__(self): os.kill(os.getpid(), signal.{number})\n'
-            'late = Late()\n')
-    ended = run_code(late + 'console.run(lambda: 0)')
-    assert (ended.returncode, ended.stderr) == (0, '')
-
-
-@pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
-def test_a_second_run_in_one_process_is_stopped_too(restored_signals):
-    heard = []
-
-    def main():
-        with console.stop_signals(None) as stop:
-            signal.raise_signal(signal.SIGTERM)
-            heard.append(stop.signal)
-    for _ in range(2):
-        with pytest.raises(SystemExit):
-            console.run(main)
-    assert heard == 2 * [signal.SIGTERM]
 
 
 def test_a_stop_inside_of_tensorflows_own_errors_is_one_line():
@@ -198,47 +145,6 @@ def test_a_training_outlives_the_reader_of_its_lines():
                      '    return 130\n'
                      'console.run(main)')
     assert (ended.returncode, ended.stderr) == (130, '')
-
-
-@pytest.mark.parametrize('convert, good, bad', [
-    (console.positive_int, {'1': 1, '50000': 50000}, ['0', '-1', '1.5', 'x', '', '1e3']),
-    (console.seed_number, {'0': 0, '2147483647': 2147483647}, ['-1', '2147483648', 'x']),
-    (console.positive_float, {'0.1': 0.1, '1e-4': 1e-4}, ['0', '-1', 'nan', 'inf', 'x']),
-    (console.share, {'1': 1, '0.5': 0.5}, ['0', '1.5', '1e-17', '-1']),
-    (console.length_range, {'5': (5, 5), '4-6': (4, 6)}, ['0', '6-4', '4-', 'x', '-1', '']),
-    (console.alphabet, {'01ab': '01ab', '验证码': '验证码'}, ['', '010'])])
-def test_numbers(convert, good, bad):
-    assert {text: convert(text) for text in good} == good
-    for text in bad:
-        with pytest.raises(argparse.ArgumentTypeError, match='expected'):
-            convert(text)
-
-
-def test_stop_signals_are_noted_then_obeyed():
-    before = signal.getsignal(signal.SIGINT)
-    with console.stop_signals() as stop:
-        assert stop.signal is None
-        signal.raise_signal(signal.SIGTERM)
-        assert stop.signal == signal.SIGTERM
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_a_signal_waits_until_the_progress_bar_is_made(monkeypatch):
-    made = []
-
-    def tqdm(**_):
-        signal.raise_signal(signal.SIGINT)
-        made.append('bar')
-        return made[-1]
-    monkeypatch.setattr(console, 'tqdm', tqdm)
-    with pytest.raises(KeyboardInterrupt):
-        console.progress(3, 'drawing', 'picture')
-    assert made == ['bar']
-    with console.stop_signals(None) as stop:  # within this block the signal is only noted
-        assert console.progress(3, 'drawing', 'picture') == 'bar'
-        assert stop.signal == signal.SIGINT
 
 
 ENDING = (  # trainings by the same script, each optionally stopped after its first progress line
@@ -296,23 +202,6 @@ def test_a_training_of_captchas_that_is_stopped_saves_and_leaves_no_thread(captc
     ('~/a.jpg', os.path.join(os.path.expanduser('~'), 'a.jpg'))])
 def test_pasted_paths(answer, path):
     assert console.pasted_path(answer) == path
-
-
-@pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
-def test_a_signal_that_is_ignored_stays_ignored_in_a_training_loop():
-    """As in jobs that a shell script starts in the background."""
-    old = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with console.stop_signals(None) as stop:
-            signal.raise_signal(signal.SIGINT)
-            assert stop.signal is None
-            signal.raise_signal(signal.SIGTERM)
-            assert stop.signal == signal.SIGTERM
-            with pytest.raises(KeyboardInterrupt) as second:
-                signal.raise_signal(signal.SIGTERM)
-            assert second.value.args == (signal.SIGTERM,)
-    finally:
-        signal.signal(signal.SIGINT, old)
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='a shell of POSIX systems')

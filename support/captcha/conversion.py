@@ -9,7 +9,7 @@ import shlex
 import tensorflow.compat.v1 as tf
 
 from support.captcha import dataset, labels, records
-from support.common import checkpoints, console, files, pictures
+from support.common import checkpoints, console, files, option_types, pictures
 from support.common.console import UserError
 
 SPLITS = 'text', 'picture'  # what the two sets may not share
@@ -35,26 +35,26 @@ def options(doc, num_test):
                         help='folder of pictures (default: %(default)s)')
     parser.add_argument('--out', default=os.path.dirname(dataset.TRAIN_FILE), metavar='FOLDER',
                         help='folder for the records (default: %(default)s)')
-    parser.add_argument('--num-test', type=console.positive_int, default=num_test,
+    parser.add_argument('--num-test', type=option_types.positive_int, default=num_test,
                         help='pictures of the test set (default: %(default)s)')
     parser.add_argument('--labels', metavar='FILE',
                         help='a CSV or TSV with a file name and its text a line; folders: the text '
                              'is the name of the folder that a picture lies in (default: the file '
                              'name up to the first _ - . or blank)')
-    parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
+    parser.add_argument('--length', type=option_types.length_range, metavar='N[-M]',
                         help='characters of a text, such as 5 or 4-6; others are not used '
                              '(default: what is found)')
     characters = parser.add_mutually_exclusive_group()
     characters.add_argument('--charset', choices=dataset.CHARSETS,
                             help='what texts are made of (default: what is found)')
-    characters.add_argument('--alphabet', type=console.alphabet, metavar='CHARACTERS',
+    characters.add_argument('--alphabet', type=option_types.alphabet, metavar='CHARACTERS',
                             help='the same, any characters; their order is that of the classes')
     parser.add_argument('--ignore-case', action='store_true',
                         help='take small letters for capitals, or as --alphabet has them')
     parser.add_argument('--split', choices=SPLITS,
                         help='text: no text in both sets; picture: no picture in both sets '
                              '(default: text, but picture where that would leave out a tenth)')
-    parser.add_argument('--shards', type=console.positive_int, metavar='N',
+    parser.add_argument('--shards', type=option_types.positive_int, metavar='N',
                         help='write the training records into N files, for several machines '
                              '(default: into one)')
     parser.add_argument('--pictures', choices=dataset.PICTURES, default='post',

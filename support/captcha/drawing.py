@@ -11,7 +11,7 @@ import threading
 from captcha.image import DEFAULT_FONTS
 
 from support.captcha import dataset, fonts
-from support.common import console, labelled
+from support.common import console, labelled, option_types
 from support.common.console import UserError
 
 NUM = 40000  # pictures: on a few thousand a network overfits (see docs/figures.md)
@@ -40,9 +40,9 @@ class Drawing:
 def options(doc):
     """The command line. Returns: the arguments, Drawing. Raises: UserError."""
     parser = console.parser(doc)
-    parser.add_argument('--num', type=console.positive_int, default=NUM,
+    parser.add_argument('--num', type=option_types.positive_int, default=NUM,
                         help='pictures to draw (default: %(default)s)')
-    parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
+    parser.add_argument('--length', type=option_types.length_range, metavar='N[-M]',
                         default=(dataset.TEXT_LENGTH, dataset.TEXT_LENGTH),
                         help='characters of a captcha, such as 5 or 4-6 '
                              f'(default: {dataset.TEXT_LENGTH})')
@@ -51,7 +51,7 @@ def options(doc):
                             help='; '.join(f'{name}: {dataset.alphabet_name(charset)}'
                                            for name, charset in dataset.CHARSETS.items())
                             + ' (default: %(default)s)')
-    characters.add_argument('--alphabet', type=console.alphabet, metavar='CHARACTERS',
+    characters.add_argument('--alphabet', type=option_types.alphabet, metavar='CHARACTERS',
                             help='any other characters, such as 0123456789abcdef')
     parser.add_argument('--out', default=dataset.IMAGE_FOLDER, metavar='FOLDER',
                         help='folder for the pictures (default: %(default)s)')
@@ -60,11 +60,11 @@ def options(doc):
     parser.add_argument('--varied', action='store_true',
                         help='draw in many styles and sizes, light on dark and dark on light, '
                              'for pretraining; best with many --fonts')
-    parser.add_argument('--width', type=console.positive_int, default=dataset.IMAGE_WIDTH,
+    parser.add_argument('--width', type=option_types.positive_int, default=dataset.IMAGE_WIDTH,
                         help='pixels (default: %(default)s)')
-    parser.add_argument('--height', type=console.positive_int, default=dataset.IMAGE_HEIGHT,
+    parser.add_argument('--height', type=option_types.positive_int, default=dataset.IMAGE_HEIGHT,
                         help='pixels (default: %(default)s)')
-    parser.add_argument('--seed', type=console.seed_number,
+    parser.add_argument('--seed', type=option_types.seed_number,
                         help='fixes the texts; not the pixels, because the package captcha draws '
                              "fonts and noise from the system's randomness (default: none)")
     args = parser.parse_args()

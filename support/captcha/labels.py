@@ -13,7 +13,8 @@ import unicodedata
 
 from support.captcha import dataset
 from support.common import labelled
-from support.common.console import UserError, composed
+from support.common.console import UserError
+from support.common.option_types import composed
 
 # A mistake: a length of at most this share of the pictures ...
 RARE_LENGTH = 0.01

@@ -5,7 +5,7 @@ import os
 
 from nets.methods import METHODS
 from support.captcha import dataset, models, recipes, records, training
-from support.common import console
+from support.common import console, option_types
 
 DEFAULT, POST = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'post'))
 
@@ -37,14 +37,14 @@ def parse(doc):
                              'sees the whole text, best for long texts; ctc: line_cnn only '
                              "(default: the recipe's, for small_cnn an attention except with "
                              "--recipe post; resumed or with --init-from the checkpoint's)")
-    parser.add_argument('--steps', type=console.positive_int,
+    parser.add_argument('--steps', type=option_types.positive_int,
                         help=f'total iterations (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps}, '
                              f'of models/general {recipes.FEWEST} to {recipes.MOST}, enough to see '
                              f'each picture {recipes.PASSES} times)')
-    parser.add_argument('--batch-size', type=console.positive_int,
+    parser.add_argument('--batch-size', type=option_types.positive_int,
                         help=f'pictures per iteration (default: {named_values("batch_size")})')
-    parser.add_argument('--learning-rate', type=console.positive_float,
+    parser.add_argument('--learning-rate', type=option_types.positive_float,
                         help='learning rate of iteration 0 (default: '
                              f'{named_values("learning_rate")}); it falls to 0 along a cosine, '
                              'with --recipe post it is divided by 3 after every '
@@ -64,7 +64,7 @@ def parse(doc):
     parser.add_argument('--model-dir', default=run.model_dir, metavar='FOLDER',
                         help="folder for checkpoints, its log for TensorBoard's files (default: "
                              '%(default)s)')
-    parser.add_argument('--seed', type=console.seed_number, default=run.seed,
+    parser.add_argument('--seed', type=option_types.seed_number, default=run.seed,
                         help='of initial values, dropout, distortion and shuffling '
                              '(default: %(default)s)')
     parser.add_argument('--init-from', metavar='PLACE',

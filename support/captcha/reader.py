@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from support.captcha import dataset, decoding, priors
-from support.common import console, files, folders, pictures
+from support.common import console, files, folders, option_types, pictures
 from support.common.console import UserError
 
 BATCH_SIZE = 50  # pictures read at a time; affects only memory and speed
@@ -188,13 +188,13 @@ def add_options(parser):
     characters = parser.add_mutually_exclusive_group()
     characters.add_argument('--charset', choices=dataset.CHARSETS,
                             help='the only characters that the texts have: digits, ...')
-    characters.add_argument('--alphabet', type=console.alphabet, metavar='CHARACTERS',
+    characters.add_argument('--alphabet', type=option_types.alphabet, metavar='CHARACTERS',
                             help='the same, any characters')
-    parser.add_argument('--length', type=console.length_range, metavar='N[-M]',
+    parser.add_argument('--length', type=option_types.length_range, metavar='N[-M]',
                         help='the only lengths that the texts have, such as 5 or 4-6')
     parser.add_argument('--ignore-case', action='store_true',
                         help='read capitals for small letters')
-    parser.add_argument('--least', type=console.share, default=0, metavar='SHARE',
+    parser.add_argument('--least', type=option_types.share, default=0, metavar='SHARE',
                         help='the least confidence that is enough, such as 0.7; of other pictures '
                              'no text is written')
     parser.add_argument('--csv', type=table, metavar='FILE',

@@ -19,7 +19,7 @@ import tensorflow.compat.v1 as tf
 
 from nets.methods import METHODS
 from support.captcha import dataset, models, recipes, records, transfer
-from support.common import checkpoints, console, files
+from support.common import checkpoints, console, files, signals
 from support.common.console import UserError
 
 KEEP = 2  # checkpoints
@@ -171,7 +171,7 @@ def supervised(graph, recipe, run, start):
     """
     try:
         with (graph.graph.as_default(), tf.Session(config=session_config(run.bfloat16)) as sess,
-              console.stop_signals() as stop):
+              signals.stop_signals() as stop):
             models.note_about(recipe, start.facts, run)
             begin(sess, graph, recipe, start)
             with Supervisor(sess, graph, recipe, run, start, stop) as supervisor:
@@ -227,7 +227,7 @@ class Supervisor:
     def __init__(self, sess, graph, recipe, run, start, stop):
         """Args:
           graph: Graph. recipe: recipes.Recipe. run: RunConfig. start: Start.
-          stop: from console.stop_signals.
+          stop: from signals.stop_signals.
         """
         self.sess, self.graph, self.recipe = sess, graph, recipe
         self.run, self.start, self.stop = run, start, stop

@@ -18,7 +18,7 @@ import sys
 import time
 
 from support.cluster import AGAIN
-from support.common import console
+from support.common import console, option_types, signals
 
 GRACE = 60  # seconds that the chief has to save
 # A child's first code: on Linux it asks to end with its parent (prctl's PR_SET_PDEATHSIG), takes
@@ -82,7 +82,7 @@ def launch(cluster, options, restarts):
     Returns: exit status.
     """
     processes = {}
-    with console.stop_signals(None) as stop:
+    with signals.stop_signals(None) as stop:
         try:
             processes.update({task: start(cluster, task, options) for task in tasks(cluster)})
             while not stop.signal:
@@ -115,11 +115,11 @@ def launch(cluster, options, restarts):
 
 def main():
     parser = console.parser(__doc__)
-    parser.add_argument('--workers', type=console.positive_int, default=1,
+    parser.add_argument('--workers', type=option_types.positive_int, default=1,
                         help='trainers besides the chief (default: %(default)s)')
-    parser.add_argument('--ps', type=console.positive_int, default=1,
+    parser.add_argument('--ps', type=option_types.positive_int, default=1,
                         help='parameter servers (default: %(default)s)')
-    parser.add_argument('--max-restarts', type=console.positive_int, default=10,
+    parser.add_argument('--max-restarts', type=option_types.positive_int, default=10,
                         help='processes that may die before all end (default: %(default)s)')
     args, options = parser.parse_known_args()
     if os.name == 'nt':

@@ -29,7 +29,7 @@ import captcha_train
 from nets.methods import METHODS, probabilities
 from support.captcha import models, options, recipes, records, training, transfer
 from support.cluster import AGAIN
-from support.common import checkpoints, files
+from support.common import checkpoints, files, signals
 from support.common.console import UserError
 
 JOBS = 'chief', 'worker', 'ps'
@@ -84,7 +84,7 @@ def wait_for(addresses):
                 break
             except OSError as error:
                 print(f'waiting for {address}: {error.strerror or error}', file=sys.stderr)
-                console.pause(2)
+                signals.pause(2)
 
 
 # --- the graph
@@ -201,7 +201,7 @@ def train(recipe, run, cluster, job, index):
             tf.train.SessionManager(
                 ready_op=tf.report_uninitialized_variables(tf.global_variables()),
                 recovery_wait_secs=1).wait_for_session(target, config, 2 * PATIENCE).close()
-        with console.stop_signals() as stop, tf.train.MonitoredTrainingSession(
+        with signals.stop_signals() as stop, tf.train.MonitoredTrainingSession(
                 target, chief, scaffold=scaffold, hooks=hooks, config=config,
                 stop_grace_period_secs=2) as sess:
             last = loop(sess, graph, recipe, stop, chief)
@@ -246,7 +246,7 @@ def main():
     if job == 'ps':
         serve(cluster, job, index)
         while True:
-            console.pause(3600)  # until it is stopped, as TensorFlow's servers do
+            signals.pause(3600)  # until it is stopped, as TensorFlow's servers do
     try:
         with files.alone(run.model_dir) if job == 'chief' else contextlib.nullcontext():
             return train(recipe, run, cluster, job, index)

@@ -6,7 +6,8 @@ import sys
 import tempfile
 import time
 
-from support.common.console import UserError, progress, signals_later
+from support.common.console import UserError, progress
+from support.common.signals import signals_later
 
 try:
     import fcntl

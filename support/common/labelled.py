@@ -6,7 +6,8 @@ import os
 import re
 
 from support.common import folders
-from support.common.console import UserError, composed
+from support.common.console import UserError
+from support.common.option_types import composed
 
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
 COPY = re.compile(r'\s*\(\d+\)$')  # how systems name a second copy of a file: 0037(1).jpg

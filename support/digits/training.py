@@ -10,7 +10,7 @@ import shlex
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from support.common import checkpoints, console, files
+from support.common import checkpoints, console, files, option_types, signals
 from support.common.console import UserError
 from support.common.prefetch import prefetched
 from support.digits import augmentation, input_data
@@ -68,12 +68,12 @@ def optimizer_of_augmented(run, global_step):
 def options(doc, run):
     """The command line's Run. Args: doc: for --help. run: the post's."""
     parser = console.parser(doc)
-    parser.add_argument('--steps', type=console.positive_int,
+    parser.add_argument('--steps', type=option_types.positive_int,
                         help=f'train until this global step (default: {run.steps}, with --augment '
                              f'{augmented(run).steps})')
     parser.add_argument('--augment', action='store_true',
                         help='distort the training digits at random')
-    parser.add_argument('--seed', type=console.seed_number, default=run.seed,
+    parser.add_argument('--seed', type=option_types.seed_number, default=run.seed,
                         help='for the initial weights, the order of the pictures and the '
                              'distortions (default: %(default)s)')
     parser.add_argument('--model-dir', default=run.model_save_path, metavar='FOLDER',
@@ -130,7 +130,7 @@ def supervised(graph, saver, run, train, learning_rate):
               tf.summary.FileWriter(os.path.join(run.model_save_path, 'log'), graph)
               as supervisor.log,
               console.progress(run.steps, 'training', 'step', initial=step) as supervisor.bar,
-              console.stop_signals() as supervisor.stop):
+              signals.stop_signals() as supervisor.stop):
             yield sess, supervisor
     if supervisor.step < run.steps:
         console.say(f'Stopped and saved at step {supervisor.step} of {run.steps}. '
