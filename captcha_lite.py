@@ -23,8 +23,8 @@ import threading
 
 import numpy as np
 
-from support.captcha import dataset, reader
-from support.common import console, pictures
+from support.captcha import dataset, loading, reader
+from support.common import console
 from support.common.console import UserError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -103,7 +103,7 @@ def digit_loader(_kind):
     return photographs.pre_digits
 
 
-LOADERS = {'captchas': pictures.captcha_loader, 'digits': digit_loader}  # by what a network reads
+LOADERS = {'captchas': loading.captcha_loader, 'digits': digit_loader}  # by what a network reads
 
 
 def main():

@@ -28,7 +28,7 @@ sys.path.insert(0, ROOT)
 import ink_on_paper
 import mnist_backward
 import mnist_forward
-from support.common import console, option_types, pictures
+from support.common import console, option_types
 from support.digits import input_data, photographs, report
 from support.digits.reader import open_reader
 
@@ -180,7 +180,7 @@ def signs(part, count, rng):
         try:
             font = ImageFont.truetype(str(rng.choice(fonts)), 140)
             box = font.getbbox(sign)
-            lacking = pictures.lacking_characters(font, sign)
+            lacking = fonts.lacking_characters(font, sign)
         except OSError:
             continue
         if lacking or min(box[2] - box[0], box[3] - box[1]) < 20:

@@ -22,8 +22,8 @@ sys.path.insert(0, ROOT)
 
 import digits_on_forms
 import ink_on_paper
+from support.captcha.fonts import lacking_characters
 from support.common import console
-from support.common.pictures import lacking_characters
 from support.digits import input_data, no_digit, photographs
 
 # --- number drawn of each kind

@@ -43,8 +43,8 @@ CARRIED = (  # what captcha_lite.py needs
         '__init__', 'common/__init__', 'common/console', 'common/files', 'common/folders',
         'common/option_types', 'common/pictures', 'common/signals', 'captcha/__init__',
         'captcha/chances', 'captcha/dataset', 'captcha/decoding', 'captcha/ink_line',
-        'captcha/priors', 'captcha/random_texts', 'captcha/reader', 'digits/__init__',
-        'digits/input_data', 'digits/ink', 'digits/photographs')))
+        'captcha/loading', 'captcha/priors', 'captcha/random_texts', 'captcha/reader',
+        'digits/__init__', 'digits/input_data', 'digits/ink', 'digits/photographs')))
 ONLY_TRAINING = 'learning_rate', 'beta1_power', 'beta2_power', 'global_step'
 OLD_RATE = 'Variable'  # a scalar; a network may have a variable without a name, too
 

@@ -26,7 +26,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def run_code(code, **kwargs):
     """Run Python code that may use `console` and `signals`."""
-    code = f'import sys; sys.path.insert(0, {ROOT!r})\nfrom support.common import console, signals\n{code}'
+    code = (f'import sys; sys.path.insert(0, {ROOT!r})\n'
+            f'from support.common import console, signals\n{code}')
     return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, **kwargs)
 
 

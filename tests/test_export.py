@@ -24,8 +24,8 @@ from helpers import (
 )
 from nets import methods, nets_factory
 from support import export
-from support.captcha import dataset, models, recipes
-from support.common import checkpoints, console, pictures
+from support.captcha import dataset, loading, models, recipes
+from support.common import checkpoints, console
 from support.digits import photographs
 
 
@@ -52,7 +52,7 @@ def test_each_network_and_method_reads_the_same(network, method, tmp_path):
     lengths = (1, 56) if method == 'ctc' else (3, 6) if 'attention' in method else (4, 4)
     facts = dataset.Facts('0123456789Äß', *lengths, 'line' if network == 'line_cnn' else 'post')
     model = random_network(tmp_path / 'model', network, method, facts)
-    images = np.stack([pictures.load_captcha(path, facts.pictures) for path in CAPTCHAS[:4]])
+    images = np.stack([loading.load_captcha(path, facts.pictures) for path in CAPTCHAS[:4]])
     with captcha_test.open_reader(model) as expected:
         classes, confidence = expected.classify(images)
     export.export(model, str(tmp_path / 'lite'))

@@ -9,8 +9,7 @@ from PIL import Image
 
 from helpers import CAPTCHAS, ROOT, TEXTS, by_saved_model, tf
 from support import export
-from support.captcha import dataset, graph_pictures
-from support.common import pictures
+from support.captcha import dataset, graph_pictures, loading
 
 
 def test_a_saved_model_takes_picture_files(tmp_path):
@@ -39,7 +38,7 @@ def test_pictures_in_the_graph_are_as_pillows(kind, tmp_path):
         found = sess.run(graph_pictures.load_captchas(
             tf.constant([path.read_bytes() for path in paths]), kind))
     for path, pixels in zip(paths, found):
-        apart = np.abs(pixels.astype(int) - pictures.load_captcha(path, kind))
+        apart = np.abs(pixels.astype(int) - loading.load_captcha(path, kind))
         assert apart.max() <= 2 and apart.mean() < 0.01, path
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from helpers import refused
+from support.captcha import loading
 from support.common import pictures
 from support.common.console import UserError
 
@@ -92,7 +93,7 @@ def expected(picture):
 
 def test_rgb(picture, tmp_path):
     picture.save(tmp_path / '0782.png')
-    found = pictures.load_captcha(tmp_path / '0782.png')
+    found = loading.load_captcha(tmp_path / '0782.png')
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, expected(picture))
 
@@ -103,7 +104,7 @@ def test_other_modes(picture, tmp_path, mode):
     path = tmp_path / ('0782.jpg' if mode == 'CMYK' else '0782.png')
     converted.save(path)
     with Image.open(path) as reread:
-        np.testing.assert_array_equal(pictures.load_captcha(path), expected(reread))
+        np.testing.assert_array_equal(loading.load_captcha(path), expected(reread))
     if mode in ('L', 'CMYK'):
         assert np.abs(expected(reread) - expected(picture).astype(int)).mean() < 4
 
@@ -119,7 +120,7 @@ def test_transparency_is_white_paper(picture, tmp_path, mode):
         Image.fromarray((alpha == 0).astype(np.uint8)).save(path, transparency=1)
     else:
         clear.convert(mode).save(path)
-    found = pictures.load_captcha(path)
+    found = loading.load_captcha(path)
     assert np.all(found[:, 120:] == 255)
     assert found[:, :100].mean() < 200
 
@@ -129,7 +130,7 @@ def test_white_ink_on_nothing_is_seen_on_black(tmp_path, ink, paper):
     pixels = np.zeros([224, 224, 4], np.uint8)
     pixels[80:120] = [ink, ink, ink, 255]
     Image.fromarray(pixels).save(tmp_path / '0782.png')
-    found = pictures.load_captcha(tmp_path / '0782.png')
+    found = loading.load_captcha(tmp_path / '0782.png')
     assert np.all(found[80:120] == ink)
     assert np.all(found[:80] == paper) and np.all(found[120:] == paper)
 
@@ -137,7 +138,7 @@ def test_white_ink_on_nothing_is_seen_on_black(tmp_path, ink, paper):
 def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     values = np.linspace(0, 65535, 224, dtype=np.uint16)[np.newaxis].repeat(224, 0)
     Image.fromarray(values).save(tmp_path / '0782.png')
-    found = pictures.load_captcha(tmp_path / '0782.png')
+    found = loading.load_captcha(tmp_path / '0782.png')
     np.testing.assert_array_equal(found, values // 257)
 
 
@@ -146,14 +147,14 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
 def test_fractions_and_32_bits_have_the_range_that_their_values_have(tmp_path, kind, white):
     grey = np.linspace(0, 255, 224).astype(np.uint8)[np.newaxis].repeat(224, 0)
     Image.fromarray((grey.astype(float) * white / 255).astype(kind)).save(tmp_path / 'a.tif')
-    np.testing.assert_array_equal(pictures.load_captcha(tmp_path / 'a.tif'), grey)
+    np.testing.assert_array_equal(loading.load_captcha(tmp_path / 'a.tif'), grey)
 
 
 def test_16_bit_grey_that_is_transparent_is_white_paper(tmp_path):
     values = np.full([224, 224], 30000, np.uint16)
     values[:, :50] = 7
     Image.fromarray(values).save(tmp_path / '0782.png', transparency=7)
-    found = pictures.load_captcha(tmp_path / '0782.png')
+    found = loading.load_captcha(tmp_path / '0782.png')
     assert np.all(found[:, :50] == 255) and np.all(found[:, 50:] == 30000 // 257)
 
 
@@ -161,7 +162,7 @@ def test_exif_rotation(picture, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned 90 degrees clockwise
     picture.rotate(90, expand=True).save(tmp_path / '0782.png', exif=exif)
-    np.testing.assert_array_equal(pictures.load_captcha(tmp_path / '0782.png'),
+    np.testing.assert_array_equal(loading.load_captcha(tmp_path / '0782.png'),
                                   expected(picture))
 
 
@@ -175,18 +176,18 @@ def test_unusable_pictures_name_the_file(picture, tmp_path):
     Image.new('1', (20_000, 20_000)).save(tmp_path / 'huge.png')
     for name in 'truncated.jpg', 'empty.jpg', 'text.jpg', 'folder.jpg', 'huge.png', 'none.jpg':
         with pytest.raises(UserError, match=name):
-            pictures.load_captcha(tmp_path / name)
+            loading.load_captcha(tmp_path / name)
 
 
 def test_bytes_and_pillow_pictures_are_read_as_files_are(picture, tmp_path):
     picture.save(tmp_path / '0782.png')
     content = (tmp_path / '0782.png').read_bytes()
     for source in content, picture:
-        np.testing.assert_array_equal(pictures.load_captcha(source), expected(picture))
+        np.testing.assert_array_equal(loading.load_captcha(source), expected(picture))
     for source, words in (b'', 'an empty file'), (b'text', 'something else'), (
             content[:len(content) // 2], 'damaged'):
         with pytest.raises(UserError, match=f'^{len(source)} bytes: expected a picture .*{words}'):
-            pictures.load_captcha(source)
+            loading.load_captcha(source)
 
 
 @pytest.mark.parametrize('beginning', ['data:image/png;base64,iVBORw0KGgo', '', '/9j/'])
@@ -210,7 +211,7 @@ def test_many_pictures_come_in_order_with_the_bad_ones_between(tmp_path):
     for k, path in enumerate(paths):
         Image.new('L', (8, 8), k).save(path)
     paths[70].write_text('no picture')
-    found = list(pictures.load_all(paths))
+    found = list(pictures.load_all(paths, loading.load_captcha))
     assert len(found) == 200
     with pytest.raises(UserError, match='70.png: expected a picture'):
         found.pop(70).result()

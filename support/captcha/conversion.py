@@ -8,7 +8,7 @@ import shlex
 
 import tensorflow.compat.v1 as tf
 
-from support.captcha import dataset, labels, records
+from support.captcha import dataset, labels, loading, records
 from support.common import checkpoints, console, files, option_types, pictures
 from support.common.console import UserError
 
@@ -135,7 +135,7 @@ def split(job, labelled, kind, bad):
     """
     in_test, number = set(), 0
     loads = pictures.load_all((path for path, _ in labelled),
-                              functools.partial(pictures.load_captcha, kind=kind))
+                              functools.partial(loading.load_captcha, kind=kind))
     for (path, text), load in zip(labelled, loads):
         try:
             image = load.result()  # uint8 [224, 224]

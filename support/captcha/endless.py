@@ -25,8 +25,16 @@ with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
     from captcha.image import DEFAULT_FONTS, ImageCaptcha
 
-from support.captcha import conversion, dataset, fonts, ink_line, random_texts, records, styles
-from support.common import pictures
+from support.captcha import (
+    conversion,
+    dataset,
+    fonts,
+    ink_line,
+    loading,
+    random_texts,
+    records,
+    styles,
+)
 
 SHARDS, PICTURES = 48, 1000  # training files, pictures in each
 SIGNS = '+-*/=?'  # of sums
@@ -45,7 +53,7 @@ def draw(paths, pooled=()):
     """
     if pooled and random.random() < POOLED:
         path, text = random.choice(pooled)
-        return pictures.load_captcha(path, 'line'), FACTS.labels_of(label_of(text))
+        return loading.load_captcha(path, 'line'), FACTS.labels_of(label_of(text))
     text = random_texts.random_text(FACTS.longest)
     if text.isascii() and random.random() < PACKAGE:
         if random.random() < CAPITALS:

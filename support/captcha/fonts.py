@@ -6,7 +6,6 @@ import numpy as np
 from captcha.image import DEFAULT_FONTS
 from PIL import Image, ImageDraw, ImageFont
 
-from support.common import pictures
 from support.common.console import UserError, progress
 
 SHOWN = 5  # fonts that cannot be used, of which the reason is printed
@@ -29,7 +28,7 @@ def find_fonts(folder, alphabet):
     usable, unused = [], []
     for path in [*DEFAULT_FONTS, *found]:
         try:
-            lacking = pictures.lacking_characters(ImageFont.truetype(path, 32), alphabet)
+            lacking = lacking_characters(ImageFont.truetype(path, 32), alphabet)
         except OSError as error:
             unused.append(f'{path}: {error}')
             continue
@@ -85,3 +84,10 @@ def unit(vectors):
     """Vectors along the last axis, normalised to mean 0 and length 1."""
     vectors = vectors - vectors.mean(axis=-1, keepdims=True)
     return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)
+
+
+def lacking_characters(font, characters):
+    """The characters that a Pillow font lacks: it draws them like one that no font has."""
+    missing = bytes(font.getmask('\uffff'))
+    return [character for character in characters
+            if bytes(font.getmask(character)) in (missing, b'')]

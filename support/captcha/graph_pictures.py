@@ -12,7 +12,7 @@ MAX_PIXELS = 16_000_000  # in the file's header; decoding takes some 60 bytes fo
 
 
 def load_captchas(encoded, kind):
-    """pictures.load_captcha for a batch: string [n] -> uint8 [n, 224, 224].
+    """loading.load_captcha for a batch: string [n] -> uint8 [n, 224, 224].
 
     Args: kind: one of dataset.PICTURES.
     """

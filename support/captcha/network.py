@@ -5,8 +5,8 @@ import tensorflow.compat.v1 as tf
 
 from nets import nets_factory
 from nets.methods import METHODS, probabilities
-from support.captcha import dataset, models, preprocessing, reader, recipes
-from support.common import checkpoints, pictures
+from support.captcha import dataset, loading, models, preprocessing, reader, recipes
+from support.common import checkpoints
 from support.common.console import UserError
 
 _first_process = []  # the process id of the first process to restore a network
@@ -59,7 +59,7 @@ def restore(about, views=1):
         check_process()
         return session.run(softmax, {pixels: images})
     return reader.Network(about.checkpoint, about.facts,
-                          pictures.captcha_loader(about.facts.pictures), softmax_of, session.close,
+                          loading.captcha_loader(about.facts.pictures), softmax_of, session.close,
                           METHODS[about.fields['method']].of_columns)
 
 

@@ -5,8 +5,8 @@ import math
 from PIL import Image, ImageDraw, ImageFont
 
 from support.captcha import dataset
+from support.captcha.fonts import lacking_characters
 from support.common import files
-from support.common.pictures import lacking_characters  # `pictures` are the sheet's here
 
 CONFUSIONS = 5  # printed
 SHEET_COLUMNS, SHEET_ROWS = 4, 6

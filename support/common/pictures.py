@@ -1,4 +1,4 @@
-"""Picture files of any kind, opened as a viewer shows them or as the captcha network sees them."""
+"""Picture files of any kind, opened as a viewer shows them."""
 import collections
 import concurrent.futures
 import io
@@ -10,7 +10,6 @@ import warnings
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
-from support.captcha import dataset, ink_line
 from support.common.console import UserError
 
 try:  # Pillow reads HEIC, the format of phone photographs, only with this optional plugin
@@ -198,34 +197,12 @@ def is_heic(start):
     return start[4:8] == b'ftyp' and start[8:12] in HEIC_BRANDS
 
 
-def load_captcha(source, kind='post'):
-    """Any picture as the captcha network's input: uint8 [224, 224].
-
-    Opened by `open_picture`, then, as in the post, resized to 224x224 and converted to grey.
-    Args: kind: one of dataset.PICTURES; 'line': ink_line.ink_line does the rest instead.
-    """
-    size = dataset.IMAGE_SIZE
-    picture = open_picture(source)
-    if kind == 'line':
-        return ink_line.ink_line(picture)  # uint8 [224, 224], 0 ink ... 255 paper
-    picture = picture.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(picture.convert('L'))  # uint8 [224, 224], 0 black ... 255 white
-
-
-def captcha_loader(kind):
-    """A function of a source that returns a captcha network's input: uint8 [1, 224, 224].
-
-    Args: kind: as for `load_captcha`.
-    """
-    return lambda source: load_captcha(source, kind)[np.newaxis]
-
-
-def load_all(sources, load=load_captcha):
+def load_all(sources, load):
     """Yield a concurrent.futures.Future for each source of `load`, in order.
 
-    Its `result()` waits for the picture, such as uint8 [224, 224], or raises the UserError. Threads
-    keep all cores busy, because Pillow decodes and resizes without Python's lock. Only a few
-    pictures are in memory at a time.
+    Its `result()` waits for what `load` returns, or raises its UserError. Threads keep all cores
+    busy, because Pillow decodes and resizes without Python's lock. Only a few pictures are in
+    memory at a time.
     """
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting, rest = collections.deque(), iter(sources)
@@ -241,10 +218,3 @@ def load_all(sources, load=load_captcha):
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def lacking_characters(font, characters):
-    """The characters that a Pillow font lacks: it draws them like one that no font has."""
-    missing = bytes(font.getmask('\uffff'))
-    return [character for character in characters
-            if bytes(font.getmask(character)) in (missing, b'')]
