@@ -285,7 +285,7 @@ def distortion(args):
         records.read_records(args.test), SHOWN)])  # uint8 [10, 224, 224]
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(args.seed)
-        x = tf.constant(records.scale(images)[..., np.newaxis])  # float32 [10, 224, 224, 1]
+        x = tf.constant(records.scale(np.float32(images))[..., np.newaxis])  # [10, 224, 224, 1]
         distorted = sess.run(preprocessing.distort(x, recipe.distortion))[..., 0]
     distorted = np.uint8((np.clip(distorted, -1, 1) + 1) * 127.5)  # uint8 [10, 224, 224]
     size = dataset.IMAGE_WIDTH, dataset.IMAGE_HEIGHT  # what 224x224 was made of

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from helpers import CAPTCHAS, DATA, mnist_arrays, write_mnist_checkpoint
-from support.captcha import dataset, records
-from support.common import checkpoints, pictures
+from support.captcha import dataset, loading, records
+from support.common import checkpoints
 from support.common.console import UserError
 from support.digits import input_data
 
@@ -62,7 +62,7 @@ READ = {'test.tfrecords': lambda path: [(image.tobytes(), [*classes])
         't10k-labels-idx1-ubyte.gz': lambda path: input_data.read_idx(path, []).tobytes(),
         'mnist_model-5.index': arrays_of,
         'mnist_model-5.data-00000-of-00001': arrays_of,
-        'captcha.jpg': pictures.load_captcha}
+        'captcha.jpg': loading.load_captcha}
 
 
 @pytest.fixture(scope='module')

@@ -141,7 +141,7 @@ def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
                             'standardize': False, 'dark_ink': False}
     assert (about.facts, about.iteration) == (dataset.Facts(), 6000)
     images = np.random.default_rng(1).integers(0, 256, [3, 224, 224], np.uint8)
-    expected = reference_logits(arrays, records.scale(images))
+    expected = reference_logits(arrays, records.scale(np.float32(images)))
     found = reader_logits(about, images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     with captcha_test.open_reader(str(folder)) as opened:
@@ -154,7 +154,7 @@ def test_a_checkpoint_of_the_original_code_gives_the_same_logits(original):
 def test_views_are_the_picture_and_moved_copies_averaged(original):
     folder, arrays = original
     images = np.random.default_rng(2).integers(0, 256, [2, 224, 224], np.uint8)
-    wider = np.pad(records.scale(images), [(0, 0), (4, 4), (4, 4)], 'symmetric')
+    wider = np.pad(records.scale(np.float32(images)), [(0, 0), (4, 4), (4, 4)], 'symmetric')
     corners = (4, 4), (0, 0), (8, 8)  # as it is, moved down and right, up and left
     views = [wider[:, top:top + 224, left:left + 224] for top, left in corners]
     odds = np.exp(reference_logits(arrays, np.concatenate(views)))  # [4, 3 * 2, 10]

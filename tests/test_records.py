@@ -30,7 +30,7 @@ def test_read_and_decode_gives_pixels_and_labels(tmp_path):
     for k, (pixels, classes) in enumerate(found):
         np.testing.assert_allclose(pixels, (images[k % 3] / 255 - 0.5) * 2, atol=1e-6)
         assert classes == labels[k % 3]
-    np.testing.assert_allclose(records.scale(images[0]), found[0][0], atol=1e-6)
+    np.testing.assert_allclose(records.scale(np.float32(images[0])), found[0][0], atol=1e-6)
 
 
 def test_an_example_is_the_posts():

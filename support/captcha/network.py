@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from nets import nets_factory
 from nets.methods import METHODS, probabilities
-from support.captcha import dataset, loading, models, preprocessing, reader, recipes
+from support.captcha import dataset, loading, models, preprocessing, reader, recipes, records
 from support.common import checkpoints
 from support.common.console import UserError
 
@@ -90,7 +90,7 @@ def build_softmax(pixels, about, views=1):
     network_fn = nets_factory.get_network_fn(
         about.fields['network'], num_classes=method.num_classes(about.facts), is_training=False,
         method=about.fields['method'], num_heads=about.facts.heads)
-    x = (tf.cast(pixels, tf.float32) / 255 - 0.5) * 2  # -1 ... 1, as in read_and_decode
+    x = records.scale(tf.cast(pixels, tf.float32))  # float32 [batch, 224, 224], -1 ... 1
     images = preprocessing.network_input(x, *(about.fields[field] for field in recipes.INPUT))
     softmax = []
     moves = preprocessing.VIEWS_OF_COLUMNS if method.of_columns else preprocessing.VIEWS

@@ -19,8 +19,8 @@ MANY = 1000  # records from which the frequencies of their labels are meaningful
 
 
 def scale(pixels):
-    """uint8 0 ... 255 -> float32 -1 ... 1, like `read_and_decode`, in NumPy."""
-    return (np.asarray(pixels, np.float32) / 255 - 0.5) * 2
+    """float32 0 ... 255, an array or a tensor, -> -1 ... 1, as `read_and_decode` does it."""
+    return (pixels / 255 - 0.5) * 2
 
 
 def files(place):

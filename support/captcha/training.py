@@ -352,7 +352,7 @@ def held_out_accuracy(sess, graph, filename, facts):
     """
     count = characters = right = whole = 0
     for images, labels in records.read_batches(filename, EVAL_BATCH_SIZE):
-        predictions = sess.run(graph.predictions, {graph.x: records.scale(images)})
+        predictions = sess.run(graph.predictions, {graph.x: records.scale(np.float32(images))})
         there = np.minimum(predictions, labels) < len(facts.alphabet)  # bool [n, heads]
         count += len(labels)
         characters += there.sum()
