@@ -58,6 +58,7 @@ def load_network(model_dir=MODEL_DIR, threads=None):
             found = json.load(file)
         facts = dataset.from_json(found)
         load = LOADERS[found['reads']](facts.pictures)
+        older = found['reads'] == 'captchas' and 'gives' not in found
         path = os.path.join(model_dir, dataset.EXPORTED)
         with open(path, 'rb') as file:
             interpreter = Interpreter(model_content=file.read(),
@@ -67,9 +68,10 @@ def load_network(model_dir=MODEL_DIR, threads=None):
         raise UserError(f'{path}: expected an exported network, found {type(error).__name__}: '
                         f'{error}; make it with: python -m support.export FOLDER --to OUT'
                         ) from error
-    return reader.Network(model_dir, facts, load, softmax_function(interpreter, facts),
-                          lambda: None, found.get('gives') == 'columns',
-                          found['reads'] == 'digits' or 'gives' not in found)
+    return reader.Network(
+        model_dir, facts, (lambda source: load(source)[:1]) if older else load,
+        softmax_function(interpreter, facts), lambda: None, found.get('gives') == 'columns',
+        older or found['reads'] == 'digits')
 
 
 def softmax_function(interpreter, facts):

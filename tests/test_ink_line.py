@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from support.captcha.dataset import IMAGE_SIZE
-from support.captcha.ink_line import box_of, distance_from_paper, ink_line, without_frame
+from support.captcha.ink_line import box_of, distance_from_paper, ink_line, ink_lines, without_frame
 
 
 def drawn(paper, ink, size=(300, 60), box=(100, 10, 160, 49)):
@@ -71,3 +71,12 @@ def test_letters_keep_their_proportions():
 
 def test_a_picture_without_ink_is_white():
     assert (ink_line(Image.new('L', (40, 30), 77)) == 255).all()
+
+
+def test_other_preparations_have_more_or_less_around_the_letters():
+    usual, wide, narrow, close = ink_lines(drawn('white', 'black')) < 128
+    rows = [page.any(axis=1).sum() for page in (close, usual, wide)]
+    assert rows == sorted(rows, reverse=True) and rows[0] > 1.2 * rows[2]
+    columns = [page.any(axis=0).sum() for page in (narrow, usual)]
+    assert columns[0] / columns[1] == pytest.approx(3 / 4, rel=0.03)
+    assert (usual == (ink_line(drawn('white', 'black')) < 128)).all()

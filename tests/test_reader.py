@@ -179,3 +179,13 @@ def test_a_damaged_or_foreign_checkpoint(original, tmp_path):
     with pytest.raises(UserError, match='initialization he, found one of initialization post; '
                                         'give the options that it was trained with'):
         models.check_resumable(about, recipes.make(), dataset.Facts())
+
+
+@pytest.mark.parametrize('sure, text', [(0.6, '1'), (0.9, '0')])
+def test_a_doubtful_picture_is_read_in_other_preparations(sure, text):
+    """The first preparation says 0, the second 1, more confidently."""
+    facts = dataset.Facts('01', 1, 2)
+    columns = np.float32([[[sure, 1 - sure, 0]], [[0.05, 0.95, 0]]])  # [preparations, 1, 3]
+    network = reader.Network('fake', facts, lambda source: np.arange(2)[:, None],
+                             lambda inputs: columns[inputs[:, 0]], lambda: None, True)
+    assert texts_of(reader.Reader(network), 1) == [text]

@@ -23,16 +23,30 @@ DENSE = 0.5  # ... and above this share of the darkest squares' it counts as let
 DARKEST = 97  # percentile of the squares' darkness
 LEAST = 0.06  # least letters of a row or column, as a share of the fullest one's
 MARGIN = 0.12  # of the letters' height, kept around them
+# Margin and aspect ratio of the records, then of further readings of a doubtful picture: letters
+# may be smaller, narrower or larger than the network expects.
+PREPARATIONS = (MARGIN, FULL), (0.25, FULL), (MARGIN, 4.0), (0.02, FULL)
 
 
 def ink_line(picture):
     """A Pillow picture of mode L or RGB -> uint8 [224, 224], 0 ink ... 255 paper."""
+    return ink_lines(picture, PREPARATIONS[:1])[0]
+
+
+def ink_lines(picture, preparations=PREPARATIONS):
+    """A picture prepared in several ways: uint8 [len(preparations), 224, 224]."""
     darkness = without_frame(distance_from_paper(np.asarray(picture)))  # float32, 0 ... 1
     grey = Image.fromarray((255 - np.round(255 * darkness)).astype(np.uint8))
-    left, top, right, bottom = box_of(darkness)
+    return np.stack([cut_out(grey, box_of(darkness, margin), full)
+                     for margin, full in preparations])
+
+
+def cut_out(grey, box, full):
+    """A part of a Pillow picture as uint8 [224, 224], its proportions kept up to a ratio `full`."""
+    left, top, right, bottom = box
     height, width = bottom - top, right - left
-    columns = min(IMAGE_SIZE, max(1, round(IMAGE_SIZE * width / (FULL * height))))
-    line = grey.resize((columns, IMAGE_SIZE), Image.Resampling.BICUBIC, (left, top, right, bottom))
+    columns = min(IMAGE_SIZE, max(1, round(IMAGE_SIZE * width / (full * height))))
+    line = grey.resize((columns, IMAGE_SIZE), Image.Resampling.BICUBIC, box)
     page = np.full([IMAGE_SIZE, IMAGE_SIZE], 255, np.uint8)
     start = (IMAGE_SIZE - columns) // 2
     page[:, start:start + columns] = line
@@ -84,7 +98,7 @@ def without_frame(darkness):
     return darkness
 
 
-def box_of(darkness):
+def box_of(darkness, margin=MARGIN):
     """(left, top, right, bottom) of the letters with a margin, in pixels; without any, of all.
 
     Letters are dense; lines across the picture, which may be long, are not.
@@ -94,7 +108,7 @@ def box_of(darkness):
     density = averaged(averaged(darkness, radius).T, radius).T  # [height, width], 0 ... 1
     dense = density > DENSE * np.percentile(density, DARKEST)
     (top, bottom), (left, right) = (ends(dense.sum(axis)) for axis in (1, 0))
-    margin = max(1, round(MARGIN * (bottom - top)))
+    margin = max(1, round(margin * (bottom - top)))
     return (max(0, left - margin), max(0, top - margin),
             min(width, right + margin), min(height, bottom + margin))
 

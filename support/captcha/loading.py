@@ -21,8 +21,11 @@ def load_captcha(source, kind='post'):
 
 
 def captcha_loader(kind):
-    """A function of a source that returns a captcha network's input: uint8 [1, 224, 224].
+    """A function of a source that returns a captcha network's inputs, uint8 [n, 224, 224].
 
+    The first is the record's; there are others for doubtful pictures if `kind` is 'line'.
     Args: kind: as for `load_captcha`.
     """
+    if kind == 'line':
+        return lambda source: ink_line.ink_lines(pictures.open_picture(source))
     return lambda source: load_captcha(source, kind)[np.newaxis]

@@ -23,6 +23,7 @@ from support.common.console import UserError
 
 BATCH_SIZE = 50  # pictures read at a time; affects only memory and speed
 TOGETHER = 500  # pictures whose texts are estimated together: of one call, or the last ones
+DOUBT = 0.7  # confidence of a path below which other preparations of the picture are read, too
 ROUNDS = 2  # of reading them by what was usual the time before
 
 
@@ -31,7 +32,9 @@ class Network:
     """A trained network that is ready to run."""
     path: str  # of its checkpoint or its export
     facts: dataset.Facts
-    load: Callable  # a source of `Reader.read` -> inputs [1, ...]; of digits, any number
+    # a source of `Reader.read` -> inputs [n, ...]: a picture's preparations, the best one first; or
+    # the digits in it
+    load: Callable
     softmax_of: Callable  # inputs [n, ...] -> float32 [n, outputs, classes]
     close: Callable  # of nothing
     of_columns: bool = False  # whether an output belongs to a column of the picture
@@ -143,16 +146,30 @@ class Reader:
                     problems.append(None)
                 except UserError as problem:
                     problems.append(problem)
-            found = iter(())
-            if inputs:
-                ends = np.cumsum([len(one) for one in inputs])[:-1]
-                found = iter(np.split(self._softmax_of(np.concatenate(inputs)), ends))
-            for problem in problems:
-                if problem:
-                    yield None, problem
-                else:
-                    softmax = next(found)
-                    yield softmax.reshape(-1, softmax.shape[2]), None
+            found = iter(self._most_confident(inputs) if inputs else [])
+            yield from ((None, problem) if problem else (next(found), None)
+                        for problem in problems)
+
+    def _most_confident(self, inputs):
+        """float32 [outputs, classes] of each picture, of its most confident preparation if in doubt.
+
+        Args: inputs: a list of inputs [n, ...], as Network.load gives them.
+        """
+        if self.network.alone:  # several digits of one picture
+            ends = np.cumsum([len(one) for one in inputs])[:-1]
+            found = np.split(self._softmax_of(np.concatenate(inputs)), ends)
+            return [one.reshape(-1, one.shape[2]) for one in found]
+
+        def confidence(softmax):
+            return softmax.max(axis=1).prod()
+        found = [*self._softmax_of(np.stack([first for first, *_ in inputs]))]
+        doubtful = [place for place, (_, *others) in enumerate(inputs)
+                    if others and confidence(found[place]) < DOUBT]
+        if doubtful:
+            others = self._softmax_of(np.concatenate([inputs[place][1:] for place in doubtful]))
+            for place, some in zip(doubtful, np.split(others, len(doubtful))):
+                found[place] = max([found[place], *some], key=confidence)
+        return found
 
     def _decode_together(self, softmax, seen):
         """Classes and confidence, [heads] each, of each picture of a list.
