@@ -151,7 +151,7 @@ class Reader:
                         for problem in problems)
 
     def _most_confident(self, inputs):
-        """float32 [outputs, classes] of each picture: of its most confident preparation, if in doubt.
+        """float32 [outputs, classes] of each picture; in doubt of its most confident preparation.
 
         Args: inputs: a list of inputs [n, ...], as Network.load gives them.
         """
