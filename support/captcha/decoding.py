@@ -9,7 +9,8 @@ import re
 
 import numpy as np
 
-SIGNS = '+-*/=?'  # a network that has them all was trained on sums and reads signs only there
+from support.captcha.random_texts import SIGNS
+
 SUM = re.compile(r'[0-9]{1,2}[-+*/Xx][0-9]{1,2}=?\??')
 PARTS = {  # of a text: the characters that it may have there, the parts that may come before
     'text': ('[^-+*/=?]', ('start', 'text')),
@@ -104,7 +105,7 @@ def can_be(text, facts, prior):
 
 
 def has_sums(alphabet):
-    """Whether a network of this alphabet was trained on sums."""
+    """Whether a network of this alphabet was trained on all kinds of texts, sums too."""
     return set(SIGNS) <= set(alphabet)
 
 

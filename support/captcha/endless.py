@@ -37,8 +37,7 @@ from support.captcha import (
 )
 
 SHARDS, PICTURES = 48, 1000  # training files, pictures in each
-SIGNS = '+-*/=?'  # of sums
-FACTS = dataset.Facts(dataset.CHARSETS['all'] + SIGNS, 1, 8, 'line')
+FACTS = dataset.Facts(dataset.CHARSETS['all'] + random_texts.SIGNS, 1, 8, 'line')
 DRAWN_AS = {'x': '×', '/': '÷'}  # other signs of a class, in sums
 POOLED = 0.4  # share of the pictures that come from the pools, if there are any
 PACKAGE = 0.2  # share of the others that the package `captcha` draws, as gen_captcha.py does
@@ -140,7 +139,8 @@ def main():
                         help=f'take {POOLED:.0%} of the pictures from the folders in it')
     args = parser.parse_args()
     characters = dataset.CHARSETS['all']
-    found = fonts.find_fonts(args.fonts, characters + SIGNS + ''.join(DRAWN_AS.values()))
+    signs = random_texts.SIGNS + ''.join(DRAWN_AS.values())
+    found = fonts.find_fonts(args.fonts, characters + signs)
     paths = fonts.legible(found, characters)
     print(f'{args.fonts}: {len(paths)} of {len(found)} fonts are legible')
     draw_endlessly(args.folder, paths, args.pools)

@@ -16,7 +16,6 @@ from support.common.console import UserError
 SHARED = 2.0  # pictures that the alphabets' usual shares count for, beside those read together
 STRANGER = 1e-3  # least share of pictures with another alphabet than the others'
 EACH = 0.7  # how much each character counts as evidence: the network's are not independent
-SIGNS = '+-*/=?'  # of sums
 RARE, RARE_LENGTH = 0.3, 1.0  # of the typical share: texts of a system mostly have one length
 
 
@@ -55,7 +54,7 @@ def alphabets(facts):
     """
     shares = {bytes([1] * len(facts.alphabet)): 1}  # the first as bytes: share
     for kind, share in random_texts.KINDS.items():
-        kind = dataset.CHARSETS['digits'] + SIGNS + 'Xx' if kind == 'sum' else kind
+        kind = dataset.CHARSETS['digits'] + random_texts.SIGNS + 'Xx' if kind == 'sum' else kind
         inside = bytes(facts.possible(dataset.Facts(kind)))
         if any(inside):
             shares[inside] = shares.get(inside, 0) + share

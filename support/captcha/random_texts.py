@@ -4,6 +4,7 @@ import string
 
 from support.captcha.chances import chance, chosen
 
+SIGNS = '+-*/=?'  # of sums
 ALIKE = '0OoIl1'  # look-alikes, which most captchas with both cases omit
 KINDS = {  # characters of a text: share of the pictures
     string.digits: 22, string.digits + string.ascii_uppercase: 19,

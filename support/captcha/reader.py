@@ -183,8 +183,10 @@ class Reader:
         block = decoding.weighted(block, self._told.characters)
         classes, confidence = self._decode(block, self._told)
         found = priors.evidence(self.facts, block, classes)
-        likely = priors.of_alphabets(self.facts, np.stack([*(one for one, _ in before), *found]))
-        block = decoding.weighted(block, likely[len(before):, None])
+        if decoding.has_sums(self.facts.alphabet):  # a network of all systems, not of one
+            known = np.stack([*(one for one, _ in before), *found])
+            likely = priors.of_alphabets(self.facts, known)[len(before):]
+            block = decoding.weighted(block, likely[:, None])
         for _ in range(ROUNDS):
             usual = priors.usual(self.facts, np.stack([*(one for _, one in before), *classes]))
             classes, confidence = self._decode(block, self._told.times(usual))
