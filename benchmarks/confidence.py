@@ -17,7 +17,7 @@ sys.path.insert(0, ROOT)
 
 import captcha_lite
 from support.captcha.reader import Reader
-from support.common import console
+from support.common import console, option_types
 
 BANDS = 1, 0.95, 0.9, 0.7, 0.5, 0.3, 0.1, 0
 
@@ -32,7 +32,7 @@ def main():
     parser.add_argument('folders', nargs='+', metavar='FOLDER')
     parser.add_argument('--model-dir', default=captcha_lite.MODEL_DIR, metavar='FOLDER',
                         help='the exported network (default: %(default)s)')
-    parser.add_argument('--most', type=console.positive_int, default=100,
+    parser.add_argument('--most', type=option_types.positive_int, default=100,
                         help='pictures of each folder, drawn at random (default: %(default)s)')
     args = parser.parse_args()
     with console.quiet_start():
