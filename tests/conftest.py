@@ -28,10 +28,10 @@ def pytest_configure():
 @pytest.fixture(scope='session')
 def run_script():
     """A function that runs `python <script> <arguments>`, by default in the project's folder."""
-    def run(script, *arguments, cwd=ROOT, stdin=None):
+    def run(script, *arguments, cwd=ROOT, stdin=None, timeout=300):
         command = [sys.executable, os.path.join(ROOT, script), *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True,
-                              encoding='utf-8', timeout=300)
+                              encoding='utf-8', timeout=timeout)
     return run
 
 
