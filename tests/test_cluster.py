@@ -41,7 +41,7 @@ def test_tf_config_says_which_process_this_is():
 
 @pytest.mark.parametrize('text', [
     '', 'chief', '[]', '{}', config('evaluator'), config('worker', 2), config(chief=['a:1', 'b:1']),
-    config(ps=[]), config(evaluator=['f:1']), config(worker=['b', 'c'])])
+    config(ps=[]), config(worker=['b', 'c'])])
 def test_a_tf_config_that_is_none_is_one_line(text):
     with pytest.raises(UserError, match='^TF_CONFIG: expected .* docs/cluster.md'):
         train.cluster_of(text)

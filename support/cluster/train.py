@@ -32,15 +32,22 @@ from support.cluster import AGAIN
 from support.common import checkpoints, files, signals
 from support.common.console import UserError
 
-JOBS = 'chief', 'worker', 'ps'
+GONE = tf.errors.AbortedError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError
 PATIENCE = 300  # seconds that a step may take, with the wait for the other trainers
 
 
-class Lost(Exception):
-    """The session has ended and cannot be made again."""
-
-
 # --- the processes
+def leave(error=None):
+    """End this process with one line at once: closing its session would wait for a lost server."""
+    problem = 'the connection to a parameter server broke'
+    if isinstance(error, tf.errors.DeadlineExceededError):
+        problem = f'no step in {PATIENCE} seconds: another trainer is missing'
+    elif error and not isinstance(error, GONE):
+        problem = checkpoints.reason(error)
+    console.complain(f'{problem}; start all processes again, they resume from the last checkpoint')
+    os._exit(AGAIN)
+
+
 def cluster_of(text):
     """TF_CONFIG's text -> {job: ['host:port', ...]}, this process's job and its index.
 
@@ -50,7 +57,7 @@ def cluster_of(text):
         config = json.loads(text)
         cluster, job, index = config['cluster'], config['task']['type'], config['task']['index']
         cluster[job][index].rindex(':')
-        if len(cluster['chief']) == 1 and cluster['ps'] and cluster.keys() <= {*JOBS}:
+        if len(cluster['chief']) == 1 and cluster['ps']:
             return cluster, job, index
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         pass
@@ -124,7 +131,7 @@ class Scaffold(tf.train.Scaffold):
 
     def finalize(self):
         if self.begun:
-            raise Lost
+            leave()
         self.begun = True
         return super().finalize()
 
@@ -169,7 +176,7 @@ def train(recipe, run, cluster, job, index):
     """Take part in a training until its iterations are done or a signal stops it.
 
     Iterations count from 1, so that a checkpoint's number is that of a single process.
-    Returns: exit status. Raises: UserError; Lost if this process has to be started again.
+    Returns: exit status. Raises: UserError.
     """
     chief, trainers = job == 'chief', len(cluster['chief'] + cluster.get('worker', []))
     number = 0 if chief else 1 + index
@@ -185,11 +192,10 @@ def train(recipe, run, cluster, job, index):
     target = serve(cluster, job, index).target
     wait_for(cluster['ps'])
     config = training.session_config(run.bfloat16)
-    # no other trainer, whose end would break the session
+    # the session sees no other trainer, whose end would break it
     config.device_filters.extend(['/job:ps', f'/job:{job}/task:{index}'])
-    # which fuses operations into some that a cluster's session lacks in 16 bits
-    rewrites = config.graph_options.rewrite_options
-    rewrites.remapping = rewrites.OFF
+    # remapping would fuse operations into some that a cluster's session lacks in 16 bits
+    config.graph_options.rewrite_options.remapping = 2  # off
     with tf.Graph().as_default(), tf.device(tf.train.replica_device_setter(
             cluster=cluster, worker_device=f'/job:{job}/task:{index}')):
         graph, mean = build_graph(recipe, facts, train_files, trainers, chief,
@@ -204,39 +210,40 @@ def train(recipe, run, cluster, job, index):
         with signals.stop_signals() as stop, tf.train.MonitoredTrainingSession(
                 target, chief, scaffold=scaffold, hooks=hooks, config=config,
                 stop_grace_period_secs=2) as sess:
-            last = loop(sess, graph, recipe, stop, chief)
-    if stop.signal:
-        console.say(f'stopped after iteration {last}')
-        return 128 + stop.signal
+            loop(sess, graph, recipe, start, stop)
     if chief:
         read = f'{models.command("captcha_test.py", run.model_dir)} --test {run.test_file}'
-        console.say(f'saved {models.newest(run.model_dir)}; read captchas with: {read}')
-    return 0
+        console.say(f'saved {models.newest(run.model_dir)}; ' + (
+            'stopped' if stop.signal else f'read captchas with: {read}'))
+    return 128 + stop.signal if stop.signal else 0
 
 
-def loop(sess, graph, recipe, stop, chief):
-    """Run a trainer's steps; the chief sets the rate and prints. Returns: the last iteration."""
+def loop(sess, graph, recipe, start, stop):
+    """Run a trainer's steps; the chief's, with a Start, set the rate and print."""
     patience = tf.RunOptions(timeout_in_ms=1000 * PATIENCE)
     fetched = [graph.optimizer, graph.total_loss, graph.accuracies]
-    i = int(sess.run_step_fn(
-        lambda step_context: step_context.session.run(tf.train.get_global_step())))
+
+    def step(step_context):
+        try:
+            if start:
+                graph.lr.load(recipes.rate_at(recipe, i + 1), step_context.session)
+            return step_context.run_with_hooks(fetched, options=patience)
+        except GONE as error:
+            leave(error)
+    i = max(0, start.iteration - 1) if start else 0
     while not sess.should_stop() and not stop.signal:
         before = i
-        if chief:
-            rate = recipes.rate_at(recipe, i + 1)
-            sess.run_step_fn(lambda step_context: graph.lr.load(rate, step_context.session))
         try:
-            i, loss, acc = sess.run(fetched, options=patience)
+            i, loss, acc = sess.run_step_fn(step)
         except tf.errors.OutOfRangeError as error:  # a queue is closed
-            if i + 2 >= recipe.steps:
-                break
-            raise UserError(f'iteration {i}: expected more records, found no more: the chief has '
-                            'ended, or a file of --train cannot be read any more') from error
+            if i + 2 < recipe.steps:
+                raise UserError(f'iteration {i}: expected more records, found none: the chief has '
+                                'ended, or a file of --train cannot be read') from error
+            break
         # after a start or a fault, tokens may be left from earlier steps
-        if chief and i > before and i % captcha_train.PRINT_EVERY == 0:
+        if start and i > before and i % captcha_train.PRINT_EVERY == 0:
             console.say('Iter:%d Loss:%.3f Accuracy: %s Learning_rate:%.4f' % (
                 i, loss, ','.join('%.2f' % one for one in acc), recipes.rate_at(recipe, i + 1)))
-    return i
 
 
 def main():
@@ -252,14 +259,8 @@ def main():
             return train(recipe, run, cluster, job, index)
     except tf.train.NanLossDuringTrainingError:
         raise UserError('the loss is no number; resume with a smaller --learning-rate') from None
-    except (Lost, tf.errors.AbortedError, tf.errors.UnavailableError):
-        problem = 'the connection to a parameter server broke'
-    except tf.errors.DeadlineExceededError:
-        problem = f'no step in {PATIENCE} seconds; is another trainer missing?'
     except tf.errors.OpError as error:
-        problem = checkpoints.reason(error)
-    return console.complain(f'{job} {index}: {problem}; start all processes again, they resume '
-                            'from the newest checkpoint', AGAIN)
+        leave(error)
 
 
 if __name__ == '__main__':
