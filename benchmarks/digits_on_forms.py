@@ -21,6 +21,7 @@ import sys
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from scipy import ndimage
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
@@ -147,6 +148,132 @@ def dirt(digits, rng):
     return np.asarray(picture), 1
 
 
+def drawn(strokes, rng, side=DIGIT, pen=8):
+    """Strokes, lists of points (x, y) in a square from 0 to 1, drawn by an unsteady hand.
+
+    Returns: float32 [side + 60, side + 60], 0 bare ... 1 covered. Args: side, pen: pixels.
+    """
+    fine = 2                                    # drawn at twice the size, for soft edges
+    page = Image.new('L', [fine * (side + 60)] * 2)
+    draw, r = ImageDraw.Draw(page), fine * pen / 2
+    tilt = np.radians(rng.normal(0, 5))
+    turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
+    for stroke in strokes:
+        points = np.array(stroke) + rng.normal(0, .025, [len(stroke), 2])
+        way = np.r_[0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
+        line = np.stack([np.interp(np.linspace(0, way[-1], 80), way, axis) for axis in points.T], 1)
+        line = ndimage.gaussian_filter1d(line, rng.uniform(.5, 2), axis=0, mode='nearest')
+        line += ndimage.gaussian_filter1d(rng.normal(0, .04, line.shape), 8, axis=0)
+        line = fine * (((line - .5) @ turn + .5) * side + 30)
+        draw.line([tuple(point) for point in line], 255, round(2 * r), 'curve')
+        for x, y in line[0], line[-1]:
+            draw.ellipse((x - r, y - r, x + r, y + r), 255)
+    return np.asarray(page.reduce(fine), np.float32) / 255
+
+
+def upstroke(digits, rng):
+    """A 1 with a long upstroke."""
+    top, foot = rng.uniform(.45, .6), rng.uniform(.35, .6)
+    return drawn([[(rng.uniform(.1, .3), rng.uniform(.35, .7)), (top, .02), (foot, .98)]], rng,
+                 pen=rng.uniform(5, 14)), [1]
+
+
+def cell(digits, rng):
+    """A cell cut from a grid: remains of the printed lines along two edges."""
+    page, _ = page_of([digits[:1]], rng, margin=int(rng.uniform(15, 50)))
+    return np.maximum(page, edges(len(page), rng)), 1
+
+
+def edges(side, rng):
+    """Printed lines along the left and the upper edge of a square: float32 [side, side]."""
+    page = Image.new('L', (side, side))
+    for turn in 0, 1:
+        place, far = rng.uniform(0, .07, 2) * side
+        end = side * rng.choice([1, 1, rng.uniform(.5, 1)])
+        line = [(0, place), (end, far)]
+        ImageDraw.Draw(page).line([point[::-1] if turn else point for point in line], 255,
+                                  int(rng.integers(1, 6)))
+    page = np.asarray(page, np.float32) / 255 * rng.uniform(.4, 1)
+    return np.rot90(page, rng.integers(4))
+
+
+def strip(digits, rng):
+    """A row of fields, cut out closely and small: 52 pixels high."""
+    number = int(rng.integers(4, 9))
+    page, squares = page_of([digits[:number]], rng, gap=20, margin=20)
+    page = with_frames(page, squares, int(rng.integers(3, 9)), 10)
+    return resized(page, 52 / page.shape[0]), number
+
+
+def resized(page, factor):
+    size = [round(side * factor) for side in page.shape[::-1]]
+    return np.asarray(Image.fromarray(page).resize(size, Image.Resampling.BOX))
+
+
+def thin(digits, rng):
+    """A drawing of 28x28 pixels with a thin pen and pale ink."""
+    mark = ink_on_paper.stroke(digits[0], rng.uniform(.25, .5), rng.uniform(-5, 5))
+    return resized(mark[16:240, 16:240].astype(np.float32), 1 / 8) * rng.uniform(.4, 1), 1
+
+
+def small_gap(digits, rng):
+    """A cut of a pixel through a digit of 28x28 pixels."""
+    page, _ = gap(8)(digits, rng)
+    return resized(page, 28 / page.shape[0]), 1
+
+
+def pencil(digits, rng):
+    """Four adjacent fields, dark print and a pale pencil."""
+    page, squares = page_of([digits[:4]], rng, gap=20)
+    page = np.maximum(page * rng.uniform(.25, .45), with_frames(
+        np.zeros_like(page), squares, int(rng.integers(2, 6)), 11))
+    return turned(page, rng.uniform(-3, 3)), 4
+
+
+def bent_form(digits, rng):
+    """Two rows of separate boxes on a page with a bent outline."""
+    page, squares = page_of([digits[:4], digits[4:8]], rng, gap=60, margin=120)
+    page = with_frames(page, squares, int(rng.integers(2, 6)), int(rng.uniform(5, 20)))
+    draw = ImageDraw.Draw(outline := Image.fromarray(page))
+    draw.rectangle((30, 30, page.shape[1] - 30, page.shape[0] - 30), outline=1., width=3)
+    return bent(np.asarray(outline), rng, 12, 1)[0], 8
+
+
+def bent(page, rng, height, waves):
+    """The page bent by waves `height` pixels high, and where a point, float [2, ...], comes from."""
+    y, x = np.mgrid[:page.shape[0], :page.shape[1]].astype(np.float32)
+    phase, high = rng.uniform(0, 2 * np.pi, 2), rng.uniform(.3, 1, 2) * height
+
+    def source(y, x):
+        return (y + high[0] * np.sin(phase[0] + 2 * np.pi * waves * x / page.shape[1]),
+                x + high[1] * np.sin(phase[1] + 2 * np.pi * waves * y / page.shape[0]))
+    return ndimage.map_coordinates(page, source(y, x), order=1), source
+
+
+def full_sheet(digits, rng):
+    """1,150 digits in a printed grid, a few of them touching it, on a page that is not flat."""
+    rows, columns, side = 46, 25, int(rng.integers(30, 46))  # pixels, of a cell
+    page = np.zeros([(rows + 2) * side, (columns + 2) * side], np.float32)
+    for number, digit in enumerate(digits):
+        mark = resized(ink_of(digit, rng), .85 * side / DIGIT)
+        top, left = (side * (1 + np.array(divmod(number, columns)))
+                     + (side - len(mark)) / 2 + rng.uniform(-.14, .14, 2) * side).astype(int)
+        area = page[top:top + len(mark), left:left + len(mark)]
+        np.maximum(area, mark, out=area)
+    lines, width = np.zeros_like(page), int(rng.integers(1, 3))
+    for k in range(1, rows + 2):
+        lines[k * side:k * side + width, side:-side] = 1
+    for k in range(1, columns + 2):
+        lines[side:-side, k * side:k * side + width] = 1
+    page, source = bent(np.maximum(page, lines * rng.uniform(.4, .9)), rng, .4 * side, 1.5)
+
+    def cell_of(top, left, bottom, right):
+        y, x = source((top + bottom) / 2, (left + right) / 2)
+        down, across = int(y / side) - 1, int(x / side) - 1
+        return down * columns + across if 0 <= across < columns else -1
+    return page, cell_of
+
+
 def pen(width):
     """One digit whose stroke is `width` times as wide as its writer's."""
     def draw(digits, rng):
@@ -161,10 +288,59 @@ CONDITIONS = {
     'form, some empty': form, 'underlined': underlined, 'ruled': paper('ruled'),
     'squared': paper('squared'), 'sheet of 20': sheet(0), 'sheet, 5 degrees': sheet(5),
     'sheet, 10 degrees': sheet(10), 'gap of 1 pixel': gap(1), 'gap of 3 pixels': gap(3),
-    'four specks of dirt': dirt, 'pen 0.2': pen(.2), 'pen 0.45': pen(.45), 'pen 2': pen(2)}
+    'four specks of dirt': dirt, '1 with an upstroke': upstroke, 'cell of a grid': cell,
+    'strip 52 pixels high': strip, 'thin, 28x28': thin, 'gap, 28x28': small_gap,
+    'pencil beside print': pencil, 'boxes on a bent page': bent_form,
+    'grid of 1,150': full_sheet, 'pen 0.2': pen(.2), 'pen 0.45': pen(.45), 'pen 2': pen(2)}
 
 
 # --- non-digits
+
+def arc(x, y, width, height, start, end):
+    """Points on an ellipse around (x, y), from angle `start` to `end` in degrees, clockwise."""
+    angle = np.radians(np.linspace(start, end, 14))
+    return list(zip(x + width * np.cos(angle), y + height * np.sin(angle)))
+
+
+# Letters and symbols as strokes; L, V and the like look like no digit to most readers.
+HAND = {
+    'A': [[(.1, 1), (.5, 0), (.9, 1)], [(.25, .6), (.75, .6)]],
+    'E': [[(.8, 0), (.2, 0), (.2, 1), (.8, 1)], [(.2, .5), (.7, .5)]],
+    'F': [[(.8, 0), (.2, 0), (.2, 1)], [(.2, .5), (.7, .5)]],
+    'H': [[(.2, 0), (.2, 1)], [(.8, 0), (.8, 1)], [(.2, .5), (.8, .5)]],
+    'K': [[(.2, 0), (.2, 1)], [(.8, 0), (.2, .55), (.8, 1)]],
+    'L': [[(.25, 0), (.25, 1), (.8, 1)]],
+    'M': [[(.1, 1), (.2, 0), (.5, .7), (.8, 0), (.9, 1)]],
+    'N': [[(.2, 1), (.2, 0), (.8, 1), (.8, 0)]],
+    'P': [[(.25, 1), (.25, 0)] + arc(.4, .25, .4, .25, -90, 90) + [(.25, .5)]],
+    'R': [[(.2, 1), (.2, 0)] + arc(.4, .25, .35, .25, -90, 90) + [(.3, .5), (.85, 1)]],
+    'T': [[(.1, 0), (.9, 0)], [(.5, 0), (.5, 1)]],
+    'V': [[(.1, 0), (.5, 1), (.9, 0)]],
+    'W': [[(0, 0), (.25, 1), (.5, .3), (.75, 1), (1, 0)]],
+    'X': [[(.15, 0), (.85, 1)], [(.85, 0), (.15, 1)]],
+    'Y': [[(.1, 0), (.5, .5), (.9, 0)], [(.5, .5), (.5, 1)]],
+    'a': [arc(.45, .6, .3, .35, -30, -330) + [(.75, .3), (.75, .9), (.95, .95)]],
+    'e': [[(.2, .5), (.8, .5)] + arc(.5, .55, .32, .42, -10, -310)],
+    'h': [[(.2, 0), (.2, 1), (.2, .6)] + arc(.5, .7, .3, .25, -180, 0) + [(.8, 1)]],
+    'k': [[(.25, 0), (.25, 1)], [(.75, .35), (.25, .7), (.8, 1)]],
+    'm': [[(.1, 1), (.1, .4)] + arc(.3, .6, .2, .25, -180, 0) + [(.5, 1), (.5, .6)]
+          + arc(.7, .6, .2, .25, -180, 0) + [(.9, 1)]],
+    'n': [[(.2, 1), (.2, .3), (.2, .6)] + arc(.5, .6, .3, .3, -180, 0) + [(.8, 1)]],
+    'r': [[(.3, 1), (.3, .3), (.3, .55)] + arc(.55, .5, .25, .2, -180, -40)],
+    'x': [[(.2, .3), (.8, 1)], [(.8, .3), (.2, 1)]],
+    '?': [arc(.5, .28, .32, .28, -170, 80) + [(.5, .75)], [(.5, .95), (.5, .98)]],
+    '+': [[(.1, .5), (.9, .5)], [(.5, .1), (.5, .9)]],
+    '#': [[(.35, 0), (.25, 1)], [(.75, 0), (.65, 1)], [(.05, .35), (.95, .35)],
+          [(.05, .65), (.95, .65)]],
+    '*': [[(.5, .1), (.5, .9)], [(.15, .3), (.85, .7)], [(.85, .3), (.15, .7)]],
+    '=': [[(.1, .35), (.9, .35)], [(.1, .65), (.9, .65)]],
+    'tick': [[(.05, .6), (.35, .95), (.95, .05)]],
+    'triangle': [[(.5, .05), (.95, .95), (.05, .95), (.5, .05)]],
+    'square': [[(.1, .1), (.9, .1), (.9, .9), (.1, .9), (.1, .1)]],
+    'heart': [[(.5, 1), (.05, .4)] + arc(.28, .3, .22, .22, -180, 0)
+              + arc(.72, .3, .22, .22, -180, 0) + [(.95, .4), (.5, 1)]],
+    'arrow': [[(.05, .5), (.95, .5)], [(.6, .15), (.95, .5), (.6, .85)]]}
+
 
 def font_paths(part):
     """The even-numbered (part 0) or odd-numbered (part 1) installed fonts."""
@@ -192,6 +368,17 @@ def signs(part, count, rng):
         ImageDraw.Draw(picture).text((30 - box[0], 30 - box[1]), sign, 0, font)
         found.append(picture)
     return found
+
+
+def by_hand(count, rng):
+    """Letters and symbols drawn with a pen."""
+    return [photographed(drawn(HAND[rng.choice(list(HAND))], rng, pen=rng.uniform(5, 14)), rng)
+            for _ in range(count)]
+
+
+def empty_cells(count, rng):
+    """Cells cut from a grid, with nothing but remains of its lines along two edges."""
+    return [photographed(edges(int(rng.uniform(40, 200)), rng), rng) for _ in range(count)]
 
 
 def faces(count, rng):
@@ -258,7 +445,8 @@ def blobs(rng, grain):
     return np.asarray(noise.filter(ImageFilter.GaussianBlur(grain)), np.float32)
 
 
-NO_DIGITS = {'letters and symbols': None, 'faces': faces, 'shapes': shapes, 'textures': textures}
+NO_DIGITS = {'letters and symbols': None, 'drawn with a pen': by_hand,
+             'empty cells': empty_cells, 'faces': faces, 'shapes': shapes, 'textures': textures}
 
 
 # --- the tables

@@ -312,7 +312,7 @@ def boxes(args):
         row.append(cell)
     page = np.pad(np.concatenate(row, axis=1), 40, constant_values=255)
     picture = Image.fromarray(page)
-    _, found, _ = ink.find_ink(ink.grey_of(picture))
+    _, found = ink.find_ink(ink.grey_of(picture))
     seen = np.concatenate(photographs.pre_digits(picture).reshape(-1, 28, 28), axis=1)
     figure = Figure((WIDTH, 5), DPI, layout='constrained')
     shown = (('picture', page), ('ink', found), ('network', seen))

@@ -4,10 +4,11 @@
 
 grey_of        grey values, as a viewer shows the picture
 darkness_of    the share of the paper's light that is missing, whatever the paper, light and pen
-threshold_of   Otsu's threshold between paper and ink, at full size: shrinking loses thin lines
-without_frames drops frames, the boxes of forms and underlines
-without_lines  drops the lines of ruled and squared paper
+inked          what is darker than Otsu's threshold, and paler ink that touches it
+printed_lines  frames, the boxes of forms, underlines, the lines of ruled and squared paper
 without_specks drops specks, and shadows at the picture's border
+
+Lengths are measured in widths of the stroke and heights of the usual part, not in pixels.
 """
 import numpy as np
 from PIL import Image
@@ -26,60 +27,71 @@ BORDER = 0.06      # width of the picture's border, as a share of its shorter si
 CLEAR_BORDER = 0.4     # of 0.5: the border is as light, or as dark, as any of the picture
 CLEAR_SKEWNESS = 2     # a thin stroke's is about 5
 SOME_SKEWNESS = 0.7    # noise and shadows stay below this
+FAINT = 0.5        # ink that touches darker ink has at least this share of its darkness
 NOISE_MARGIN = 5   # ink is darker than the paper by this many standard deviations of the noise
 MIN_DARKNESS = 0.1     # a picture with nothing darker than this is blank
+MOST_MARKS = 5000  # more are refused; a full sheet has a thousand digits
 MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture's
 
 # --- printed lines
 MAX_TILT = 10      # degrees
 TILT_STEP = 0.25   # degrees
 TILT_SIDE = 300    # pixels; the tilt is estimated on a picture of about this size
-LINE_SIDE = 56     # pixels; smaller pictures have no printed lines, but strokes as thin as lines
-LINE_COVER = 0.45  # a line has ink on at least this share of its way across the picture
-LINE_WIDTH = 0.03  # the widest line, as a share of the picture's longer side
-LINE_ENDS = 0.08   # it starts and ends within this share of the picture's edges
+BEND = 3           # degrees; lines of a page that is not flat differ by twice this from its tilt
+LONG = 2           # a line is longer than the usual part is tall by this factor, or ...
+ACROSS = 0.9       # ... runs across this share of the picture, ...
+LINE_THICKNESS = 0.13   # ... and is thinner than this share of its length
 PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is separated by darkness alone
-LINE_THICKNESS = 0.1   # a frame's sides and underlines are thinner than this share of their length
 SPAN = 0.75        # a frame's sides are straight over this share of the frame, ...
 EDGE = 0.25        # ... and lie within this share of its edges
-UNDERLINE = 1.3    # a line and what touches it are wider than tall by this factor, and ...
-UNDERLINE_ENDS = 0.05  # ... it is longer at both ends by this share, unless wider than tall by ...
-LONG = 2           # ... this one
+TALL = 4           # widths of the stroke; what a frame holds is taller
+ALIKE = 0.85       # an empty frame has at least this share of the size of one that is not
 
-# --- specks; bulk = darkness x distance from the edge, summed over all pixels of a part
+# --- specks; bulk = strength x distance from the edge, summed over all pixels of a part
 NEAR = 0.25        # distance from the main part, as a share of its longer side
 NEAR_BULK = 0.04   # nearer parts are kept if they have this share of the main part's bulk,
 FAR_BULK = 0.2     # all others if they have this share: they may be digits
 TALL_BULK = 0.015  # or this one, if at least HALF as tall as the main part
 HALF = 0.5
 LOW = 0.3          # of the main part's height; a digit that is wider than tall has at least this
+TOO_LONG = 2.5     # times the usual part's height is no digit, ...
+SOLID = 2          # ... unless its area is this multiple of its extent times the stroke
 MIN_THICKNESS = 0.15   # of the main part's; anything thinner is a line or noise
 INNER = 0.08       # the main part's least size, as a share of the picture, unless at the border
+
+
+class TooManyMarks(ValueError):
+    """It would take too long to tell digits from dirt."""
 
 
 def find_ink(grey):
     """Grey picture, float32 [height, width], 0 ... 255 -> what was written on it.
 
     Returns:
-      darkness: float32 [height, width], 0 paper ... 1 black.
+      strength: float32 [height, width], 0 paper; ink is darker than the threshold, which is 1.
       ink: bool [height, width]; all False if the picture is blank.
-      threshold: the darkness above which a pixel is ink.
+    Raises: TooManyMarks.
     """
     darkness = darkness_of(grey)
-    threshold = threshold_of(darkness)
-    ink, threshold = without_lines(darkness, threshold)
-    ink = without_specks(darkness, ink)
-    if ink.any():
-        longest = max(ink[boxes_of(ink)[0]].shape)
-        if np.median(darkness[ink]) < MIN_DARKNESS or longest < MIN_DIGIT * max(ink.shape):
-            ink = np.zeros_like(ink)
-    return darkness, ink, threshold
+    margin = NOISE_MARGIN * noise_of(darkness)
+    strength, ink = inked(darkness, max(otsu(darkness), margin))
+    if (number := ndimage.label(ink, np.ones([3, 3]))[1]) > MOST_MARKS:
+        raise TooManyMarks(f'expected at most {MOST_MARKS} marks, found {number}; crop the picture '
+                           'to the digits')
+    lines = printed_lines(ink)
+    if lines.any():
+        stronger, rest = without_lines(darkness, ink, lines, margin)
+        rest = without_specks(darkness, stronger, rest)
+        if rest.any(1).sum() > TALL * stroke_of(ink):  # otherwise the lines were drawn
+            return stronger, rest
+    return strength, without_specks(darkness, strength, ink)
 
 
 def grey_of(picture):
     """Pillow picture, mode L or RGB -> float32 [height, width], 0 black ... 255 white."""
-    factor = -(-max(picture.size) // MAX_SIDE)  # rounded up
-    return np.asarray(picture.reduce(factor).convert('L'), np.float32)
+    picture = picture.convert('L')
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
+    return np.asarray(picture, np.float32)
 
 
 # --- from grey values to darkness
@@ -162,167 +174,189 @@ def noise_of(darkness):
 
 # --- from darkness to ink
 
-def threshold_of(darkness):
-    """Otsu's threshold between paper and ink, but above the paper's noise.
-
-    It maximises the variance between the two classes (Otsu 1979). Where there is hardly any ink,
-    that would split the noise.
-    """
+def otsu(darkness):
+    """Otsu's threshold between paper and ink, which maximises the variance between the two."""
     count, edges = np.histogram(darkness, 256)
     centres = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(count)[:-1]                # pixels up to each candidate
     above = darkness.size - below
     total = np.cumsum(count * centres)
     means = total[:-1] / below.clip(1), (total[-1] - total[:-1]) / above.clip(1)
-    otsu = edges[1 + np.argmax(below * above * (means[1] - means[0]) ** 2)]
-    return max(float(otsu), NOISE_MARGIN * noise_of(darkness))
+    return float(edges[1 + np.argmax(below * above * (means[1] - means[0]) ** 2)])
+
+
+def inked(darkness, threshold, least=0):
+    """The ink: what is darker than `threshold`, and what is near that and not much paler.
+
+    Where a thin stroke lies between two pixels, both are pale; a thick stroke's edge, which is
+    pale, too, is no ink, nor is anything paler than `least`. Returns: the darkness as a multiple of
+    the threshold there, float32 as `darkness`, and the ink, bool.
+    """
+    window = 2 * int(np.ceil(stroke_of(darkness > threshold))) + 1
+    darkest = ndimage.maximum_filter(darkness, window)
+    faint = np.clip(FAINT * darkest, max(least, FAINT * threshold), threshold)
+    strength = darkness / np.where(darkest > threshold, faint, threshold)
+    return strength, strength > 1
+
+
+def stroke_of(ink):
+    """The mean width of the strokes, in pixels: a stroke has two edges along its length."""
+    return 2 * ink.sum() / max(1, (ink & ~ndimage.binary_erosion(ink)).sum())
 
 
 # --- lines, frames and specks
 
-def without_lines(darkness, threshold):
-    """The ink without the lines of ruled or squared paper: bool [height, width].
+def without_lines(darkness, ink, lines, margin):
+    """The strength and the ink, as find_ink returns them, once printed `lines` are gone."""
+    pen = ink & ~lines
+    near = ndimage.binary_dilation(lines, np.ones([5, 5])) & ~pen  # soft edges, too
+    threshold, faint = max(otsu(darkness[~near]), margin), 0  # without the print, of a pencil
+    if pen.any():
+        of_lines, of_pen = np.median(darkness[lines]), np.percentile(darkness[pen], 80)
+        if of_pen > PEN_TO_LINE * of_lines:         # drops the lines that were missed, too
+            threshold, faint = (of_lines + of_pen) / 2, (3 * of_lines + of_pen) / 4
+    return inked(np.where(near, 0, darkness), threshold, faint)
 
-    Also returns the threshold, which rises if the pen is darker than the print.
+
+def printed_lines(ink):
+    """The pixels of frames and other printed lines, which may be tilted or bent: bool as `ink`.
+
+    A frame holds something. Any other line is longer than the usual part is tall, or runs across
+    the picture.
     """
-    ink = without_frames(darkness > threshold)
-    lines = level_lines(ink) | level_lines(ink.T).T
-    rest = ink & ~lines
-    if not lines.any() or not rest.any():
-        return ink, threshold
-    print_darkness, pen_darkness = np.median(darkness[lines]), np.percentile(darkness[rest], 80)
-    if pen_darkness > PEN_TO_LINE * print_darkness:
-        threshold = (print_darkness + pen_darkness) / 2  # drops the lines that were missed, too
-        return ink & (darkness > threshold), threshold
-    return rest, threshold
-
-
-def level_lines(ink):
-    """The pixels of printed lines that run from left to right, slightly tilted: bool as `ink`.
-
-    All lines share one tilt: the one at which the projection of the ink has the highest peaks. A
-    line is a peak that reaches across the picture. Where a digit crosses it, the ink is taller
-    than the line, and is kept.
-    """
-    height, width = ink.shape
-    lines = np.zeros_like(ink)
-    if min(ink.shape) < LINE_SIDE:
-        return lines
-    tall = column_runs(ink)                                       # int [height, width]
-    y, x = thin_pixels(ink, tall)
-    if len(y) < LINE_COVER * width:
-        return lines
-    step = max(1, max(ink.shape) / TILT_SIDE)                     # pixels per bin
-    slope = slope_of(y, x, step)
-
-    row = bins_along(slope, y, x, step)
-    count = np.bincount(row) / step                               # pixels along each bin
-    left = np.bincount(row[x < LINE_ENDS * width], minlength=len(count)) > 0
-    right = np.bincount(row[x > (1 - LINE_ENDS) * width], minlength=len(count)) > 0
-    is_line = ((count >= LINE_COVER * width)
-               & ndimage.maximum_filter(left, 3) & ndimage.maximum_filter(right, 3))
-    on_line = ndimage.maximum_filter(is_line, 3)[row]
-    if on_line.any():
-        thickness = np.median(tall[y[on_line], x[on_line]])
-        on_line &= tall[y, x] <= 1.5 * thickness + 1
-        lines[y[on_line], x[on_line]] = True
+    if not ink.any():
+        return ink
+    slope, stroke = slope_of(ink), stroke_of(ink)
+    labels, _ = ndimage.label(ink, np.ones([3, 3]))
+    cell = max(1, int(stroke / 4))  # pixels; a line may wobble by it
+    level, upright = level_runs(ink, slope, cell), level_runs(ink.T, -slope, cell)
+    lines = frame_lines(labels, level, upright, slope, TALL * stroke)
+    usual = usual_height(ndimage.label(ink & ~lines, np.ones([3, 3]))[0])
+    for ink, lines_seen, runs in (ink, lines, level), (ink.T, lines.T, upright):
+        length = min(LONG * usual, ACROSS * ink.shape[1])
+        lines_seen |= lines_of(ink, runs, length)
     return lines
 
 
-def thin_pixels(ink, tall):
-    """Rows and columns, int [n] each, of the ink that is no taller than a printed line."""
-    return np.nonzero(ink & (tall <= 2 + LINE_WIDTH * max(ink.shape)))
+def usual_height(labels):
+    """The median height of the parts, in pixels, each counted by its area times its stroke.
+
+    So neither specks nor the thin rest of a grid weigh much. Level lines do not count.
+    """
+    height, width = np.array([[extent.stop - extent.start for extent in box]
+                              for box in boxes_of(labels)] or [(0, 0)]).T
+    edge = (labels > 0) & ~ndimage.binary_erosion(labels > 0)
+    area, edges = (np.bincount(each.ravel(), minlength=2)[1:] for each in (labels, labels * edge))
+    digits = height > LOW * width
+    return median(height[digits], (area ** 2. / edges)[digits]) if digits.any() else height.max()
 
 
-def slope_of(y, x, step):
-    """The slope along which projected pixels have the highest peaks, in bins of `step` pixels."""
-    slopes = np.tan(np.radians(np.arange(-MAX_TILT, MAX_TILT + TILT_STEP, TILT_STEP)))
-    few = slice(None, None, int(step))
-    return max(slopes, key=lambda slope: (
-        np.bincount(bins_along(slope, y[few], x[few], step)) ** 2.).sum())
+def median(values, weights):
+    """The weighted median of values, float [n]."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return values[order][np.searchsorted(total, total[-1] / 2)]
 
 
-def bins_along(slope, y, x, step):
-    """The bin of each pixel, projected along `slope`, which is at most 45 degrees."""
-    return ((y - x * slope + x.max(initial=0)) / step).astype(int)
+def slope_of(ink):
+    """The tilt of the page: the slope along which projected strokes have the highest peaks."""
+    step = max(1, max(ink.shape) / TILT_SIDE)  # pixels per bin
+    few, widest = slice(None, None, int(step)), 1 + 1.5 * stroke_of(ink)
+    y, x = (axis[few] for axis in np.nonzero(ink & (column_runs(ink) <= widest)))       # level
+    v, u = (axis[few] for axis in np.nonzero(ink & (column_runs(ink.T).T <= widest)))   # upright
+
+    def peaks(slope):
+        return sum((np.bincount((places / step).astype(int)) ** 2.).sum()
+                   for places in (y - x * slope + ink.shape[1], u + v * slope + ink.shape[0]))
+    return max(np.tan(np.radians(np.arange(-MAX_TILT, MAX_TILT + TILT_STEP, TILT_STEP))), key=peaks)
 
 
-def without_frames(ink):
-    """The ink without frames, the boxes of forms and underlines: bool as `ink`.
+def level_runs(ink, slope, cell):
+    """The length of the run of ink through each pixel, level but for `slope`: int as `ink`.
+
+    A run may wobble by `cell` pixels.
+    """
+    small = np.maximum.reduceat(np.maximum.reduceat(
+        ink, range(0, ink.shape[0], cell), 0), range(0, ink.shape[1], cell), 1)
+    columns, longest = np.arange(small.shape[1]), np.zeros(small.shape, int)
+    for bend in np.radians([-2 * BEND, -BEND, 0, BEND, 2 * BEND]):
+        shift = np.rint(-(slope + bend) * columns).astype(int)
+        rows = np.arange(small.shape[0])[:, np.newaxis] + shift - shift.min()
+        levelled = np.zeros([small.shape[0] + np.ptp(shift), small.shape[1]], bool)
+        levelled[rows, columns] = small
+        thicker = ndimage.binary_dilation(levelled, np.ones([3, 1]))
+        np.maximum(longest, column_runs(thicker.T).T[rows, columns], out=longest)
+    longest = np.repeat(np.repeat(cell * longest, cell, 0), cell, 1)
+    return longest[:ink.shape[0], :ink.shape[1]] * ink
+
+
+def lines_of(ink, runs, length):
+    """The level lines of at least `length` pixels: bool as `ink`.
+
+    Where a stroke crosses a line, the ink is taller, and is no line.
+    Args: runs: as level_runs returns them. length: one for all pixels, or one for each.
+    """
+    tall = column_runs(ink)
+    lines = ink & (runs >= length) & (tall <= 1 + LINE_THICKNESS * length)
+    labels = ndimage.label(lines, np.ones([3, 3]))[0][lines]
+    if len(labels):
+        thickness = ndimage.median(tall[lines], labels, range(1, labels.max() + 1))[labels - 1]
+        lines[lines] = tall[lines] <= 1.5 * thickness + 1
+    return lines
+
+
+def frame_lines(labels, level, upright, slope, least):
+    """The lines of frames: bool as `labels`, the parts of the ink.
 
     A frame is a connected part that straight lines span on the left, on the right, and above or
-    below, whatever else touches it; an underline is level and spans a part wider than tall. Both
-    are larger than the digits. A picture with nothing else is unchanged.
+    below, and that holds something taller than `least` pixels, or is as large as one that does;
+    or it has one hole, which holds that, and no more ink than its outline, which may be bent.
+    Args: level, upright: as level_runs returns them.
     """
-    labels, number = ndimage.label(ink, np.ones([3, 3]))
-    if not number or min(ink.shape) < LINE_SIDE:
-        return ink
     boxes = boxes_of(labels)
     low, high = np.array([((0, 0), (0, 0))] + [
         ((rows.start, columns.start), (rows.stop, columns.stop))
         for rows, columns in boxes]).swapaxes(0, 1)
-    size = high - low                                             # [n, 2], of each part
-    level, (top, bottom) = straight(ink, labels, size)
-    upright, (left, right) = straight(ink.T, labels.T, size[:, ::-1])
-    frame = ((top < EDGE) | (bottom > 1 - EDGE)) & (left < EDGE) & (right > 1 - EDGE)
-    under = (bottom >= 0) & (size[:, 1] > UNDERLINE * size[:, 0])
-    for part in np.flatnonzero(frame):  # an open 4 in a frame is not one
-        frame &= ~((low > low[part]) & (high < high[part])).all(1)
-    larger = size.max(1) > size[~frame & ~under, 0].max(initial=0)
-    frame, under = frame & larger, under & larger
-    for part in np.flatnonzero(under & (size[:, 1] < LONG * size[:, 0])):
-        box = boxes[part - 1]
-        above = np.flatnonzero(((labels[box] == part) & ~level[box]).any(0))
-        # The bar of a wide 5 and the foot of a wide 2 end where the digit ends.
-        ends = size[part, 1] * UNDERLINE_ENDS
-        under[part] = not len(above) or ends <= above[0] and above[-1] < size[part, 1] - ends
-    rest = ink & ~((level & (frame | under)[labels]) | (upright.T & frame[labels]))
-    left = boxes_of(ndimage.label(rest, np.ones([3, 3]))[0])
-    tallest = max((rows.stop - rows.start for rows, _ in left), default=0)
-    return rest if tallest >= MIN_DIGIT * max(ink.shape) and tallest >= 10 else ink
+    size = high - low                                             # int [n, 2], of each part
+    level, (top, bottom) = spanning(labels, level, size, slope)
+    upright, (left, right) = spanning(labels.T, upright, size[:, ::-1], -slope)
+    lines = level | upright.T
+    frame = (((top < EDGE) | (bottom > 1 - EDGE)) & (left < EDGE) & (right > 1 - EDGE)
+             & (size > least).all(1))
+    holds, bent = np.zeros([2, len(frame)], bool)
+    for part, box in enumerate(boxes, 1):
+        inside = (low > low[part]).all(1) & (high < high[part]).all(1) & (size[:, 0] > least)
+        own = labels[box] == part
+        if frame[part]:
+            rest, _ = ndimage.label(own & ~lines[box], np.ones([3, 3]))
+            holds[part] = inside.any() or any(
+                rows.stop - rows.start > least for rows, _ in boxes_of(rest))
+        if inside.any() and own.sum() < 2.3 * size[part].sum() * stroke_of(own):
+            paper, number = ndimage.label(~np.pad(own, 1))
+            bent[part] = number == 2 and inside[labels[box][paper[1:-1, 1:-1] == 2]].any()
+    if holds.any():  # otherwise what they hold may be pale
+        frame &= holds | (size.max(1) > ALIKE * size[holds].max(1).min())
+    return lines & frame[labels] | bent[labels]
 
 
-def straight(ink, labels, size):
-    """Straight lines, level or slightly tilted, that span the part of the ink they are in.
+def spanning(labels, runs, size, slope):
+    """Straight lines, level but for `slope`, that span the part of the ink they are in.
 
-    Args: labels: int as `ink`, the parts. size: int [n, 2], height and width of each part.
-    Returns: the lines' pixels, bool as `ink`, and the places of each part's first and last line,
-      float [2, n], 0 at the top of the part ... 1 at its bottom; 2 and -1 if it has no line.
+    Args: labels: int [height, width], the parts. runs: of level_runs. size: int [n, 2], height and
+      width of each part. Returns: the lines' pixels, bool as `labels`, and the places of each
+      part's first and last line, float [2, n], 0 at its top ... 1 at its bottom, if it has any.
     """
-    tall = column_runs(ink)
-    y, x = thin_pixels(ink, tall)
-    lines, places = np.zeros_like(ink), np.tile([[2.], [-1.]], len(size))
-    if not len(y):
-        return lines, places
-    slope = slope_of(y, x, max(1, max(ink.shape) / TILT_SIDE))
-    shift = np.rint(slope * np.arange(ink.shape[1])).astype(int)
-    shift -= shift.min()
-    rows = np.arange(ink.shape[0])[:, np.newaxis] - shift + shift.max()
-    columns = np.broadcast_to(np.arange(ink.shape[1]), ink.shape)
-    levelled = np.zeros([len(ink) + shift.max(), ink.shape[1]], labels.dtype)
-    levelled[rows, columns] = labels
-    # A pixel more above and below: thin lines are ragged, and the slope is quantized.
-    thicker = ndimage.binary_dilation(levelled > 0, np.ones([3, 1]))
-    runs = column_runs(thicker.T).T[rows, columns]                # as `ink`, along the slope
-    length = size[:, 1] - abs(slope) * size[:, 0]                 # of a tilted frame's side
-    core = (ink & (runs >= SPAN * length[labels]) & (length[labels] >= LINE_SIDE / 2)
-            & (tall <= 2 + LINE_THICKNESS * length[labels]))
-    if not core.any():
-        return lines, places
-    thickness, boxes = np.zeros(len(size)), boxes_of(levelled)
-    for part in np.unique(labels[core]):
-        own = core & (labels == part)
-        # Each line counts by its length, so that a thick 1 in a frame hardly does.
-        across = np.sort(tall[own])
-        thickness[part] = across[np.searchsorted(np.cumsum(1 / across), (1 / across).sum() / 2)]
-        place = rows[own & (tall <= 1.5 * thickness[part] + 2)]
-        extent = boxes[part - 1][0]
-        places[:, part] = (np.array([place.min(), place.max()]) - extent.start) / (
-            extent.stop - extent.start)
-    # Around its core a line is ragged; where a stroke crosses it, the ink is taller.
-    around = ndimage.binary_dilation(core, np.ones([3, 1]), iterations=3)
-    lines = ink & around & (tall <= 1.5 * thickness[labels] + 2)
-    return lines, places
+    # of a tilted frame's side, in pixels
+    length = np.maximum(size[:, 1] - abs(slope) * size[:, 0], size[:, 1] / 2)[labels]
+    lines = lines_of(labels > 0, runs, SPAN * length)
+    y, x = np.nonzero(labels)
+    place, part, on_line = y - slope * x, labels[y, x], lines[y, x]
+    first, last = np.tile([[9e9], [-9e9]], len(size))
+    start, stop = first.copy(), last.copy()
+    for low, high, which in (start, stop, slice(None)), (first, last, on_line):
+        np.minimum.at(low, part[which], place[which])
+        np.maximum.at(high, part[which], place[which])
+    return lines, (np.array([first, last]) - start) / np.maximum(1, stop - start)
 
 
 def column_runs(ink):
@@ -331,33 +365,42 @@ def column_runs(ink):
     return np.bincount(labels.ravel())[labels] * ink
 
 
-def without_specks(darkness, ink):
+def without_specks(darkness, strength, ink):
     """The main part of the ink and what may belong to it, or be another digit: bool as `ink`."""
     labels, number = ndimage.label(ink, np.ones([3, 3]))  # int [height, width], 0 paper, 1 ...
-    if number < 2:
+    if not number:
         return ink
     area = np.bincount(labels.ravel()).clip(1)            # pixels of each part; [0] is the paper
     inside = ndimage.distance_transform_edt(ink)
-    bulk = np.bincount(labels.ravel(), (inside * darkness).ravel())
+    bulk = np.bincount(labels.ravel(), (inside * strength.clip(0, 2)).ravel())
     thickness = bulk / area
-    at_border = np.zeros(number + 1, bool)
+    at_border, central = np.zeros([2, number + 1], bool)
     for edge in labels[0], labels[-1], labels[:, 0], labels[:, -1]:
         at_border[edge] = True
+    middle = tuple(slice(side // 4, side - side // 4) for side in ink.shape)
+    central[labels[middle]] = True
 
     boxes = np.array([(0, 0, 0, 0)] + [(rows.start, rows.stop, columns.start, columns.stop)
                                        for rows, columns in boxes_of(labels)])
     height, width = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     extent = np.maximum(height, width)
-    inner = ~at_border & (extent >= INNER * max(ink.shape))
-    # Ink at the border is a shadow or the table, if anything else may be the digit.
-    main = np.argmax(np.where(inner if inner.any() else extent > 0, bulk, 0))
+    # The rest of a grid is thin and much longer than a digit.
+    stroke = stroke_of(ink)
+    digit = (extent > 0) & ((extent < TOO_LONG * usual_height(labels))
+                            | (area > SOLID * extent * stroke))
+    inner = digit & ~at_border & (extent >= INNER * max(ink.shape))
+    # Ink at the border is a shadow or the table, if anything else may be the digit; if it leaves
+    # the middle of the picture bare, it is none.
+    possible = digit & ~at_border if inner.any() else digit & (~at_border | central)
+    if not possible.any():
+        return np.zeros_like(ink)
+    main = np.argmax(np.where(inner if inner.any() else possible, bulk, 0))
     # The main part of many digits may be by far the thickest, so compare with the usual one: the
     # median of the tall parts, weighted by bulk. It is the main part if the others are specks.
-    possible = (extent > 0) & (at_border <= at_border[main])
+    possible &= at_border <= at_border[main]
     tall = np.flatnonzero(possible & (extent >= HALF * height[main])
                           & (height >= LOW * height[main]))
-    tall = tall[np.argsort(bulk[tall])]
-    usual = tall[np.searchsorted(np.cumsum(bulk[tall]), bulk[tall].sum() / 2)]
+    usual = tall[bulk[tall] == median(bulk[tall], bulk[tall])][0]
     thick = possible & (thickness >= MIN_THICKNESS * thickness[usual])
     tall = tall[thick[tall] & (bulk[tall] >= TALL_BULK * bulk[usual])]
     keep = thick & (bulk >= FAR_BULK * bulk[usual])
@@ -365,7 +408,11 @@ def without_specks(darkness, ink):
     for digit in tall:
         near = distance(boxes.T, boxes[digit]) <= NEAR * extent[digit]
         keep |= thick & near & (bulk >= NEAR_BULK * bulk[digit])
-    return keep[labels]
+    ink = keep[labels]
+    longest = max(ink[boxes_of(ink)[0]].shape)
+    if np.median(darkness[ink]) < MIN_DARKNESS or longest < MIN_DIGIT * max(ink.shape):
+        return np.zeros_like(ink)
+    return ink
 
 
 def distance(box, other):

@@ -10,28 +10,32 @@ The steps, in order:
 
 find_ink       of support/digits/ink.py: which pixels are ink
 digits_apart, in_lines  several digits, separated by the gaps between them; not in pre_photo
-upright        removes half of the slant
-even_stroke    brings the width of the stroke close to MNIST's
+upright        removes the tilt of the line and half of the slant
+even_stroke    brings the width of the stroke close to MNIST's, but closes no opening
 boxed, centred the 20x20 box, the centre of mass
 
-Takes 20 ms for a 280x280 picture, about a second for a phone photo.
+Takes 40 ms for a 280x280 picture, one to two seconds for a phone photo, ten for a full sheet.
 """
+import os
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
 from support.common import pictures
+from support.common.console import UserError
 from support.digits import input_data
-from support.digits.ink import boxes_of, distance, find_ink, grey_of
+from support.digits.ink import (TooManyMarks, boxes_of, distance, find_ink, grey_of, median,
+                                stroke_of)
 
 # --- MNIST's own measures
 SIDE = input_data.SIDE  # pixels, height and width of the network's input
 BOX = 20           # pixels, the longer side of a digit
 CENTRE = 14        # pixel, row and column of the centre of mass
-STROKE = 0.15, 0.165  # width of its usual stroke, as a share of the digit's longer side
+STROKE = 0.155, 0.17  # width of its usual stroke, as a share of the digit's longer side
 SLANT = 0.5        # this share of a digit's slant is removed, ...
 MAX_SHEAR = 0.25   # ... at most this many pixels sideways per pixel up: a 7 is naturally slanted
-FINE_SIDE = 200    # pixels; a smaller digit is enlarged to this before its stroke is changed
+FINE_SIDE = 100    # pixels; a smaller digit is enlarged to this before its stroke is changed
 
 # --- several digits; shares of the median height of the picture's digits
 DIGIT_GAP = 0.12   # parts side by side nearer than this are one digit, unless both are tall ...
@@ -39,7 +43,7 @@ PIECE_GAP = 0.25   # ... and this for one above the other, or a part too small t
 DIGIT_HEIGHT = 0.5     # a digit is at least this tall; less belongs to its neighbour, or is dirt
 TALL = 0.7         # two parts at least this tall are two digits, ...
 BROKEN = 0.5       # ... unless the gap is less than this share of the stroke's width
-LINE_STEP = 0.6    # a digit that lies lower than the rest of its line by this starts a new line
+LINE_STEP = 0.5    # neighbours in a line differ less than this in height on the page
 
 
 def pre_photo(picName):
@@ -48,10 +52,19 @@ def pre_photo(picName):
     Any paper, light, pen, size and place; dark on light or light on dark. All zeros if the
     picture is blank. Raises UserError if the file is not a usable picture.
     """
-    darkness, ink, threshold = find_ink(grey_of(pictures.open_picture(picName)))
+    strength, ink = ink_of(picName)
     if not ink.any():
         return np.zeros([1, SIDE * SIDE], np.float32)
-    return as_mnist(darkness, ink, threshold)
+    return as_mnist(strength, ink)
+
+
+def ink_of(picName):
+    """The strength and the ink of a picture file, as find_ink returns them."""
+    try:
+        return find_ink(grey_of(pictures.open_picture(picName)))
+    except TooManyMarks as error:
+        name = picName if isinstance(picName, str | os.PathLike) else 'the picture'
+        raise UserError(f'{name}: {error}') from error
 
 
 def pre_digits(picName):
@@ -66,19 +79,19 @@ def pre_digits(picName):
 def find_digits(picName):
     """As pre_digits, the box of each digit, and how many marks are too small to be digits, int.
 
-    Boxes: float64 [n, 4], left, top, right, bottom, 0 ... 1, shares of the picture's sides.
+    Boxes: float64 [n, 5], left, top, right, bottom, 0 ... 1, shares of the picture's sides, and the
+    number of the line, 0 the first. Raises: UserError.
     """
-    darkness, ink, threshold = find_ink(grey_of(pictures.open_picture(picName)))
+    strength, ink = ink_of(picName)
     labels, digits, left_out = digits_apart(ink)
     rows, places = [np.zeros([0, SIDE * SIDE], np.float32)], []
-    in_order, tilt = in_lines(digits)
-    for top, bottom, left, right, numbers in in_order:
-        around = slice(max(0, top - 2), bottom + 2), slice(max(0, left - 2), right + 2)
-        rows.append(as_mnist(darkness[around], np.isin(labels[around], numbers), threshold, tilt))
-        places.append((left, top, right, bottom))
+    in_order, lines, tilt = in_lines(digits)
     height, width = ink.shape
-    return (np.concatenate(rows), np.reshape(places, [-1, 4]) / (width, height, width, height),
-            left_out)
+    for (top, bottom, left, right, numbers), line in zip(in_order, lines):
+        around = slice(max(0, top - 2), bottom + 2), slice(max(0, left - 2), right + 2)
+        rows.append(as_mnist(strength[around], np.isin(labels[around], numbers), tilt))
+        places.append((left / width, top / height, right / width, bottom / height, line))
+    return np.concatenate(rows), np.reshape(places, [-1, 5]), left_out
 
 
 def digits_apart(ink):
@@ -90,55 +103,55 @@ def digits_apart(ink):
     labels, _ = ndimage.label(ink, np.ones([3, 3]))
     digits = [(rows.start, rows.stop, columns.start, columns.stop, [number])
               for number, (rows, columns) in enumerate(boxes_of(labels), 1)]
-    heights = np.array([bottom - top for top, bottom, *_ in digits])
     if len(digits) < 2:
         return labels, digits, 0
-    usual = np.median(heights[heights >= DIGIT_HEIGHT * heights.max()])
-    inside = ndimage.distance_transform_edt(ink)
-    stroke = 4 * inside[ink].mean()  # pixels, its width
+    heights = np.array([bottom - top for top, bottom, *_ in digits])
+    usual = median(heights, heights)
+    touch = 1 + BROKEN * stroke_of(ink)  # pixels
 
-    def gap(one, other):
-        """How far apart two parts are, in pixels."""
-        top, left = (max(0, min(one[k], other[k]) - 1) for k in (0, 2))
-        area = labels[top:max(one[1], other[1]) + 1, left:max(one[3], other[3]) + 1]
-        away = ndimage.distance_transform_edt(~np.isin(area, one[4]))
-        return away[np.isin(area, other[4])].min() - 1
+    def close(one, other):
+        """Whether two parts are so near that one stroke, though broken, joins them."""
+        small, large = sorted((one, other), key=lambda part: (part[1] - part[0], part[3] - part[2]))
+        area = labels[tuple(slice(max(0, int(small[k] - touch - 1)), int(small[k + 1] + touch + 2))
+                            for k in (0, 2))]
+        large = np.isin(area, large[4])
+        away = ndimage.distance_transform_edt(~large)[np.isin(area, small[4])] - 1
+        return large.any() and away.min() <= touch
 
     def belong(one, other):
         """Whether two parts belong to one digit."""
         down = max(one[0], other[0]) - min(one[1], other[1])      # below 0: overlap
         across = max(one[2], other[2]) - min(one[3], other[3])
-        if max(down, across) > PIECE_GAP * usual:
-            return False
         height = min(one[1] - one[0], other[1] - other[0])
         width = min(one[3] - one[2], other[3] - other[2])
         if height < DIGIT_HEIGHT * usual or max(down, across) <= 0 and -across > width / 2:
             return True
-        if height < TALL * usual and down > 0 and -across > width / 2:
-            return down < PIECE_GAP * height
-        if height < TALL * usual and across < DIGIT_GAP * usual and down <= 0:
-            return True
-        return gap(one, other) <= max(2, BROKEN * stroke)
-    apart = []
-    for digit in sorted(digits, key=lambda digit: digit[2]):
-        for other in sorted(apart, key=lambda other: distance(digit, other)):
-            if belong(digit, other):
-                apart.remove(other)
-                digit = (min(digit[0], other[0]), max(digit[1], other[1]),
-                         min(digit[2], other[2]), max(digit[3], other[3]), digit[4] + other[4])
-        apart.append(digit)
-    found = [digit for digit in apart if max(
+        above = down > 0 and -across > width / 2
+        beside = down <= 0 and across < DIGIT_GAP * usual
+        return (height < TALL * usual and (beside or above and down < PIECE_GAP * height)
+                or close(one, other))
+    apart, boxes = {}, np.zeros([len(digits), 4])  # those so far, by the row of their box
+    for n, digit in enumerate(sorted(digits, key=lambda digit: digit[2])):
+        gaps = distance(boxes[:n].T, digit)
+        for other in np.argsort(gaps, kind='stable')[:np.sum(gaps <= PIECE_GAP * usual)]:
+            if other in apart and belong(digit, apart[other]):
+                part = apart.pop(other)
+                digit = (min(digit[0], part[0]), max(digit[1], part[1]),
+                         min(digit[2], part[2]), max(digit[3], part[3]), digit[4] + part[4])
+        apart[n], boxes[n] = digit, digit[:4]
+    found = [digit for digit in apart.values() if max(
         digit[1] - digit[0], digit[3] - digit[2]) >= DIGIT_HEIGHT * usual]
     return labels, found, len(apart) - len(found)
 
 
 def in_lines(digits):
-    """Digits, as digits_apart returns them, in reading order; lines may be tilted.
+    """Digits, as digits_apart returns them, in reading order; lines may be tilted or bent.
 
-    Also returns the lines' tilt, in degrees, positive if they descend to the right.
+    Also returns the number of each one's line, and the lines' tilt, in degrees, positive if they
+    descend to the right.
     """
-    if len(digits) < 2:
-        return digits, 0
+    if not digits:
+        return digits, [], 0
     boxes = np.array([digit[:4] for digit in digits])
     y, x = boxes[:, :2].mean(1), boxes[:, 2:].mean(1)
     usual = np.median(boxes[:, 1] - boxes[:, 0])
@@ -150,28 +163,30 @@ def in_lines(digits):
     tilts = sorted(np.arange(-12, 12.5, 0.5), key=abs)
     tilt = min(tilts, key=lambda tilt: spread(np.tan(np.radians(tilt)))) if len(digits) > 3 else 0
     level = y - np.tan(np.radians(tilt)) * x
-    order = np.argsort(level)
-    number = np.zeros(len(digits), int)
-    number[order[1:]] = np.cumsum(np.diff(level[order]) > LINE_STEP * usual)
-    return [digits[n] for n in np.lexsort([x, number])], tilt
+    line = np.arange(len(digits))
+    for n in np.argsort(-x):  # a digit is in the line of the next one on its right
+        right = np.flatnonzero((x > x[n]) & (abs(level - level[n]) < LINE_STEP * usual))
+        if len(right):
+            line[n] = line[right[x[right].argmin()]]
+    height = np.bincount(line, level) / np.bincount(line).clip(1)
+    order = np.lexsort([x, height[line]])
+    numbers = np.r_[0, np.cumsum(np.diff(line[order]) != 0)]
+    return [digits[n] for n in order], numbers, tilt
 
 
 # --- from ink to MNIST
 
-def as_mnist(darkness, ink, threshold, tilt=0):
+def as_mnist(strength, ink, tilt=0):
     """One digit's ink, bool [height, width], on a line that descends `tilt` degrees to the right.
 
-    Returns: float32 [1, 784], 0 ... 1.
+    Args: strength: as find_ink returns it. Returns: float32 [1, 784], 0 ... 1.
     """
-    mark = fine_mark(darkness, ink, threshold)
-    if tilt:
-        mark = ndimage.rotate(mark.astype(np.float32), tilt, order=1) > .5
-    mark = even_stroke(upright(mark))
+    mark = even_stroke(upright(fine_mark(strength, ink), tilt))
     return centred(boxed(mark)).reshape(1, SIDE * SIDE)
 
 
-def fine_mark(darkness, ink, threshold):
-    """The digit cropped, and enlarged if it is small: bool, the longer side at least 200.
+def fine_mark(strength, ink):
+    """The digit cropped, and enlarged if it is small: bool, the longer side at least 100.
 
     Enlarging grey values, not black-and-white pixels, makes use of a small picture's soft edges.
     """
@@ -182,18 +197,24 @@ def fine_mark(darkness, ink, threshold):
     ink = np.pad(ink, 2)
     box = tuple(slice(extent.start, extent.stop + 4) for extent in box)
     around = ndimage.binary_dilation(ink[box], iterations=2)  # but none of what was dropped
-    soft = Image.fromarray(np.where(around, np.pad(darkness, 2)[box], 0))
+    soft = Image.fromarray(np.where(around, np.pad(strength, 2)[box], 0))
     size = round(soft.width * scale), round(soft.height * scale)
-    return np.asarray(soft.resize(size, Image.Resampling.BICUBIC)) > threshold
+    return np.asarray(soft.resize(size, Image.Resampling.BICUBIC)) > 1  # the threshold
 
 
-def upright(mark):
-    """Remove half of a digit's slant, taken from its second moments: bool, of another width."""
-    y, x = (place - place.mean() for place in np.nonzero(mark))
+def upright(mark, tilt=0):
+    """Turn a digit by `tilt` degrees and remove half of its slant: bool, of another size.
+
+    The slant is from its second moments.
+    """
+    turn = np.radians(tilt)
+    turn = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    y, x = turn.T @ [place - place.mean() for place in np.nonzero(mark)]
     shear = np.clip(SLANT * (x * y).sum() / max(1, (y * y).sum()), -MAX_SHEAR, MAX_SHEAR)
-    middle = mark.shape[0] / 2
-    wide = np.pad(mark.astype(np.float32), [(0, 0), [int(abs(shear) * middle) + 2] * 2])
-    return ndimage.affine_transform(wide, [[1, 0], [shear, 1]], [0, -shear * middle], order=1) > .5
+    wide = np.pad(mark.astype(np.float32), int(.3 * max(mark.shape)) + 2)
+    matrix, middle = turn @ [[1, 0], [shear, 1]], (np.array(wide.shape) - 1) / 2
+    mark = ndimage.affine_transform(wide, matrix, middle - matrix @ middle, order=1) > .5
+    return mark[boxes_of(mark)[0]]
 
 
 def even_stroke(mark):
@@ -203,13 +224,21 @@ def even_stroke(mark):
     usual = np.clip(width, *np.multiply(STROKE, max(mark.shape)))
     grow = (usual - width) / 2       # pixels on either side
     if grow > 0:
-        around = np.pad(mark, int(np.ceil(grow)) + 1)
-        return ndimage.distance_transform_edt(~around) <= grow
+        away = ndimage.distance_transform_edt(~np.pad(mark, int(np.ceil(grow)) + 1))
+        # A gap in the stroke may close, but no opening.
+        openings = regions(away > grow / 4, usual)
+        return away <= next((share for share in (grow, .8 * grow, .6 * grow)
+                             if regions(away > share, usual) == openings), grow / 2)
     if grow < 0:
         # Keep the centre line, so that the stroke does not break where it is thin.
         middle = mark & (inside >= ndimage.maximum_filter(inside, 3) - 0.5)
         return mark & ((inside > -grow) | ndimage.binary_dilation(middle, iterations=2))
     return mark
+
+
+def regions(paper, stroke):
+    """How many regions the paper has, outside and in loops, that are no smaller than a stroke."""
+    return np.sum(np.bincount(ndimage.label(paper)[0].ravel())[1:] > stroke ** 2 / 2)
 
 
 def boxed(mark):

@@ -24,7 +24,7 @@ class Reading(NamedTuple):
     digits: np.ndarray         # int64 [n], 0 ... 9
     probabilities: np.ndarray  # float32 [n, 10], of each digit from 0 to 9
     pictures: np.ndarray       # float32 [n, 784], 0 paper ... 1 ink, as the network saw them
-    places: np.ndarray         # float64 [n, 4], boxes: see photographs.find_digits
+    places: np.ndarray         # float64 [n, 5], boxes and lines: see photographs.find_digits
     doubts: list               # reasons not to trust it, one line each
 
     @property

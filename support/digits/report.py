@@ -90,7 +90,7 @@ def read_files(paths, read, csv_file=None):
     Returns: exit status, 2 if any file could not be read.
     """
     good = bad = 0
-    columns = 'file', 'digits', 'confidence', 'doubts'
+    columns = 'file', 'digits', 'confidence', 'doubts', 'lines', 'boxes'
     with files.whole_table(csv_file, columns, len(paths)) as add:
         for path in paths:
             if path.endswith(DRAWN):  # my/*.png matches those of --show, too
@@ -101,12 +101,15 @@ def read_files(paths, read, csv_file=None):
             except UserError as error:
                 console.complain(error)  # then the next: it may be good
                 bad += 1
-                add(path, '', '', 'not read')
+                add(path, '', '', 'not read', '', '')
                 continue
             good += 1
             add(path, ' '.join(map(str, reading.digits)), ' '.join(
                 f'{of_digit.max():.4f}' for of_digit in reading.probabilities),
-                '; '.join(reading.doubts))
+                '; '.join(reading.doubts),
+                ' '.join(str(int(place[4]) + 1) for place in reading.places),
+                ' '.join(','.join(f'{side:.4f}' for side in place[:4])
+                         for place in reading.places))
     if csv_file:
         console.say(f'{csv_file}: {good} of {good + bad} pictures read')
     return 2 if bad else 0
@@ -115,8 +118,8 @@ def read_files(paths, read, csv_file=None):
 def drawing(original, pictures, probabilities, places=()):
     """The original with a box around each digit, then a row per digit: 28x28 pixels and ten bars.
 
-    Args: original: a Pillow picture, L or RGB. places: float [n, 4], each digit's left, top,
-      right and bottom, as shares of the original's sides. Returns: a Pillow picture, RGB.
+    Args: original: a Pillow picture, L or RGB. places: float [n, 5], as
+      photographs.find_digits returns them. Returns: a Pillow picture, RGB.
     """
     cell = PANEL + GAP
     side = PANEL * min(3, max(1, len(pictures) // 2))  # a page of many digits is drawn larger
@@ -128,7 +131,7 @@ def drawing(original, pictures, probabilities, places=()):
     original.thumbnail((side, min(side, page.height - 2 * GAP)))
     page.paste(original, (GAP, GAP))
     for place, of_digit in zip(places, probabilities):
-        left, top, right, bottom = np.multiply(place, original.size * 2) + GAP
+        left, top, right, bottom = np.multiply(place[:4], original.size * 2) + GAP
         draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=BEST_BAR)
         draw.text((right + 3, top - 4), str(of_digit.argmax()), BEST_BAR, font)
     draw.rectangle((GAP, GAP, GAP + original.width - 1, GAP + original.height - 1),
