@@ -6,10 +6,10 @@ Writes:   nothing; with --sheet a PNG: the first pictures of each condition
 Takes:    five minutes on two cores
 
 MNIST's validation digits are drawn in frames and form fields, on lines, with gaps and dirt, with
-thin and thick pens, and as whole sheets. `digits` is the share of digits read correctly, 0 if their
-number is wrong. A picture is correct if all its digits are, in order; `silent` is the share misread
+thin and thick pens, pale and small, and as whole sheets. `digits` is the share of digits read
+correctly, 0 if their number is wrong, on a full sheet those alone in their cell and right. A picture is correct if all its digits are, in order; `silent` is the share misread
 without a doubt. Then comes the share doubted of MNIST's test digits and of non-digits: letters and
-symbols in the installed fonts, faces, shapes and textures.
+symbols in the installed fonts and drawn with a pen, empty cells, faces, shapes and textures.
 
 The parameters were tuned on the first half and on the even-numbered fonts; the second half and the
 other fonts are for reporting.
@@ -38,6 +38,8 @@ SEED = 2027
 DIGIT = 140         # pixels, a digit's square
 CELL = 150          # pixels, height and width of a picture on the sheet
 SHOWN = 8           # pictures per condition on the sheet
+SHEET = 46, 25      # rows and columns of the full sheet, of which there are two
+FULL_SHEET = 'grid of 1,150'
 # Look like no digit in most fonts and hands.
 SIGNS = 'ACEFHKMNPRTUVWXYaefhkmnrwx' + '+*#&?!@%$=<>'
 
@@ -252,7 +254,7 @@ def bent(page, rng, height, waves):
 
 def full_sheet(digits, rng):
     """1,150 digits in a printed grid, a few of them touching it, on a page that is not flat."""
-    rows, columns, side = 46, 25, int(rng.integers(30, 46))  # pixels, of a cell
+    (rows, columns), side = SHEET, int(rng.integers(30, 46))  # pixels, of a cell
     page = np.zeros([(rows + 2) * side, (columns + 2) * side], np.float32)
     for number, digit in enumerate(digits):
         mark = resized(ink_of(digit, rng), .85 * side / DIGIT)
@@ -270,7 +272,7 @@ def full_sheet(digits, rng):
     def cell_of(top, left, bottom, right):
         y, x = source((top + bottom) / 2, (left + right) / 2)
         down, across = int(y / side) - 1, int(x / side) - 1
-        return down * columns + across if 0 <= across < columns else -1
+        return down * columns + across if 0 <= across < columns and 0 <= down < rows else -1
     return page, cell_of
 
 
@@ -291,7 +293,7 @@ CONDITIONS = {
     'four specks of dirt': dirt, '1 with an upstroke': upstroke, 'cell of a grid': cell,
     'strip 52 pixels high': strip, 'thin, 28x28': thin, 'gap, 28x28': small_gap,
     'pencil beside print': pencil, 'boxes on a bent page': bent_form,
-    'grid of 1,150': full_sheet, 'pen 0.2': pen(.2), 'pen 0.45': pen(.45), 'pen 2': pen(2)}
+    FULL_SHEET: full_sheet, 'pen 0.2': pen(.2), 'pen 0.45': pen(.45), 'pen 2': pen(2)}
 
 
 # --- non-digits
@@ -452,12 +454,21 @@ NO_DIGITS = {'letters and symbols': None, 'drawn with a pen': by_hand,
 # --- the tables
 
 def read_picture(picture, read):
-    """Return the digits read from a Pillow picture, and whether they are doubted."""
-    rows, _, left_out = photographs.find_digits(picture)
+    """The digits read from a Pillow picture, their places, and whether they are doubted."""
+    rows, places, left_out = photographs.find_digits(picture)
     digits, probabilities = read(rows)
     doubted = any('not to be trusted' in line
                   for line in report.doubts(rows, probabilities, left_out))
-    return [int(digit) for digit in digits], doubted
+    return [int(digit) for digit in digits], places, doubted
+
+
+def in_cells(digits, places, cell_of, shape):
+    """The digits in order of the cells they are in, with -1 where there is not just one."""
+    found = np.full(SHEET[0] * SHEET[1] + 1, -1)  # the last is outside the grid
+    cells = [cell_of(*box) for box in places[:, [1, 0, 3, 2]] * (shape * 2)]
+    for cell, digit in zip(cells, digits):
+        found[cell] = digit if cells.count(cell) == 1 else -1
+    return found[:-1].tolist()
 
 
 def photographed(page, rng):
@@ -483,22 +494,26 @@ def compare(half, count, rows, model_folder, sheet_file=None):
     console.say(f'{"condition":24}{"digits":>8}{"correct":>9}{"doubted":>9}{"silent":>9}')
     for r, name in enumerate(rows):
         each = right = doubts = silent = 0
-        for n in range(count):
+        of_row = 2 if name == FULL_SHEET else count
+        for n in range(of_row):
             rng = np.random.default_rng([SEED, list(CONDITIONS).index(name), n])
-            chosen = rng.integers(0, len(images), 20)
-            page, number = CONDITIONS[name](images[chosen], rng)
+            chosen = rng.integers(0, len(images), np.prod(SHEET) if name == FULL_SHEET else 20)
+            page, wanted = CONDITIONS[name](images[chosen], rng)  # how many, which, or their cells
             picture = photographed(page, rng)
             if n < SHOWN:
                 show(picture, r, n)
-            digits, doubted = read_picture(picture, read)
-            wanted = labels[chosen[:number]].tolist()
+            digits, places, doubted = read_picture(picture, read)
+            if callable(wanted):
+                digits, wanted = in_cells(digits, places, wanted, page.shape), len(chosen)
+            if isinstance(wanted, int):
+                wanted = labels[chosen[:wanted]].tolist()
             good = digits == wanted
-            if len(digits) == number:  # otherwise which one is missing is unknown
+            if len(digits) == len(wanted):  # otherwise which one is missing is unknown
                 each += np.mean(np.equal(digits, wanted))
             right, doubts = right + good, doubts + doubted
             silent += not good and not doubted
-        console.say(f'{name:24}{each / count:8.1%}' + ''.join(
-            f'{number / count:9.1%}' for number in (right, doubts, silent)))
+        console.say(f'{name:24}{each / of_row:8.1%}' + ''.join(
+            f'{number / of_row:9.1%}' for number in (right, doubts, silent)))
 
     console.say(f'{"":24}{"doubted":>8}')
     test = mnist.test.images
@@ -511,7 +526,7 @@ def compare(half, count, rows, model_folder, sheet_file=None):
         made = make(count, rng) if make else signs(half == 'second', 3 * count, rng)
         doubted = []
         for n, picture in enumerate(made):
-            doubted.append(read_picture(picture, read)[1])
+            doubted.append(read_picture(picture, read)[2])
             if n < SHOWN:
                 show(picture, r, n)
         console.say(f'{name:24}{np.mean(doubted):8.1%}')

@@ -27,6 +27,15 @@ def test_otsus_threshold_lies_between_two_heaps():
     assert .1 <= ink.otsu(values) < .7
 
 
+def test_pale_ink_beside_ink_is_ink_and_elsewhere_none():
+    darkness = np.zeros([20, 40], np.float32)
+    darkness[10, 4:20] = .5
+    darkness[10, 12] = darkness[10, 30] = .3  # below the threshold
+    strength, found = ink.inked(darkness, .4)
+    assert found.sum() == 16 and found[10, 12] and not found[10, 30]
+    assert (strength[found] > 1).all() and strength[10, 30] < 1
+
+
 def test_noise_is_measured_and_a_slope_is_none():
     y, x = np.mgrid[:200, :200]
     slope = (.001 * x + .002 * y).astype(np.float32)

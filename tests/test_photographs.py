@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from drawn_digits import DIGITS, KINDS, cover, grey, plain
 from helpers import DATA
+from support.common.console import UserError
 from support.digits import ink, input_data, photographs
 
 STROKES = [strokes for _, strokes in DIGITS]
@@ -196,6 +197,57 @@ def test_boxes_in_a_row_and_an_underline(prepared, tmp_path):
         assert 200 * k + 40 < left < right < 200 * k + 240 and 40 < top < bottom < 240
 
 
+@pytest.mark.parametrize('n', [0, 3, 8, 9, 14])
+def test_a_digit_that_fills_its_picture_is_no_line(prepared, n):
+    page = plain(STROKES[n])
+    rows, columns = np.nonzero(np.asarray(page) < 128)
+    crop = page.crop((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+    assert likeness(prepared(crop), prepared(page)) > 0.9
+
+
+def test_a_bent_outline_is_a_frame(prepared):
+    page = plain(STROKES[6])
+    ImageDraw.Draw(page).ellipse((4, 4, 196, 196), outline=0, width=3)
+    assert likeness(prepared(page), prepared(plain(STROKES[6]))) > 0.95
+
+
+@pytest.mark.parametrize('height', [52, 110])
+def test_a_strip_of_fields_of_any_height(tmp_path, height):
+    row = np.concatenate([framed(plain(STROKES[n]), 4)[16:184, 16:184] for n in (4, 2, 8, 12)], 1)
+    Image.fromarray(row).resize((4 * height, height), Image.Resampling.BOX).save(tmp_path / 'a.png')
+    places = photographs.find_digits(tmp_path / 'a.png')[1]
+    assert [int(left * 4) for left in places[:, 0]] == list(range(4))
+
+
+def test_the_rest_of_a_cells_lines_is_blank(prepared):
+    page = np.full([120, 100], 230, np.uint8)
+    page[4:7] = page[:, 2:4] = 60
+    assert not prepared(Image.fromarray(page)).any()
+
+
+def test_a_pale_pencil_in_a_dark_frame(prepared):
+    page = 255 - (255 - np.array(plain(STROKES[4]))) // 4
+    expected = prepared(Image.fromarray(page))
+    frame = framed(np.full([200, 200], 255, np.uint8), 4)
+    assert likeness(prepared(Image.fromarray(np.minimum(page, frame))), expected) > .95
+
+
+def test_more_marks_than_a_sheet_has_are_refused(tmp_path):
+    page = np.full([500, 500], 255, np.uint8)
+    page[2::5, 2::5] = page[3::5, 2::5] = 0
+    Image.fromarray(page).save(tmp_path / 'a.png')
+    with pytest.raises(UserError, match='a.png: expected at most 5000 marks, found 10000; crop'):
+        photographs.find_digits(tmp_path / 'a.png')
+
+
+def test_widening_closes_no_opening():
+    y, x = np.mgrid[-50:50, -50:50]
+    ring = (abs(np.hypot(y, x) - 45) < 2) & ~((abs(y) < 5) & (x > 0))  # open on the right
+    wide = photographs.even_stroke(ring)
+    assert wide.sum() > 1.5 * ring.sum()
+    assert ndimage.label(~np.pad(wide, 1))[1] == 1  # a ring has paper inside and outside
+
+
 def test_a_frame_with_nothing_in_it_stays(prepared):
     assert prepared(Image.fromarray(framed(np.full([200, 200], 255, np.uint8), 6))).any()
 
@@ -217,8 +269,8 @@ def test_a_tilted_sheet_is_read_line_by_line(prepared, tmp_path):
         tilted = Image.fromarray(page).rotate(degrees, Image.Resampling.BICUBIC, expand=True,
                                               fillcolor=255)
         tilted.save(tmp_path / 'a.png')
-        found = photographs.pre_digits(tmp_path / 'a.png')
-        assert len(found) == 15
+        found, places, _ = photographs.find_digits(tmp_path / 'a.png')
+        assert places[:, 4].tolist() == [0] * 5 + [1] * 5 + [2] * 5  # the lines
         for one, n in zip(found, sum(numbers, [])):  # the digits are set upright
             assert likeness(one.reshape(28, 28), prepared(plain(STROKES[n]))) > 0.8
 
@@ -237,7 +289,7 @@ def test_the_bar_of_a_wide_digit_is_no_underline():
     for n in 5, 10:  # a 2 with a foot, a 5 with a bar
         wide = [[(1.4 * x - .2, .25 + .5 * y) for x, y in stroke] for stroke in STROKES[n]]
         drawn = cover(wide, (200, 200), 30, 30, 140, 8) > .5
-        assert not ink.printed_lines(drawn).any()
+        assert not ink.printed_lines(drawn)[0].any()
 
 
 def test_small_marks_are_counted(tmp_path):
@@ -288,5 +340,5 @@ def test_an_open_four_in_a_box_is_no_box():
     box = np.zeros([200, 200], bool)
     box[10:190, 10:190] = True
     box[14:186, 14:186] = False
-    rest = (box | four) & ~ink.printed_lines(box | four)
+    rest = (box | four) & ~ink.printed_lines(box | four)[0]
     assert rest[four].all() and rest[box].sum() <= 64  # the box's corners

@@ -14,6 +14,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from support.common.console import UserError
+
 # --- paper and light; shares of the picture's longer side
 MAX_SIDE = 2000    # pixels; larger pictures are reduced, or a photograph would take minutes
 PAPER_SIDE = 128   # pixels; light changes slowly, so the paper is estimated on a small copy
@@ -34,17 +36,16 @@ MOST_MARKS = 5000  # more are refused; a full sheet has a thousand digits
 MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture's
 
 # --- printed lines
-MAX_TILT = 10      # degrees
-TILT_STEP = 0.25   # degrees
-TILT_SIDE = 300    # pixels; the tilt is estimated on a picture of about this size
-BEND = 3           # degrees; lines of a page that is not flat differ by twice this from its tilt
-LONG = 2           # a line is longer than the usual part is tall by this factor, or ...
-ACROSS = 0.9       # ... runs across this share of the picture, ...
-LINE_THICKNESS = 0.13   # ... and is thinner than this share of its length
+TILTS = range(-9, 10, 3)   # degrees, of lines
+LONG = 2           # a line is longer than the usual part is tall by this factor, ...
+LINE_THICKNESS = 0.13   # ... and thinner than this share of its length; or ...
+ACROSS = 0.9       # ... it runs across this share of the picture, ...
+THIN = 0.03        # ... thinner than this share: a 4 may be as tall as its picture
 PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is separated by darkness alone
 SPAN = 0.75        # a frame's sides are straight over this share of the frame, ...
 EDGE = 0.25        # ... and lie within this share of its edges
 TALL = 4           # widths of the stroke; what a frame holds is taller
+OUTLINE = 2.3      # an outline's ink is less than this times (height + width) times its stroke
 ALIKE = 0.85       # an empty frame has at least this share of the size of one that is not
 
 # --- specks; bulk = strength x distance from the edge, summed over all pixels of a part
@@ -60,29 +61,26 @@ MIN_THICKNESS = 0.15   # of the main part's; anything thinner is a line or noise
 INNER = 0.08       # the main part's least size, as a share of the picture, unless at the border
 
 
-class TooManyMarks(ValueError):
-    """It would take too long to tell digits from dirt."""
-
-
 def find_ink(grey):
     """Grey picture, float32 [height, width], 0 ... 255 -> what was written on it.
 
     Returns:
       strength: float32 [height, width], 0 paper; ink is darker than the threshold, which is 1.
       ink: bool [height, width]; all False if the picture is blank.
-    Raises: TooManyMarks.
+    Raises: UserError for more than MOST_MARKS.
     """
     darkness = darkness_of(grey)
     margin = NOISE_MARGIN * noise_of(darkness)
     strength, ink = inked(darkness, max(otsu(darkness), margin))
     if (number := ndimage.label(ink, np.ones([3, 3]))[1]) > MOST_MARKS:
-        raise TooManyMarks(f'expected at most {MOST_MARKS} marks, found {number}; crop the picture '
-                           'to the digits')
-    lines = printed_lines(ink)
+        raise UserError(f'expected at most {MOST_MARKS} marks, found {number}; crop the picture to '
+                        'the digits')
+    lines, held = printed_lines(ink)
     if lines.any():
         stronger, rest = without_lines(darkness, ink, lines, margin)
         rest = without_specks(darkness, stronger, rest)
-        if rest.any(1).sum() > TALL * stroke_of(ink):  # otherwise the lines were drawn
+        new = rest if held else rest & ~ink
+        if new.any(1).sum() > TALL * stroke_of(ink):  # otherwise the lines were drawn
             return stronger, rest
     return strength, without_specks(darkness, strength, ink)
 
@@ -195,7 +193,7 @@ def inked(darkness, threshold, least=0):
     window = 2 * int(np.ceil(stroke_of(darkness > threshold))) + 1
     darkest = ndimage.maximum_filter(darkness, window)
     faint = np.clip(FAINT * darkest, max(least, FAINT * threshold), threshold)
-    strength = darkness / np.where(darkest > threshold, faint, threshold)
+    strength = darkness / np.where(darkest > threshold, faint, threshold).clip(1e-9)
     return strength, strength > 1
 
 
@@ -222,20 +220,19 @@ def printed_lines(ink):
     """The pixels of frames and other printed lines, which may be tilted or bent: bool as `ink`.
 
     A frame holds something. Any other line is longer than the usual part is tall, or runs across
-    the picture.
+    the picture. Also returns whether the frames hold anything; it may be too pale to be seen yet.
     """
     if not ink.any():
-        return ink
-    slope, stroke = slope_of(ink), stroke_of(ink)
+        return ink, True
+    cell = max(1, int(stroke_of(ink) / 4))  # pixels; a line may wobble by it
+    level, upright = level_runs(ink, cell), level_runs(ink.T, cell)
     labels, _ = ndimage.label(ink, np.ones([3, 3]))
-    cell = max(1, int(stroke / 4))  # pixels; a line may wobble by it
-    level, upright = level_runs(ink, slope, cell), level_runs(ink.T, -slope, cell)
-    lines = frame_lines(labels, level, upright, slope, TALL * stroke)
+    lines, held = frame_lines(labels, level, upright, TALL * stroke_of(ink))
     usual = usual_height(ndimage.label(ink & ~lines, np.ones([3, 3]))[0])
-    for ink, lines_seen, runs in (ink, lines, level), (ink.T, lines.T, upright):
-        length = min(LONG * usual, ACROSS * ink.shape[1])
-        lines_seen |= lines_of(ink, runs, length)
-    return lines
+    for ink, found, (runs, _) in (ink, lines, level), (ink.T, lines.T, upright):
+        found |= lines_of(ink, runs, LONG * usual)
+        found |= lines_of(ink, runs, ACROSS * ink.shape[1], THIN)
+    return lines, held
 
 
 def usual_height(labels):
@@ -248,7 +245,8 @@ def usual_height(labels):
     edge = (labels > 0) & ~ndimage.binary_erosion(labels > 0)
     area, edges = (np.bincount(each.ravel(), minlength=2)[1:] for each in (labels, labels * edge))
     digits = height > LOW * width
-    return median(height[digits], (area ** 2. / edges)[digits]) if digits.any() else height.max()
+    weights = area ** 2. / edges.clip(1)
+    return median(height[digits], weights[digits]) if digits.any() else height.max()
 
 
 def median(values, weights):
@@ -258,46 +256,36 @@ def median(values, weights):
     return values[order][np.searchsorted(total, total[-1] / 2)]
 
 
-def slope_of(ink):
-    """The tilt of the page: the slope along which projected strokes have the highest peaks."""
-    step = max(1, max(ink.shape) / TILT_SIDE)  # pixels per bin
-    few, widest = slice(None, None, int(step)), 1 + 1.5 * stroke_of(ink)
-    y, x = (axis[few] for axis in np.nonzero(ink & (column_runs(ink) <= widest)))       # level
-    v, u = (axis[few] for axis in np.nonzero(ink & (column_runs(ink.T).T <= widest)))   # upright
+def level_runs(ink, cell):
+    """The length of the run of ink through each pixel, tilted by one of TILTS: int as `ink`.
 
-    def peaks(slope):
-        return sum((np.bincount((places / step).astype(int)) ** 2.).sum()
-                   for places in (y - x * slope + ink.shape[1], u + v * slope + ink.shape[0]))
-    return max(np.tan(np.radians(np.arange(-MAX_TILT, MAX_TILT + TILT_STEP, TILT_STEP))), key=peaks)
-
-
-def level_runs(ink, slope, cell):
-    """The length of the run of ink through each pixel, level but for `slope`: int as `ink`.
-
-    A run may wobble by `cell` pixels.
+    A run may wobble by `cell` pixels. Also returns the slope of most of the ink in long runs.
     """
     small = np.maximum.reduceat(np.maximum.reduceat(
         ink, range(0, ink.shape[0], cell), 0), range(0, ink.shape[1], cell), 1)
-    columns, longest = np.arange(small.shape[1]), np.zeros(small.shape, int)
-    for bend in np.radians([-2 * BEND, -BEND, 0, BEND, 2 * BEND]):
-        shift = np.rint(-(slope + bend) * columns).astype(int)
+    columns, longest, most = np.arange(small.shape[1]), np.zeros(small.shape, int), []
+    for slope in np.tan(np.radians(TILTS)):
+        shift = np.rint(-slope * columns).astype(int)
         rows = np.arange(small.shape[0])[:, np.newaxis] + shift - shift.min()
         levelled = np.zeros([small.shape[0] + np.ptp(shift), small.shape[1]], bool)
         levelled[rows, columns] = small
         thicker = ndimage.binary_dilation(levelled, np.ones([3, 1]))
-        np.maximum(longest, column_runs(thicker.T).T[rows, columns], out=longest)
+        runs = column_runs(thicker.T).T[rows, columns] * small
+        most.append(((runs ** 2.).sum(), slope))
+        np.maximum(longest, runs, out=longest)
     longest = np.repeat(np.repeat(cell * longest, cell, 0), cell, 1)
-    return longest[:ink.shape[0], :ink.shape[1]] * ink
+    return longest[:ink.shape[0], :ink.shape[1]] * ink, max(most)[1]
 
 
-def lines_of(ink, runs, length):
+def lines_of(ink, runs, length, widest=LINE_THICKNESS):
     """The level lines of at least `length` pixels: bool as `ink`.
 
     Where a stroke crosses a line, the ink is taller, and is no line.
-    Args: runs: as level_runs returns them. length: one for all pixels, or one for each.
+    Args: runs: as level_runs returns them. length: one for all pixels, or one for each. widest: the
+      widest line, as a share of it.
     """
     tall = column_runs(ink)
-    lines = ink & (runs >= length) & (tall <= 1 + LINE_THICKNESS * length)
+    lines = ink & (runs >= length) & (tall <= 1 + widest * length)
     labels = ndimage.label(lines, np.ones([3, 3]))[0][lines]
     if len(labels):
         thickness = ndimage.median(tall[lines], labels, range(1, labels.max() + 1))[labels - 1]
@@ -305,8 +293,8 @@ def lines_of(ink, runs, length):
     return lines
 
 
-def frame_lines(labels, level, upright, slope, least):
-    """The lines of frames: bool as `labels`, the parts of the ink.
+def frame_lines(labels, level, upright, least):
+    """The lines of frames, bool as `labels`, the parts of the ink, and whether they hold anything.
 
     A frame is a connected part that straight lines span on the left, on the right, and above or
     below, and that holds something taller than `least` pixels, or is as large as one that does;
@@ -318,45 +306,27 @@ def frame_lines(labels, level, upright, slope, least):
         ((rows.start, columns.start), (rows.stop, columns.stop))
         for rows, columns in boxes]).swapaxes(0, 1)
     size = high - low                                             # int [n, 2], of each part
-    level, (top, bottom) = spanning(labels, level, size, slope)
-    upright, (left, right) = spanning(labels.T, upright, size[:, ::-1], -slope)
-    lines = level | upright.T
-    frame = (((top < EDGE) | (bottom > 1 - EDGE)) & (left < EDGE) & (right > 1 - EDGE)
-             & (size > least).all(1))
-    holds, bent = np.zeros([2, len(frame)], bool)
+    across, down = (lines_of(of > 0, runs, SPAN * np.maximum(  # of the side of a tilted frame
+        wide - abs(slope) * tall, wide / 2)[of]) for of, (runs, slope), (tall, wide) in (
+            (labels, level, size.T), (labels.T, upright, size.T[::-1])))
+    lines = across | down.T
+    frame, holds, bent = np.zeros([3, len(size)], bool)
     for part, box in enumerate(boxes, 1):
+        own, (height, width) = labels[box] == part, size[part]
         inside = (low > low[part]).all(1) & (high < high[part]).all(1) & (size[:, 0] > least)
-        own = labels[box] == part
-        if frame[part]:
+        y = np.flatnonzero((own & across[box]).any(1)) / height
+        x = np.flatnonzero((own & down.T[box]).any(0)) / width
+        if min(height, width) > least and len(x) and len(y):
+            frame[part] = ((y[0] < EDGE or y[-1] > 1 - EDGE) and x[0] < EDGE and x[-1] > 1 - EDGE)
             rest, _ = ndimage.label(own & ~lines[box], np.ones([3, 3]))
-            holds[part] = inside.any() or any(
-                rows.stop - rows.start > least for rows, _ in boxes_of(rest))
-        if inside.any() and own.sum() < 2.3 * size[part].sum() * stroke_of(own):
+            holds[part] = frame[part] and (inside.any() or any(
+                rows.stop - rows.start > least for rows, _ in boxes_of(rest)))
+        if inside.any() and own.sum() < OUTLINE * (height + width) * stroke_of(own):
             paper, number = ndimage.label(~np.pad(own, 1))
             bent[part] = number == 2 and inside[labels[box][paper[1:-1, 1:-1] == 2]].any()
-    if holds.any():  # otherwise what they hold may be pale
+    if holds.any():
         frame &= holds | (size.max(1) > ALIKE * size[holds].max(1).min())
-    return lines & frame[labels] | bent[labels]
-
-
-def spanning(labels, runs, size, slope):
-    """Straight lines, level but for `slope`, that span the part of the ink they are in.
-
-    Args: labels: int [height, width], the parts. runs: of level_runs. size: int [n, 2], height and
-      width of each part. Returns: the lines' pixels, bool as `labels`, and the places of each
-      part's first and last line, float [2, n], 0 at its top ... 1 at its bottom, if it has any.
-    """
-    # of a tilted frame's side, in pixels
-    length = np.maximum(size[:, 1] - abs(slope) * size[:, 0], size[:, 1] / 2)[labels]
-    lines = lines_of(labels > 0, runs, SPAN * length)
-    y, x = np.nonzero(labels)
-    place, part, on_line = y - slope * x, labels[y, x], lines[y, x]
-    first, last = np.tile([[9e9], [-9e9]], len(size))
-    start, stop = first.copy(), last.copy()
-    for low, high, which in (start, stop, slice(None)), (first, last, on_line):
-        np.minimum.at(low, part[which], place[which])
-        np.maximum.at(high, part[which], place[which])
-    return lines, (np.array([first, last]) - start) / np.maximum(1, stop - start)
+    return lines & frame[labels] | bent[labels], holds.any() or not frame.any()
 
 
 def column_runs(ink):
@@ -377,7 +347,7 @@ def without_specks(darkness, strength, ink):
     at_border, central = np.zeros([2, number + 1], bool)
     for edge in labels[0], labels[-1], labels[:, 0], labels[:, -1]:
         at_border[edge] = True
-    middle = tuple(slice(side // 4, side - side // 4) for side in ink.shape)
+    middle = tuple(slice(side // 8, side - side // 8) for side in ink.shape)
     central[labels[middle]] = True
 
     boxes = np.array([(0, 0, 0, 0)] + [(rows.start, rows.stop, columns.start, columns.stop)

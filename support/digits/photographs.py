@@ -25,8 +25,7 @@ from scipy import ndimage
 from support.common import pictures
 from support.common.console import UserError
 from support.digits import input_data
-from support.digits.ink import (TooManyMarks, boxes_of, distance, find_ink, grey_of, median,
-                                stroke_of)
+from support.digits.ink import boxes_of, distance, find_ink, grey_of, median, stroke_of
 
 # --- MNIST's own measures
 SIDE = input_data.SIDE  # pixels, height and width of the network's input
@@ -60,9 +59,10 @@ def pre_photo(picName):
 
 def ink_of(picName):
     """The strength and the ink of a picture file, as find_ink returns them."""
+    grey = grey_of(pictures.open_picture(picName))
     try:
-        return find_ink(grey_of(pictures.open_picture(picName)))
-    except TooManyMarks as error:
+        return find_ink(grey)
+    except UserError as error:
         name = picName if isinstance(picName, str | os.PathLike) else 'the picture'
         raise UserError(f'{name}: {error}') from error
 
@@ -106,7 +106,7 @@ def digits_apart(ink):
     if len(digits) < 2:
         return labels, digits, 0
     heights = np.array([bottom - top for top, bottom, *_ in digits])
-    usual = median(heights, heights)
+    usual = median(heights, heights ** 2)  # pieces of digits count less
     touch = 1 + BROKEN * stroke_of(ink)  # pixels
 
     def close(one, other):
@@ -155,23 +155,18 @@ def in_lines(digits):
     boxes = np.array([digit[:4] for digit in digits])
     y, x = boxes[:, :2].mean(1), boxes[:, 2:].mean(1)
     usual = np.median(boxes[:, 1] - boxes[:, 0])
-
-    def spread(slope):  # how far each digit lies from the middle of its line
-        level = np.sort(y - slope * x)
-        lines = np.split(level, np.flatnonzero(np.diff(level) > LINE_STEP * usual) + 1)
-        return sum(np.ptp(line) for line in lines) + usual * len(lines)
-    tilts = sorted(np.arange(-12, 12.5, 0.5), key=abs)
-    tilt = min(tilts, key=lambda tilt: spread(np.tan(np.radians(tilt)))) if len(digits) > 3 else 0
-    level = y - np.tan(np.radians(tilt)) * x
-    line = np.arange(len(digits))
+    line, slopes = np.arange(len(digits)), []
     for n in np.argsort(-x):  # a digit is in the line of the next one on its right
-        right = np.flatnonzero((x > x[n]) & (abs(level - level[n]) < LINE_STEP * usual))
+        right = np.flatnonzero((x > x[n]) & (abs(y - y[n]) < LINE_STEP * usual))
         if len(right):
-            line[n] = line[right[x[right].argmin()]]
-    height = np.bincount(line, level) / np.bincount(line).clip(1)
+            following = right[x[right].argmin()]
+            line[n] = line[following]
+            slopes.append((y[following] - y[n]) / (x[following] - x[n]))
+    slope = np.median(slopes) if len(slopes) > 2 else 0
+    height = np.bincount(line, y - slope * x) / np.bincount(line).clip(1)
     order = np.lexsort([x, height[line]])
     numbers = np.r_[0, np.cumsum(np.diff(line[order]) != 0)]
-    return [digits[n] for n in order], numbers, tilt
+    return [digits[n] for n in order], numbers, np.degrees(np.arctan(slope))
 
 
 # --- from ink to MNIST
