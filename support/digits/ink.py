@@ -36,7 +36,9 @@ MOST_MARKS = 5000  # more are refused; a full sheet has a thousand digits
 MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture's
 
 # --- printed lines
-TILTS = range(-9, 10, 3)   # degrees, of lines
+TILTS = np.arange(-10, 10.25, 0.25)   # degrees
+TILT_SIDE = 300    # pixels; the tilt is estimated on a picture of about this size
+BENDS = -6, -3, 0, 3, 6    # degrees; lines of a page that is not flat differ so from its tilt
 LONG = 2           # a line is longer than the usual part is tall by this factor, ...
 LINE_THICKNESS = 0.13   # ... and thinner than this share of its length; or ...
 ACROSS = 0.9       # ... it runs across this share of the picture, ...
@@ -225,11 +227,12 @@ def printed_lines(ink):
     if not ink.any():
         return ink, True
     cell = max(1, int(stroke_of(ink) / 4))  # pixels; a line may wobble by it
-    level, upright = level_runs(ink, cell), level_runs(ink.T, cell)
+    slope = slope_of(ink)
+    level, upright = level_runs(ink, slope, cell), level_runs(ink.T, -slope, cell)
     labels, _ = ndimage.label(ink, np.ones([3, 3]))
-    lines, held = frame_lines(labels, level, upright, TALL * stroke_of(ink))
+    lines, held = frame_lines(labels, level, upright, slope, TALL * stroke_of(ink))
     usual = usual_height(ndimage.label(ink & ~lines, np.ones([3, 3]))[0])
-    for ink, found, (runs, _) in (ink, lines, level), (ink.T, lines.T, upright):
+    for ink, found, runs in (ink, lines, level), (ink.T, lines.T, upright):
         found |= lines_of(ink, runs, LONG * usual)
         found |= lines_of(ink, runs, ACROSS * ink.shape[1], THIN)
     return lines, held
@@ -256,25 +259,36 @@ def median(values, weights):
     return values[order][np.searchsorted(total, total[-1] / 2)]
 
 
-def level_runs(ink, cell):
-    """The length of the run of ink through each pixel, tilted by one of TILTS: int as `ink`.
+def slope_of(ink):
+    """The tilt of the page: the slope along which projected strokes have the highest peaks."""
+    step = max(1, max(ink.shape) / TILT_SIDE)  # pixels per bin
+    few, widest = slice(None, None, int(step)), 1 + 1.5 * stroke_of(ink)
+    y, x = (axis[few] for axis in np.nonzero(ink & (column_runs(ink) <= widest)))       # level
+    v, u = (axis[few] for axis in np.nonzero(ink & (column_runs(ink.T).T <= widest)))   # upright
 
-    A run may wobble by `cell` pixels. Also returns the slope of most of the ink in long runs.
+    def peaks(slope):
+        return sum((np.bincount((places / step).astype(int)) ** 2.).sum()
+                   for places in (y - x * slope + ink.shape[1], u + v * slope + ink.shape[0]))
+    return max(np.tan(np.radians(TILTS)), key=peaks)
+
+
+def level_runs(ink, slope, cell):
+    """The length of the run of ink through each pixel, level but for `slope`: int as `ink`.
+
+    A run may be bent, and wobble by `cell` pixels.
     """
     small = np.maximum.reduceat(np.maximum.reduceat(
         ink, range(0, ink.shape[0], cell), 0), range(0, ink.shape[1], cell), 1)
-    columns, longest, most = np.arange(small.shape[1]), np.zeros(small.shape, int), []
-    for slope in np.tan(np.radians(TILTS)):
-        shift = np.rint(-slope * columns).astype(int)
+    columns, longest = np.arange(small.shape[1]), np.zeros(small.shape, int)
+    for bend in np.radians(BENDS):
+        shift = np.rint(-(slope + bend) * columns).astype(int)
         rows = np.arange(small.shape[0])[:, np.newaxis] + shift - shift.min()
         levelled = np.zeros([small.shape[0] + np.ptp(shift), small.shape[1]], bool)
         levelled[rows, columns] = small
         thicker = ndimage.binary_dilation(levelled, np.ones([3, 1]))
-        runs = column_runs(thicker.T).T[rows, columns] * small
-        most.append(((runs ** 2.).sum(), slope))
-        np.maximum(longest, runs, out=longest)
+        np.maximum(longest, column_runs(thicker.T).T[rows, columns], out=longest)
     longest = np.repeat(np.repeat(cell * longest, cell, 0), cell, 1)
-    return longest[:ink.shape[0], :ink.shape[1]] * ink, max(most)[1]
+    return longest[:ink.shape[0], :ink.shape[1]] * ink
 
 
 def lines_of(ink, runs, length, widest=LINE_THICKNESS):
@@ -293,7 +307,7 @@ def lines_of(ink, runs, length, widest=LINE_THICKNESS):
     return lines
 
 
-def frame_lines(labels, level, upright, least):
+def frame_lines(labels, level, upright, slope, least):
     """The lines of frames, bool as `labels`, the parts of the ink, and whether they hold anything.
 
     A frame is a connected part that straight lines span on the left, on the right, and above or
@@ -307,7 +321,7 @@ def frame_lines(labels, level, upright, least):
         for rows, columns in boxes]).swapaxes(0, 1)
     size = high - low                                             # int [n, 2], of each part
     across, down = (lines_of(of > 0, runs, SPAN * np.maximum(  # of the side of a tilted frame
-        wide - abs(slope) * tall, wide / 2)[of]) for of, (runs, slope), (tall, wide) in (
+        wide - abs(slope) * tall, wide / 2)[of]) for of, runs, (tall, wide) in (
             (labels, level, size.T), (labels.T, upright, size.T[::-1])))
     lines = across | down.T
     frame, holds, bent = np.zeros([3, len(size)], bool)

@@ -227,7 +227,7 @@ def even_stroke(mark):
     if grow < 0:
         # Keep the centre line, so that the stroke does not break where it is thin.
         middle = mark & (inside >= ndimage.maximum_filter(inside, 3) - 0.5)
-        return mark & ((inside > -grow) | ndimage.binary_dilation(middle, iterations=2))
+        return mark & ((inside > -grow) | ndimage.binary_dilation(middle))
     return mark
 
 
