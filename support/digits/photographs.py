@@ -31,7 +31,7 @@ from support.digits.ink import boxes_of, distance, find_ink, grey_of, median, st
 SIDE = input_data.SIDE  # pixels, height and width of the network's input
 BOX = 20           # pixels, the longer side of a digit
 CENTRE = 14        # pixel, row and column of the centre of mass
-STROKE = 0.155, 0.17  # width of its usual stroke, as a share of the digit's longer side
+STROKE = 0.145, 0.16  # width of its usual stroke, as a share of the digit's longer side
 SLANT = 0.5        # this share of a digit's slant is removed, ...
 MAX_SHEAR = 0.25   # ... at most this many pixels sideways per pixel up: a 7 is naturally slanted
 FINE_SIDE = 100    # pixels; a smaller digit is enlarged to this before its stroke is changed
@@ -215,7 +215,7 @@ def upright(mark, tilt=0):
 def even_stroke(mark):
     """Widen or narrow a digit's stroke to MNIST's usual width: bool, of another size."""
     inside = ndimage.distance_transform_edt(np.pad(mark, 1))[1:-1, 1:-1]  # pixels to the edge
-    width = 4 * inside[mark].mean()  # a stripe's mean distance is a quarter of its width
+    width = 4 * inside[mark].mean() - 2  # a stripe's mean distance is a quarter of that, and 1/2
     usual = np.clip(width, *np.multiply(STROKE, max(mark.shape)))
     grow = (usual - width) / 2       # pixels on either side
     if grow > 0:
