@@ -241,14 +241,15 @@ def printed_lines(ink):
 def usual_height(labels):
     """The median height of the parts, in pixels, each counted by its area times its stroke.
 
-    So neither specks nor the thin rest of a grid weigh much. Level lines do not count.
+    So neither specks nor the thin rest of a grid weigh much; a stroke wider than the mean counts as
+    that, so that no blot does. Level lines do not count.
     """
     height, width = np.array([[extent.stop - extent.start for extent in box]
                               for box in boxes_of(labels)] or [(0, 0)]).T
     edge = (labels > 0) & ~ndimage.binary_erosion(labels > 0)
     area, edges = (np.bincount(each.ravel(), minlength=2)[1:] for each in (labels, labels * edge))
     digits = height > LOW * width
-    weights = area ** 2. / edges.clip(1)
+    weights = area * np.minimum(area / edges.clip(1), area.sum() / edges.sum().clip(1))
     return median(height[digits], weights[digits]) if digits.any() else height.max()
 
 
