@@ -225,12 +225,15 @@ def test_a_table_of_many_files(tmp_path, trained, run_here):
     assert 'text.jpg' in ended.stderr
     with open('read.csv', encoding='utf-8', newline='') as opened:
         rows = list(csv.reader(opened))
-    assert rows[0] == ['file', 'digits', 'confidence', 'doubts']
-    assert [row[0] for row in rows[1:]] == files and rows[2][1:] == ['', '', 'not read']
+    assert rows[0] == ['file', 'digits', 'confidence', 'doubts', 'lines', 'boxes']
+    assert [row[0] for row in rows[1:]] == files and rows[2][1:] == [
+        '', '', 'not read', '', '']
     for row, path in zip(rows[1::2], files[::2]):
         digits, probabilities = sure(photographs.pre_digits(path), trained)
         assert row[1] == str(digits[0])
         assert float(row[2]) == pytest.approx(probabilities[0], abs=1e-4)
+        left, top, right, bottom = map(float, row[5].split(','))
+        assert row[4] == '1' and 0 < left < right < 1 and 0 < top < bottom < 1
 
 
 def test_a_table_of_nothing(one_line_error):
