@@ -59,7 +59,7 @@ def test_the_exports_that_come_with_the_repository(one_line_error, run_script):
     assert found.facts == opened.facts
     texts, confidence = zip(*found.read(CAPTCHAS))
     assert texts == tuple(text for text, _ in expected)
-    np.testing.assert_allclose(confidence, [sure for _, sure in expected], rtol=1e-3)
+    np.testing.assert_allclose(confidence, [sure for _, sure in expected], rtol=1e-2)  # float16
     digits = run_script('captcha_lite.py', '--model-dir', 'models/mnist', *SAMPLES)
     assert [line.split()[1] for line in digits.stdout.splitlines()] == [*'0123456789']
     assert 'network.json: expected an exported network' in one_line_error(

@@ -64,7 +64,7 @@ def test_the_general_network_is_what_endless_draws_for():
     assert recipes.from_json(about.fields) == dataclasses.replace(
         recipes.RECIPES['deep_line_cnn', 'default'], steps=9001, learning_rate=0.0015)
     assert not any('Adam' in key for key in read_arrays(checkpoint))
-    assert max(os.path.getsize(os.path.join(models.GENERAL, name))
+    assert sum(os.path.getsize(os.path.join(models.GENERAL, name))
                for name in os.listdir(models.GENERAL)) < 20_000_000
 
 
