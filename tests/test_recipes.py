@@ -16,7 +16,7 @@ def test_the_posts_recipe_has_the_posts_numbers():
         'network': 'alexnet_v2', 'method': 'heads', 'initialization': 'post',
         'standardize': False, 'dark_ink': False, 'distortion': None, 'keep_prob': 0.5,
         'batch_size': 25, 'steps': 6001, 'learning_rate': 0.003, 'schedule': 'divided',
-        'warm_up': 0, 'divide_at': None, 'divide_every': 2000, 'weight_decay': 0.0005}
+        'warm_up': 0, 'divide_every': 2000, 'weight_decay': 0.0005}
     assert (captcha_train.BATCH_SIZE, captcha_train.ITERATIONS, captcha_train.LEARNING_RATE,
             captcha_train.DIVIDE_EVERY) == (
         post.batch_size, post.steps, post.learning_rate, post.divide_every)
@@ -71,9 +71,7 @@ def rate_by_the_loop(first, steps, divided_after):
     ('alexnet_v2', 'post', {}, [0, 2000, 4000, 6000]),
     ('small_cnn', 'post', {}, [0, 2000, 4000, 6000]),
     ('alexnet_v2', 'post', {'steps': 9000}, [0, 2000, 4000, 6000, 8000]),
-    ('alexnet_v2', 'post', {'steps': 1}, [0]),
-    ('alexnet_v2', 'post', {'divide_at': [5000, 3000]}, [0, 3000, 5000]),  # older checkpoints
-    ('alexnet_v2', 'post', {'divide_at': []}, [0])])
+    ('alexnet_v2', 'post', {'steps': 1}, [0])])
 def test_where_the_rate_is_divided(network, name, changes, divided_after):
     recipe = dataclasses.replace(recipes.RECIPES[network, name], **changes)
     expected = rate_by_the_loop(recipe.learning_rate, recipe.steps, divided_after)
@@ -134,7 +132,7 @@ def test_the_users_changes():
 
 
 def test_what_a_resumed_run_may_not_change():
-    recipe = recipes.make(divide_at=[9])
+    recipe = recipes.make(divide_every=9)
     fields = json.loads(json.dumps(recipes.to_json(recipe)))
     assert recipes.differences(recipe, fields) == []
     assert recipes.differences(recipes.make(steps=9000, batch_size=7, learning_rate=1.0),

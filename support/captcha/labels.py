@@ -80,10 +80,8 @@ def find_pictures(folder, wanted=Wanted()):
 def find_texts(folder, wanted):
     """`labelled.find_texts`. Raises: UserError as well if a text looks like a mistake."""
     texts, bad = labelled.find_texts(folder, wanted.labels_file, wanted.alphabet or '')
-    if wanted.labels_file is None and not wanted.alphabet:
-        refuse_signs_that_separate(folder, texts)
-        if not wanted.lengths:
-            refuse_running_numbers(folder, texts)
+    if wanted.labels_file is None and not wanted.alphabet and not wanted.lengths:
+        refuse_running_numbers(folder, texts)
     if wanted.labels_file not in (None, labelled.FOLDERS):
         texts = with_zeros(texts, wanted)
     return texts, bad
@@ -124,25 +122,6 @@ def with_zeros(texts, wanted):
                         f'0{text}; pad them with --length {max(lengths)}, or keep them with '
                         f'--length {dataset.range_name(min(lengths), max(lengths))}')
     return texts
-
-
-def refuse_signs_that_separate(folder, names):
-    """Raise a UserError if the texts of some file names seem to contain a separator.
-
-    Most names have the same separator before the running number; a different one before it is more
-    likely part of the text: '8-3=_00012'.
-    """
-    parts = {name: labelled.parts_of(name) for name in names}
-    last = collections.Counter(one[-2] for one in parts.values() if len(one) > 1)
-    usual = last.most_common(1)[0][0] if last else ''
-    for name, one in parts.items():
-        if len(one) > 3 and one[1] != usual and usual in one[3::2]:
-            text = ''.join(one[:one[1:].index(usual) + 1])
-            raise UserError(
-                f'{os.path.join(folder, name)}: expected a text that ends at the first _ - . or '
-                f'blank, found {one[0]}, though {usual!r} ends most texts; if it is {text}, name '
-                f'all characters with --alphabet, such as {shlex.quote("0123456789" + one[1])}, or '
-                'give a list with --labels')
 
 
 def refuse_running_numbers(folder, names):

@@ -13,8 +13,7 @@ from support.common.console import UserError
 SCHEDULES = ('divided', 'cosine', 'constant')
 INPUT = ('standardize', 'dark_ink')  # what a network's weights expect of the pictures
 PASSES, FEWEST, MOST = 100, 251, 3001  # of a fine-tuning: over the pictures; iterations
-CHANGEABLE = ('steps', 'batch_size', 'learning_rate', 'schedule', 'warm_up', 'divide_at',
-              'divide_every')
+CHANGEABLE = 'steps', 'batch_size', 'learning_rate', 'schedule', 'warm_up', 'divide_every'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +44,6 @@ class Recipe:
     schedule: str = 'divided'  # one of SCHEDULES: see `rate_at`
     warm_up: int = 0  # iterations in which the rate rises to what the schedule says
     divide_every: int = 2000  # iterations
-    divide_at: list[int] | None = None  # iterations, in older checkpoints; instead of divide_every
     weight_decay: float = 0.0005  # of the L2 losses: collected and, like the post, not added
 
     def __post_init__(self):
@@ -169,10 +167,7 @@ def rate_at(recipe, iteration):
     if recipe.schedule == 'cosine':
         return rate * (1 + math.cos(math.pi * iteration / recipe.steps)) / 2
     if recipe.schedule == 'divided':
-        after = range(0, recipe.steps, recipe.divide_every)
-        if recipe.divide_at is not None:
-            after = 0, *recipe.divide_at
-        return rate / 3 ** sum(division < iteration for division in after)
+        return rate / 3 ** len(range(0, iteration, recipe.divide_every))
     return rate
 
 

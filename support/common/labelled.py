@@ -32,14 +32,9 @@ def label_text(name, alphabet=''):
 
     Characters of the alphabet do not separate: '8-3=_a.png' -> '8-3=' if it has a '-'.
     """
-    return parts_of(name, alphabet)[0]
-
-
-def parts_of(name, alphabet=''):
-    """A file name without its extension, split at separators: ['0782', '_', '000123']."""
     stem = COPY.sub('', os.path.splitext(name)[0])
     separator = ''.join(re.escape(c) for c in '_-.' if c not in alphabet)
-    return re.split(rf'([{separator}\s])', stem)
+    return re.split(rf'[{separator}\s]', stem)[0]
 
 
 def of_names(folder, alphabet=''):
