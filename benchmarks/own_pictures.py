@@ -7,7 +7,7 @@ Takes:    about ten minutes for 500 digits per condition on two cores
 
 MNIST's validation digits are redrawn as simulated photographs of ink on paper, with varying paper,
 size, position, pen, light and camera (ink_on_paper.py). For each condition the table has the
-accuracy of the same network after the post's `pre_pic` and after our `pre_photo`. The last row has
+accuracy of the same network after the post's `pre_pic` and after `photographs`. The last row has
 other writers: scikit-learn's `load_digits` (1,797 digits, 8x8, enlarged smoothly), if installed.
 
 The parameters of support/digits/ink.py and support/digits/photographs.py were tuned on the first
@@ -44,14 +44,16 @@ ROWS = [*ink_on_paper.CONDITIONS, 'load_digits']
 
 
 def seen_both_ways(path):
-    """A picture file as the network sees it after pre_pic and after pre_photo: [2, 784]."""
-    return np.concatenate([mnist_app.pre_pic(path), photographs.pre_photo(path)])
+    """A file of one digit as the network sees it after pre_pic and after ours: [2, 784]."""
+    strength, ink = photographs.ink_of(path)
+    ours = photographs.as_mnist(strength, ink) if ink.any() else np.zeros([1, 784])
+    return np.concatenate([mnist_app.pre_pic(path), ours])
 
 
 def photographed(condition, digits, sheet_row):
     """Photograph digits, float32 [n, 784], and prepare the pictures both ways: [n, 2, 784].
 
-    The first are added to `sheet_row`: (picture, what the network sees after pre_photo).
+    The first are added to `sheet_row`: (picture, what the network sees after ours).
     """
     prepared = []
     with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +131,7 @@ def compare(half, count, rows, model_folder, sheet=None):
     console.say(f'MNIST unchanged: {", ".join(shares)}')
     console.say(f'{len(digits)} digits per condition, {half} half of the validation digits; '
                 f'unchanged: {share_right(read, digits, labels):.1%}')
-    console.say(f'{"condition":24}{"pre_pic":>9}{"pre_photo":>11}')
+    console.say(f'{"condition":24}{"pre_pic":>9}{"ours":>11}')
     sheet_rows = []
     for name in rows:
         if name in ink_on_paper.CONDITIONS:

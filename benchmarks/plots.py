@@ -297,7 +297,7 @@ def digits(args):
     """Photographed digits, and below each the network's input."""
     above = [np.asarray(pictures.open_picture(path).convert('L').resize(
         (100, 100), Image.Resampling.LANCZOS)) for path in args.files]
-    below = [photographs.pre_photo(path).reshape(photographs.SIDE, photographs.SIDE)
+    below = [photographs.pre_digits(path)[0].reshape(photographs.SIDE, photographs.SIDE)
              for path in args.files]
     return rows_of_pictures(above, below, ('picture', 'network'), SHOWN)
 

@@ -134,7 +134,7 @@ if __name__ == '__main__':
         for n, (_, strokes) in enumerate(DIGITS):
             path = os.path.join(sys.argv[1], 'picture.png')
             kind(strokes).save(path)
-            seen = photographs.pre_photo(path).reshape(28, 28)
+            seen = photographs.pre_digits(path)[0].reshape(28, 28)
             sheet.paste(Image.fromarray(np.uint8(255 * seen)).resize((112, 112)),
                         (n % 10 * 120, n // 10 * 120))
         sheet.crop((0, 0, 1200, 240)).save(os.path.join(sys.argv[1], f'{kind.__name__}.png'))

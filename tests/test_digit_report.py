@@ -18,7 +18,7 @@ BLANK = 'not to be trusted: the picture is blank, no ink was found'
 def two(tmp_path):
     """A drawn two as the network sees it: float32 [1, 784]."""
     thumbnail(STROKES[2]).save(tmp_path / 'two.png')
-    return photographs.pre_photo(tmp_path / 'two.png')
+    return photographs.pre_digits(tmp_path / 'two.png')
 
 
 def probabilities_of(digit, probability=.98):

@@ -13,12 +13,20 @@ from support.digits import ink, input_data, photographs
 STROKES = [strokes for _, strokes in DIGITS]
 
 
+def as_one_digit(path):
+    """All ink of a picture file as one digit, float32 [28, 28]; zeros if there is none."""
+    strength, mark = photographs.ink_of(path)
+    if not mark.any():
+        return np.zeros([28, 28], np.float32)
+    return photographs.as_mnist(strength, mark).reshape(28, 28)
+
+
 @pytest.fixture
 def prepared(tmp_path):
-    """A function of a Pillow picture that returns what pre_photo makes of its file, [28, 28]."""
+    """A function of a Pillow picture that returns what its file becomes as one digit, [28, 28]."""
     def prepare(picture, **how):
         picture.save(tmp_path / 'a.png', **how)
-        return photographs.pre_photo(tmp_path / 'a.png').reshape(28, 28)
+        return as_one_digit(tmp_path / 'a.png')
     return prepare
 
 
@@ -30,12 +38,12 @@ def likeness(one, other):
 
 @pytest.fixture(scope='module')
 def clean(tmp_path_factory):
-    """What pre_photo makes of each digit in black on white: a list of [28, 28]."""
+    """Each digit in black on white, prepared: a list of [28, 28]."""
     path = tmp_path_factory.mktemp('clean') / 'a.png'
 
     def prepare(strokes):
         plain(strokes).save(path)
-        return photographs.pre_photo(path).reshape(28, 28)
+        return as_one_digit(path)
     return [prepare(strokes) for strokes in STROKES]
 
 
@@ -55,10 +63,10 @@ def test_each_kind_of_picture_looks_like_mnist(prepared, clean, kind):
 
 def test_shape_and_range(tmp_path):
     plain(STROKES[0]).save(tmp_path / 'a.png')
-    found = photographs.pre_photo(tmp_path / 'a.png')
+    found = photographs.pre_digits(tmp_path / 'a.png')
     assert (found.shape, found.dtype, found.min()) == ((1, 784), np.float32, 0)
     assert found.max() > 0.99
-    assert np.array_equal(photographs.pre_digits(tmp_path / 'a.png'), found)
+    assert np.array_equal(as_one_digit(tmp_path / 'a.png').reshape(1, 784), found)
 
 
 @pytest.mark.parametrize('inverted', [False, True])

@@ -1,6 +1,6 @@
 """Prepare a photographed or drawn digit the way MNIST's own digits were prepared.
 
-    testPicArr = photographs.pre_photo('my.jpg')   # float32 [1, 784], for the network
+    pictures = photographs.pre_digits('my.jpg')   # float32 [n, 784], for the network
 
 MNIST was made from scans in pure black and white: each digit was scaled to fit a 20x20 box,
 keeping its aspect ratio, which gave grey edges, and its centre of mass was moved to the centre of
@@ -9,7 +9,7 @@ support/digits/ink.py turns any picture into pure black and white, and `as_mnist
 The steps, in order:
 
 find_ink       of support/digits/ink.py: which pixels are ink
-digits_apart, in_lines  several digits, separated by the gaps between them; not in pre_photo
+digits_apart, in_lines  several digits, separated by the gaps between them
 upright        removes the tilt of the line and half of the slant
 even_stroke    brings the width of the stroke close to MNIST's, but closes no opening
 boxed, centred the 20x20 box, the centre of mass
@@ -45,18 +45,6 @@ BROKEN = 0.5       # ... unless the gap is less than this share of the stroke's 
 LINE_STEP = 0.5    # neighbours in a line differ less than this in height on the page
 
 
-def pre_photo(picName):
-    """Picture file with one digit -> float32 [1, 784], 0 paper ... 1 ink, as in MNIST.
-
-    Any paper, light, pen, size and place; dark on light or light on dark. All zeros if the
-    picture is blank. Raises UserError if the file is not a usable picture.
-    """
-    strength, ink = ink_of(picName)
-    if not ink.any():
-        return np.zeros([1, SIDE * SIDE], np.float32)
-    return as_mnist(strength, ink)
-
-
 def ink_of(picName):
     """The strength and the ink of a picture file, as find_ink returns them."""
     grey = grey_of(pictures.open_picture(picName))
@@ -70,8 +58,9 @@ def ink_of(picName):
 def pre_digits(picName):
     """Picture file with any number of digits -> float32 [n, 784], in reading order.
 
-    Line by line, each from left to right; gaps separate both lines and digits. One digit: as
-    pre_photo. Blank: n is 0.
+    Any paper, light, pen, size and place; dark on light or light on dark. Line by line, each from
+    left to right; gaps separate both lines and digits. Blank: n is 0.
+    Raises: UserError if the file is not a usable picture.
     """
     return find_digits(picName)[0]
 
