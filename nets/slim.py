@@ -178,20 +178,18 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
 
 
 @add_arg_scope
-def batch_norm(inputs, decay=0.999, scale=False, epsilon=0.001, is_training=True,
-               scope='BatchNorm'):
+def batch_norm(inputs, decay=0.999, epsilon=0.001, is_training=True, scope='BatchNorm'):
     """Normalize each channel to mean 0, variance 1, then add a learned beta (Ioffe, Szegedy 2015).
 
     Training uses the mean and variance of the batch; operations in tf.GraphKeys.UPDATE_OPS, to
     be run with each step, update their moving averages. Inference uses these averages, so that a
     picture's result does not depend on the rest of its batch.
-    Variables: `<scope>/beta`, `<scope>/moving_mean`, `<scope>/moving_variance`, all [channels],
-    and `<scope>/gamma` with `scale`.
+    Variables: `<scope>/beta`, `<scope>/moving_mean`, `<scope>/moving_variance`, all [channels].
+    A gamma would be unnecessary before a ReLU and a convolution.
 
     Args:
       inputs: float32 [batch, height, width, channels].
       decay: of the moving averages, which span about 1 / (1 - decay) steps.
-      scale: multiply by a learned gamma; unnecessary before a ReLU and a convolution.
       epsilon: added to the variance.
     """
     with tf.variable_scope(scope):
@@ -201,7 +199,7 @@ def batch_norm(inputs, decay=0.999, scale=False, epsilon=0.001, is_training=True
                                    collections=[tf.GraphKeys.GLOBAL_VARIABLES,
                                                 tf.GraphKeys.MODEL_VARIABLES])
         beta = variable('beta', 0.0, True)
-        gamma = variable('gamma', 1.0, True) if scale else tf.ones_like(beta)
+        gamma = tf.ones_like(beta)
         moving_mean = variable('moving_mean', 0.0, False)
         moving_variance = variable('moving_variance', 1.0, False)
         if not is_training:

@@ -69,11 +69,11 @@ def test_batch_norm_in_training_and_in_use(graph):
     pixels = rng.normal(3, 2, [4, 5, 6, 7]).astype(np.float32)
     x = tf.constant(pixels)
     with tf.variable_scope('layer'):
-        training = slim.batch_norm(x, decay=0.9, scale=True)
+        training = slim.batch_norm(x, decay=0.9)
     with tf.variable_scope('layer', reuse=True):
-        in_use = slim.batch_norm(x, scale=True, is_training=False)
+        in_use = slim.batch_norm(x, is_training=False)
     assert sorted(v.op.name for v in tf.global_variables()) == [
-        f'layer/BatchNorm/{name}' for name in ('beta', 'gamma', 'moving_mean', 'moving_variance')]
+        f'layer/BatchNorm/{name}' for name in ('beta', 'moving_mean', 'moving_variance')]
     mean, variance = pixels.mean((0, 1, 2)), pixels.var((0, 1, 2))
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())

@@ -27,8 +27,6 @@ from support.captcha.scenery import background, clutter, invert, scratches, stro
 SMALLEST, LARGEST = 14, 60  # font heights, pixels
 
 
-
-
 def varied(text, fonts):
     """An RGB picture of `text`, drawn with the random numbers of this process.
 
