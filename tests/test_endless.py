@@ -54,6 +54,11 @@ def test_pools_are_read_as_far_as_the_network_can(tmp_path):
     assert {path for path, _ in found} == {str(tmp_path / 'pool' / '1.png')}
 
 
+def test_a_missing_folder_of_pools_is_one_line(one_line_error):
+    line = one_line_error('support.captcha.endless', 'out', '--fonts', 'fonts', '--pools', 'none')
+    assert '--pools none: expected a folder of pools, found none' in line
+
+
 def test_a_picture_has_ink_and_the_labels_of_its_text():
     random.seed(0)
     for _ in range(20):

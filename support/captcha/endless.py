@@ -5,7 +5,7 @@ Reads:    fonts; pools/*/labels.csv (rows of a picture's name and its text) and 
           it, which other generators drew: benchmarks/generators/README.md
 Writes:   general/test.tfrecords, general/dataset.json and general/train-00000-of-00048.tfrecords
           ..., of 1,000 pictures each, redrawn in turn until Ctrl-C
-Takes:    4 ms a picture: on one core training can start after a minute and a half
+Takes:    4 ms a picture: on one core training can start after three and a half minutes
 
 In a second shell: python captcha_train.py --network deep_line_cnn --train general --model-dir MODEL
 
@@ -138,6 +138,9 @@ def main():
     parser.add_argument('--pools', metavar='FOLDER',
                         help=f'take {POOLED:.0%} of the pictures from the folders in it')
     args = parser.parse_args()
+    if args.pools and not os.path.isdir(args.pools):
+        raise console.UserError(f'--pools {args.pools}: expected a folder of pools, found none; '
+                                'leave --pools out, or draw them: benchmarks/generators/README.md')
     characters = dataset.CHARSETS['all']
     signs = random_texts.SIGNS + ''.join(DRAWN_AS.values())
     found = fonts.find_fonts(args.fonts, characters + signs)

@@ -34,7 +34,7 @@ def parse(doc):
                              'long head for all of them, Method 1; attention: heads that share '
                              'their weights and attend to their character, small_cnn only; '
                              'wide_attention: the same on a map twice as wide, where each head '
-                             'sees the whole text, best for long texts; ctc: line_cnn only '
+                             'sees the whole text, best for long texts; ctc: the line networks '
                              "(default: the recipe's, for small_cnn an attention except with "
                              "--recipe post; resumed or with --init-from the checkpoint's)")
     parser.add_argument('--steps', type=option_types.positive_int,
@@ -49,7 +49,8 @@ def parse(doc):
                              f'{named_values("learning_rate")}); it falls to 0 along a cosine, '
                              'with --recipe post it is divided by 3 after every '
                              f'{POST.divide_every} iterations, 0 included; with --init-from it is '
-                             'a third of the default')
+                             'a third of the default, of models/general '
+                             f'{recipes.RECIPES["deep_line_cnn", "fine_tune"].learning_rate}')
     parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
                         help='move, stretch and slant each training picture slightly, at random '
                              '(default: yes, with --recipe post no)')
