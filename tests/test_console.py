@@ -50,6 +50,8 @@ def test_a_mistake_is_one_line(raised, status, words):
 
 SCRIPTS = ['gen_captcha.py', 'to_tfrecord.py', 'captcha_train.py', 'captcha_test.py',
            'captcha_lite.py', 'mnist_backward.py', 'mnist_test.py', 'mnist_app.py']
+MODULES = ['support.export', 'support.captcha.endless', 'support.digits.input_data',
+           'support.digits.own', 'support.cluster.launch', 'support.cluster.train']
 
 
 @pytest.mark.parametrize('script', SCRIPTS)
@@ -58,11 +60,12 @@ def test_a_mistake_of_a_command_is_one_line(one_line_error, script):
                         one_line_error(script, 'one.jpg', '--no-such-option'))
 
 
-@pytest.mark.parametrize('script', SCRIPTS)
+@pytest.mark.parametrize('script', SCRIPTS + MODULES)
 def test_a_command_prints_its_docstring(run_here, script):
     ended = run_here(script, '--help')
     assert (ended.returncode, ended.stderr) == (0, '')
-    assert ended.stdout.startswith(f'usage: {script}') and '\nCommand: ' in ended.stdout
+    assert re.match(rf'usage: (python -m )?{script}', ended.stdout)
+    assert '\nCommand: ' in ended.stdout
 
 
 def test_a_mistake_of_a_command_ends_its_process_with_one_line(run_script):

@@ -136,7 +136,7 @@ def main():
     parser.add_argument('--fonts', metavar='FOLDER', required=True,
                         help='draw with every legible font found there')
     parser.add_argument('--pools', metavar='FOLDER',
-                        help=f'take {POOLED:.0%} of the pictures from the folders in it')
+                        help=f'take {100 * POOLED:.0f} %% of the pictures from the folders in it')
     args = parser.parse_args()
     if args.pools and not os.path.isdir(args.pools):
         raise console.UserError(f'--pools {args.pools}: expected a folder of pools, found none; '
