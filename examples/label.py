@@ -370,7 +370,7 @@ def main():
     parser.add_argument('--init-from', default=captcha_lite.MODEL_DIR, metavar='FOLDER',
                         help='the network to begin with (default: %(default)s)')
     parser.add_argument('--steps', type=option_types.positive_int, help='iterations of a training')
-    parser.add_argument('--port', type=int, default=0, help='(default: any free one)')
+    parser.add_argument('--port', type=option_types.port, default=0, help='(default: any free one)')
     args = parser.parse_args()
 
     def place(path):  # as the commands are called with it, in the project's folder

@@ -37,7 +37,7 @@ import werkzeug.exceptions
 
 import captcha_lite
 from support.captcha import reader
-from support.common import console, signals
+from support.common import console, option_types, signals
 from support.common.console import UserError
 
 MAX_BYTES = 10_000_000  # of a request
@@ -198,7 +198,8 @@ def main():
                         default=os.path.join(ROOT, 'models', 'general'))
     parser.add_argument('--digits', metavar='FOLDER', help='one of digits',
                         default=os.path.join(ROOT, 'models', 'mnist'))
-    parser.add_argument('--port', type=int, default=8000, help='(default: %(default)s)')
+    parser.add_argument('--port', type=option_types.port, default=8000,
+                        help='(default: %(default)s)')
     args = parser.parse_args()
     serve({'captcha': args.captchas, 'digits': args.digits}, args.port)
 

@@ -20,6 +20,13 @@ def seed_number(text):
     return int(text)
 
 
+def port(text):
+    """argparse type: a TCP port; 0 is any free one."""
+    if not re.fullmatch(r'\d{1,5}', text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f'expected a port from 0 to 65535, found {text!r}')
+    return int(text)
+
+
 def positive_float(text):
     """argparse type: a finite number above 0."""
     try:
