@@ -7,8 +7,9 @@ Takes:    five minutes on two cores
 
 MNIST's validation digits are drawn in frames and form fields, on lines, with gaps and dirt, with
 thin and thick pens, pale and small, and as whole sheets. `digits` is the share of digits read
-correctly, 0 if their number is wrong, on a full sheet those alone in their cell and right. A picture is correct if all its digits are, in order; `silent` is the share misread
-without a doubt. Then comes the share doubted of MNIST's test digits and of non-digits: letters and
+correctly, 0 if their number is wrong, on a full sheet those alone in their cell and right. A
+picture is correct if all its digits are, in order; `silent` is the share misread without a doubt.
+Then comes the share doubted of MNIST's test digits and of non-digits: letters and
 symbols in the installed fonts and drawn with a pen, empty cells, faces, shapes and textures.
 
 The parameters were tuned on the first half and on the even-numbered fonts; the second half and the
@@ -242,7 +243,7 @@ def bent_form(digits, rng):
 
 
 def bent(page, rng, height, waves):
-    """The page bent by waves `height` pixels high, and where a point, float [2, ...], comes from."""
+    """The page bent by waves `height` pixels high, and whence a point, float [2, ...], comes."""
     y, x = np.mgrid[:page.shape[0], :page.shape[1]].astype(np.float32)
     phase, high = rng.uniform(0, 2 * np.pi, 2), rng.uniform(.3, 1, 2) * height
 

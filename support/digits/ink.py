@@ -232,9 +232,9 @@ def printed_lines(ink):
     labels, _ = ndimage.label(ink, np.ones([3, 3]))
     lines, held = frame_lines(labels, level, upright, slope, TALL * stroke_of(ink))
     usual = usual_height(ndimage.label(ink & ~lines, np.ones([3, 3]))[0])
-    for ink, found, runs in (ink, lines, level), (ink.T, lines.T, upright):
-        found |= lines_of(ink, runs, LONG * usual)
-        found |= lines_of(ink, runs, ACROSS * ink.shape[1], THIN)
+    for marks, found, runs in (ink, lines, level), (ink.T, lines.T, upright):
+        found |= lines_of(marks, runs, LONG * usual)
+        found |= lines_of(marks, runs, ACROSS * marks.shape[1], THIN)
     return lines, held
 
 
