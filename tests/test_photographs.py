@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from drawn_digits import DIGITS, KINDS, cover, grey, plain
+from drawn_digits import DIGITS, KINDS, cover, grey, mouse, plain
 from helpers import DATA
 from support.common.console import UserError
 from support.digits import ink, input_data, photographs
@@ -55,7 +55,7 @@ def test_each_kind_of_picture_looks_like_mnist(prepared, clean, kind):
         rows, columns = (np.ptp(np.nonzero(seen.any(axis))) + 1 for axis in (1, 0))
         assert max(rows, columns) == 20
         assert np.allclose(ndimage.center_of_mass(seen), 14, atol=0.51)
-        assert likeness(seen, clean[number]) > 0.79
+        assert likeness(seen, clean[number]) > (0.75 if kind is mouse else 0.8)  # open 8s stay open
         if number not in (2, 3, 16, 17):
             others = max(likeness(seen, clean[other]) for other in (2, 16))
             assert likeness(seen, clean[number]) > others + 0.05

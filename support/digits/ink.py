@@ -39,6 +39,7 @@ MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture
 TILTS = np.arange(-10, 10.25, 0.25)   # degrees
 TILT_SIDE = 300    # pixels; the tilt is estimated on a picture of about this size
 BENDS = -6, -3, 0, 3, 6    # degrees; lines of a page that is not flat differ so from its tilt
+STRAIGHT = 24      # a line is longer than it may wobble by this factor
 LONG = 2           # a line is longer than the usual part is tall by this factor, ...
 LINE_THICKNESS = 0.13   # ... and thinner than this share of its length; or ...
 ACROSS = 0.9       # ... it runs across this share of the picture, ...
@@ -276,7 +277,7 @@ def slope_of(ink):
 def level_runs(ink, slope, cell):
     """The length of the run of ink through each pixel, level but for `slope`: int as `ink`.
 
-    A run may be bent, and wobble by `cell` pixels.
+    A run may be bent, and wobble by `cell` pixels; shorter ones than STRAIGHT times that are 0.
     """
     small = np.maximum.reduceat(np.maximum.reduceat(
         ink, range(0, ink.shape[0], cell), 0), range(0, ink.shape[1], cell), 1)
@@ -288,6 +289,7 @@ def level_runs(ink, slope, cell):
         levelled[rows, columns] = small
         thicker = ndimage.binary_dilation(levelled, np.ones([3, 1]))
         np.maximum(longest, column_runs(thicker.T).T[rows, columns], out=longest)
+    longest *= longest >= STRAIGHT
     longest = np.repeat(np.repeat(cell * longest, cell, 0), cell, 1)
     return longest[:ink.shape[0], :ink.shape[1]] * ink
 
