@@ -1,6 +1,6 @@
 """A CTC network that reads a line of any number of characters at any position.
 
-Usage:  python captcha_train.py --network line_cnn ...; models/general uses it.
+Usage:  python captcha_train.py --network line_cnn ...; models/general is a deep_line_cnn.
 Paper:  Shi et al. 2015, https://arxiv.org/abs/1507.05717 (CRNN); here convolutions along the line
         replace its recurrent layers: they cost a third and need no learning rate of their own.
         Residual connections: He et al. 2015, https://arxiv.org/abs/1512.03385
