@@ -83,6 +83,7 @@ class Driven:
     def accept(self, counts):
         """Press Enter until each of these counts of labels is shown."""
         for count in counts:
+            self.waiting.until(lambda _: self.part('text').is_displayed())
             self.press(self.keys.ENTER)
             self.waiting.until(lambda _: self.has_labels(count))
 
