@@ -87,9 +87,8 @@ def check_records(reader, test_file):
     if not reader.facts.covers(facts):
         raise console.UserError(f'{test_file}: expected {reader.facts}, as {reader.network.path} '
                                 f'was trained, found {facts}; name its own records with --test, '
-                                'make these again with the --length and --alphabet of the network '
-                                'and --overwrite, or train a network on these: python '
-                                'captcha_train.py --train FILE --model-dir FOLDER')
+                                'or train a network on these: python captcha_train.py --train FILE '
+                                '--model-dir FOLDER')
 
 
 def main():

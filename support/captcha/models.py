@@ -149,8 +149,7 @@ def check_resumable(found, recipe, facts, records=None):
     for field, was, wanted in differences[:1]:
         raise UserError(f'{found.checkpoint}: expected a checkpoint of {field} {shown(wanted)}, '
                         f'found one of {field} {shown(was)}; give the options that it was trained '
-                        'with, such as --network and --recipe; or train a new one with the same '
-                        'command and --restart, or keep it and use another --model-dir')
+                        'with, replace it with --restart, or keep it and use another --model-dir')
     if None not in (records, found.records) and records != found.records:
         raise UserError(f'{found.checkpoint}: expected a checkpoint trained on these records, '
                         'found one of others, which may contain pictures that are held out now; '
