@@ -185,7 +185,7 @@ def test_which_records_a_network_can_be_measured_on(first, second, covered):
 @pytest.mark.parametrize('arrays, words', [
     (None, 'expected a checkpoint or a folder with crack_captcha.model-<i>, found none'),
     ({'alexnet_v2/fc8_0/weights': np.zeros([1, 1, 4096, 10], np.float32)},
-     'expected a checkpoint of network tiny_network, found one of network alexnet_v2')])
+     'expected a checkpoint of standardize True, found one of standardize False')])
 def test_what_cannot_be_begun_with_is_one_line(captchas, tmp_path, arrays, words):
     if arrays:
         write_arrays(tmp_path / 'a' / 'crack_captcha.model-1', arrays)
