@@ -25,7 +25,7 @@ def test_the_general_network_reads_what_is_asked_for(tmp_path, monkeypatch):
 
 
 def columns_of(text, alphabet, doubtful=None):
-    """Probabilities float32 [56, classes] of a text: sure, but for one character's second choice."""
+    """Probabilities float32 [56, classes] of a text: sure, but for a character's second choice."""
     softmax = np.full([56, len(alphabet) + 1], 1e-4, np.float32)
     softmax[:, -1] = 1  # the blank
     for k, character in enumerate(text):
