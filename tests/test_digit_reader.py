@@ -47,7 +47,7 @@ def test_a_reading(tmp_path):
         reading = reader.read(SAMPLES[5])
     assert str(reading) == '[5]' and reading.lines == [f'sure: {reading.probabilities.max():.1%}']
     assert np.array_equal(reading.pictures, photographs.pre_digits(SAMPLES[5]))
-    assert reading.places.shape == (1, 4)
+    assert reading.places.shape == (1, 5)
 
 
 def test_no_network_and_a_damaged_one_are_one_line(tmp_path):

@@ -194,7 +194,7 @@ def test_the_scripts_take_the_commands(training, run_here, monkeypatch):
     assert ended.returncode == 0 and '4 test records, 36 training records' in ended.stdout
     monkeypatch.setattr(sys, 'argv', train)
     recipe, run = options.parse('')
-    assert (recipe.network, recipe.steps, run.restart) == ('line_cnn', 2, True)
+    assert (recipe.network, recipe.steps, run.restart) == ('deep_line_cnn', 2, True)
     assert os.path.isfile(run.train_file) and os.path.isfile(run.test_file)
     assert export[2:] == [run.model_dir, '--to', training.place('network', 1)]
     resumed, again = training.commands(resume=True)
