@@ -58,7 +58,7 @@ FAR_BULK = 0.2     # all others if they have this share: they may be digits
 TALL_BULK = 0.015  # or this one, if at least HALF as tall as the main part
 HALF = 0.5
 LOW = 0.3          # of the main part's height; a digit that is wider than tall has at least this
-TOO_LONG = 2.5     # times the usual part's height is no digit, ...
+TOO_LONG = 3       # times the usual part's height is no digit, ...
 SOLID = 2          # ... unless its area is this multiple of its extent times the stroke
 MIN_THICKNESS = 0.15   # of the main part's; anything thinner is a line or noise
 INNER = 0.08       # the main part's least size, as a share of the picture, unless at the border
@@ -213,9 +213,11 @@ def without_lines(darkness, ink, lines, margin):
     near = ndimage.binary_dilation(lines, np.ones([5, 5])) & ~pen  # soft edges, too
     threshold, faint = max(otsu(darkness[~near]), margin), 0  # without the print, of a pencil
     if pen.any():
-        of_lines, of_pen = np.median(darkness[lines]), np.percentile(darkness[pen], 80)
+        of_lines, of_pen = (np.percentile(darkness[each], 80) for each in (lines, pen))
         if of_pen > PEN_TO_LINE * of_lines:         # drops the lines that were missed, too
             threshold, faint = (of_lines + of_pen) / 2, (3 * of_lines + of_pen) / 4
+            beside = ndimage.maximum_filter(pen, 2 * int(np.ceil(stroke_of(pen))) + 1)
+            near &= ~(beside & (darkness > threshold))  # a stroke along a line
     return inked(np.where(near, 0, darkness), threshold, faint)
 
 
@@ -242,15 +244,17 @@ def printed_lines(ink):
 def usual_height(labels):
     """The median height of the parts, in pixels, each counted by its area times its stroke.
 
-    So neither specks nor the thin rest of a grid weigh much; a stroke wider than the mean counts as
-    that, so that no blot does. Level lines do not count.
+    So neither specks nor the thin rest of a grid weigh much, nor, as both are limited, a blot or
+    the whole grid. Level lines do not count.
     """
     height, width = np.array([[extent.stop - extent.start for extent in box]
                               for box in boxes_of(labels)] or [(0, 0)]).T
     edge = (labels > 0) & ~ndimage.binary_erosion(labels > 0)
     area, edges = (np.bincount(each.ravel(), minlength=2)[1:] for each in (labels, labels * edge))
     digits = height > LOW * width
-    weights = area * np.minimum(area / edges.clip(1), area.sum() / edges.sum().clip(1))
+    stroke = 2 * area.sum() / edges.sum().clip(1)
+    weights = (np.minimum(area, 4 * height * stroke)
+               * np.minimum(2 * area / edges.clip(1), stroke))
     return median(height[digits], weights[digits]) if digits.any() else height.max()
 
 
@@ -373,7 +377,7 @@ def without_specks(darkness, strength, ink):
     extent = np.maximum(height, width)
     # The rest of a grid is thin and much longer than a digit.
     stroke = stroke_of(ink)
-    digit = (extent > 0) & ((extent < TOO_LONG * usual_height(labels))
+    digit = (extent > 0) & ((extent < TOO_LONG * max(usual_height(labels), TALL * stroke))
                             | (area > SOLID * extent * stroke))
     inner = digit & ~at_border & (extent >= INNER * max(ink.shape))
     # Ink at the border is a shadow or the table, if anything else may be the digit; if it leaves
