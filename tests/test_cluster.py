@@ -97,7 +97,7 @@ def test_the_launcher_ends_what_it_started():
             children.update(process_in(process.stdout.readline()))
         process.kill()
         process.wait()
-        for _ in range(100):
+        for _ in range(600):  # a loaded core starts a Python slowly
             alive = [pid for pid in children.values() if os.path.exists(f'/proc/{pid}/cmdline')
                      and open(f'/proc/{pid}/cmdline', 'rb').read()]
             if not alive:
