@@ -121,8 +121,8 @@ FC8, LOOKS = 'net/fc8_0/weights', 'net/attention/weights'
     (FC8, [8, 3], [9, 4], ('ABC',), ('ABCx',), []), (FC8, [9, 7], [9, 8], ('ABC',), ('ABCx',), []),
     ('net/conv1/weights', [9, 3], [9, 4], ('ABC',), ('ABCx',), [])])
 def test_what_two_heads_share(name, found, wanted, old, new, expected):
-    assert transfer.shared(name, found, wanted, dataset.Facts(*old),
-                           dataset.Facts(*new)) == expected
+    found = transfer.shared(name, found, wanted, dataset.Facts(*old), dataset.Facts(*new))
+    assert found == {place: [before] for place, before in expected}
 
 
 def test_other_characters_of_the_same_number_are_no_fit():
@@ -260,6 +260,12 @@ def test_a_network_of_ctc_begins_with_the_classes_that_both_have():
     """The blank is the last class of both; a lowercase letter starts from its capital."""
     old, new = dataset.Facts('01AB+', 1, 8, 'line'), dataset.Facts('1bAx', 4, 4, 'line')
     both = transfer.shared('line_cnn/fc8/weights', [1, 1, 192, 6], [1, 1, 192, 5], old, new)
-    assert both == [(0, 1), (1, 3), (2, 2), (4, 5)]
-    assert transfer.shared('line_cnn/fc8/weights', [1, 1, 192, 6], [1, 1, 192, 6], old, old) == [
-        (place, place) for place in range(6)]
+    assert both == {0: [1], 1: [3], 2: [2], 4: [5]}
+    assert transfer.shared('line_cnn/fc8/weights', [1, 1, 192, 6], [1, 1, 192, 6], old, old) == {
+        place: [place] for place in range(6)}
+
+
+def test_a_letter_that_stands_for_both_cases_begins_with_their_mean():
+    old, new = dataset.Facts('1aAb', 1, 8, 'line'), dataset.Facts('1AB', 1, 8, 'line')
+    assert transfer.shared('line_cnn/fc8/weights', [1, 1, 192, 5], [1, 1, 192, 4], old, new) == {
+        0: [0], 1: [2, 1], 2: [3], 3: [4]}

@@ -12,8 +12,8 @@ def begin_with(sess, about, facts):
     """Load all weights of a checkpoint whose name and shape fit; print which are new.
 
     Heads of another size get the overlapping part: the weights of the characters in both alphabets
-    (a missing letter starts as its other case) and of the first places. Adam's moments and the
-    learning rate start as in any new training.
+    (a missing letter starts as its other case, one that stands for both cases as their mean) and of
+    the first places. Adam's moments and the learning rate start as in any new training.
 
     Args: about: models.About, of the checkpoint. facts: dataset.Facts of the new training.
     Raises: UserError if nothing fits.
@@ -27,13 +27,13 @@ def begin_with(sess, about, facts):
         if found == shape and not renumbered(name, about.facts, facts):
             variable.load(value_of(name), sess)
             continue
-        both = shared(name, found, shape, about.facts, facts) if found else []
+        both = shared(name, found, shape, about.facts, facts) if found else {}
         if len(both) < shape[-1]:
             new.append((name, shape, len(both)))
         if both:
-            ours, theirs = zip(*both)
-            value = sess.run(variable)
-            value[..., list(ours)] = value_of(name)[..., list(theirs)]
+            value, old = sess.run(variable), value_of(name)
+            for place, before in both.items():
+                value[..., place] = old[..., before].mean(axis=-1)
             variable.load(value, sess)
     if len(new) == len(weights) and not any(both for _, _, both in new):
         raise UserError(f'{about.checkpoint}: expected weights of this network, found none that '
@@ -53,15 +53,20 @@ def shared(name, found, wanted, old, new):
     """The places of a weight's last axis whose meaning is unchanged.
 
     Args: name: of the weight. found, wanted: shapes. old, new: dataset.Facts.
-    Returns: [(place now, place before), ...]; empty if the rest of the shape differs.
+    Returns: {place now: [places before]}; two where both cases become one letter. Empty if the rest
+      of the shape differs.
     """
     if found[:-1] != wanted[:-1]:
-        return []
+        return {}
     more = wanted[-1] - len(new.alphabet), found[-1] - len(old.alphabet)
     if CLASSES in name and {*more} <= {0, 1}:  # 1: 'no character', or the blank, comes last
-        both = [(place, old.alphabet.index(c if c in old.alphabet else c.swapcase()))
-                for place, c in enumerate(new.alphabet) if {c, c.swapcase()} & {*old.alphabet}]
-        return both + [(len(new.alphabet), len(old.alphabet))] * (more == (1, 1))
+        both = {}
+        for place, c in enumerate(new.alphabet):
+            known = [old.alphabet.index(one) for one in dict.fromkeys((c, c.swapcase()))
+                     if one in old.alphabet]
+            if known:
+                both[place] = known[:1] if c.swapcase() in new.alphabet else known
+        return both | {len(new.alphabet): [len(old.alphabet)]} if more == (1, 1) else both
     if PLACES in name and (found[-1], wanted[-1]) == (old.heads, new.heads):
-        return [(place, place) for place in range(min(old.heads, new.heads))]
-    return []
+        return {place: [place] for place in range(min(old.heads, new.heads))}
+    return {}
