@@ -4,7 +4,14 @@ import pytest
 from PIL import Image, ImageDraw
 
 from support.captcha.dataset import IMAGE_SIZE
-from support.captcha.ink_line import box_of, distance_from_paper, ink_line, ink_lines, without_frame
+from support.captcha.ink_line import (
+    MARGIN,
+    boxes_of,
+    distance_from_paper,
+    ink_line,
+    ink_lines,
+    without_frame,
+)
 
 
 def drawn(paper, ink, size=(300, 60), box=(100, 10, 160, 49)):
@@ -30,7 +37,7 @@ def test_yellow_and_grey_are_as_far_from_white_as_their_farthest_channel():
 
 def test_margins_go_but_for_a_little():
     darkness = distance_from_paper(np.asarray(drawn('white', 'black')))
-    assert box_of(darkness) == (95, 5, 166, 55)  # 12 % of 40 rows is 5
+    assert boxes_of(darkness, [MARGIN]) == [(95, 5, 166, 55)]  # 12 % of 40 rows is 5
 
 
 @pytest.mark.parametrize('frame', [1, 3])
@@ -55,10 +62,11 @@ def test_paper_may_change_its_colour_smoothly():
 
 def test_long_thin_lines_do_not_enlarge_the_box():
     page = drawn('white', 'black')
-    box = box_of(distance_from_paper(np.asarray(page)))
+    [box] = boxes_of(distance_from_paper(np.asarray(page)), [MARGIN])
     for line in ((0, 0, 299, 59), (0, 59, 299, 0)):
         ImageDraw.Draw(page).line(line, 'black')
-    assert box_of(distance_from_paper(np.asarray(page))) == pytest.approx(box, abs=4)
+    [found] = boxes_of(distance_from_paper(np.asarray(page)), [MARGIN])
+    assert found == pytest.approx(box, abs=4)
 
 
 def test_letters_keep_their_proportions():

@@ -37,8 +37,8 @@ def ink_lines(picture, preparations=PREPARATIONS):
     """A picture prepared in several ways: uint8 [len(preparations), 224, 224]."""
     darkness = without_frame(distance_from_paper(np.asarray(picture)))  # float32, 0 ... 1
     grey = Image.fromarray((255 - np.round(255 * darkness)).astype(np.uint8))
-    return np.stack([cut_out(grey, box_of(darkness, margin), full)
-                     for margin, full in preparations])
+    boxes = boxes_of(darkness, [margin for margin, _ in preparations])
+    return np.stack([cut_out(grey, box, full) for box, (_, full) in zip(boxes, preparations)])
 
 
 def cut_out(grey, box, full):
@@ -98,8 +98,8 @@ def without_frame(darkness):
     return darkness
 
 
-def box_of(darkness, margin=MARGIN):
-    """(left, top, right, bottom) of the letters with a margin, in pixels; without any, of all.
+def boxes_of(darkness, margins):
+    """(left, top, right, bottom) of the letters with each margin, in pixels; without any, of all.
 
     Letters are dense; lines across the picture, which may be long, are not.
     """
@@ -108,9 +108,9 @@ def box_of(darkness, margin=MARGIN):
     density = averaged(averaged(darkness, radius).T, radius).T  # [height, width], 0 ... 1
     dense = density > DENSE * np.percentile(density, DARKEST)
     (top, bottom), (left, right) = (ends(dense.sum(axis)) for axis in (1, 0))
-    margin = max(1, round(margin * (bottom - top)))
-    return (max(0, left - margin), max(0, top - margin),
-            min(width, right + margin), min(height, bottom + margin))
+    around = [max(1, round(margin * (bottom - top))) for margin in margins]  # pixels
+    return [(max(0, left - margin), max(0, top - margin),
+             min(width, right + margin), min(height, bottom + margin)) for margin in around]
 
 
 def averaged(values, radius):

@@ -174,16 +174,17 @@ class Reader:
     def _decode_together(self, softmax, seen):
         """Classes and confidence, [heads] each, of each picture of a list.
 
-        Args: softmax: float32 [outputs, classes] of each. seen: evidence and classes of pictures
-          that were read before; these are added.
+        Args: softmax: float32 [outputs, classes] of each. seen: evidence, if any, and classes of
+          pictures that were read before; these are added.
         """
         if self.network.alone or not softmax:
             return [[found[0] for found in self._decode(one[None], None)] for one in softmax]
         before, block = list(seen), np.stack(softmax)
         block = decoding.weighted(block, self._told.characters)
         classes, confidence = self._decode(block, self._told)
-        found = priors.evidence(self.facts, block, classes)
+        found = [None] * len(block)
         if decoding.has_sums(self.facts.alphabet):  # a network of all systems, not of one
+            found = priors.evidence(self.facts, block, classes)
             known = np.stack([*(one for one, _ in before), *found])
             likely = priors.of_alphabets(self.facts, known)[len(before):]
             block = decoding.weighted(block, likely[:, None])
