@@ -40,7 +40,7 @@ SHARDS, PICTURES = 48, 1000  # training files, pictures in each
 FACTS = dataset.Facts(dataset.CHARSETS['all'] + random_texts.SIGNS, 1, 8, 'line')
 DRAWN_AS = {'x': '×', '/': '÷'}  # other signs of a class, in sums
 POOLED = 0.4  # share of the pictures that come from the pools, if there are any
-PACKAGE = 0.2  # share of the others that the package `captcha` draws, as gen_captcha.py does
+PACKAGE = 0.3  # share of the others that the package `captcha` draws, as gen_captcha.py does
 CAPITALS = 0.6  # share of these with digits and capitals, including O and 0, I and 1
 WIDTHS = 100, 160, 200, 240  # pixels of these, by the length of the text
 
