@@ -22,7 +22,15 @@ def open_reader(model_dir=None, views=1, **known):
     Returns: reader.Reader. Close it, or use it in a `with` statement: it holds a session.
     Raises: UserError if there is no checkpoint or it does not fit the network.
     """
-    model_dir = models.default_dir() if model_dir is None else model_dir
+    about = trained(models.default_dir() if model_dir is None else model_dir)
+    return reader.Reader(restore(about, views), **known)
+
+
+def trained(model_dir):
+    """models.About of the newest checkpoint of a folder.
+
+    Raises: UserError if there is none, or it is of no network that is known.
+    """
     train = models.command('captcha_train.py', model_dir)
     checkpoint = models.newest(model_dir)
     if checkpoint is None:
@@ -38,7 +46,7 @@ def open_reader(model_dir=None, views=1, **known):
         raise UserError(f'{checkpoint}: expected one of the networks '
                         f'{", ".join(nets_factory.names())} and a method of it, found '
                         f'{network}, {method}; train one of them with: {train} --restart')
-    return reader.Reader(restore(about, views), **known)
+    return about
 
 
 def restore(about, views=1):
