@@ -1,4 +1,5 @@
 """The letters of a captcha: masks in one style, and how a mask is put on the page."""
+import dataclasses
 import functools
 import math
 import random
@@ -25,7 +26,7 @@ def letters(text, fonts, size):
     one_font, mixed = random.choice(fonts), chance(0.2)
     stretch = math.exp(random.gauss(0, 0.18))  # width of all
     slant = random.choice([0, 0, 0, random.gauss(0, 0.18)])  # sideways per pixel down
-    turn = mostly_small(30)  # degrees, of most letters
+    turn = 45 if chance(0.07) else mostly_small(30)  # degrees, of most letters
     skew, grow = mostly_small(0.25), mostly_small(0.35)
     bold = chosen({0: 78, 1: 14, 2: 3}) * max(1, size // 32)
     kind = chosen({'filled': 84, 'outline': 4, 'thin': 4, 'beads': 3, 'dotted': 2, 'striped': 3})
@@ -105,48 +106,89 @@ def pattern(size, kind):
                            .astype(np.uint8))
 
 
-# --- how a letter is put on the page: its mask's place is (left, top); `lean` steps of its depth
-def flat(page, mask, place, colour, *_):
+# --- how a letter is put on the page: its mask's place is (left, top)
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What the letters of a picture share. A colour may be a picture of the page's size."""
+    paper: tuple  # a colour
+    face: tuple  # a colour, of blocks
+    edge: tuple | Image.Image  # of outlines and sides
+    depth: int  # pixels, of shadows and sides
+    lean: tuple  # steps to the right and down by which these are seen
+
+
+def paste(page, colour, place, mask):
+    """Put a colour, or what lies there of a picture of the page's size, on the page."""
+    if isinstance(colour, Image.Image):
+        (left, top), (width, height) = place, mask.size
+        colour = colour.crop((left, top, left + width, top + height))
+    page.paste(colour, place, mask)
+
+
+def flat(page, mask, place, colour, look):
     """In one colour."""
-    page.paste(colour, place, mask)
+    del look
+    paste(page, colour, place, mask)
 
 
-def shadowed(page, mask, place, colour, paper, edge, depth, lean):
+def veiled(page, mask, place, colour, look):
+    """As if the ink were transparent."""
+    del look
+    paste(page, colour, place, mask.point(lambda value: value * 2 // 3))
+
+
+def tiled(page, mask, place, colour, look):
+    """In the paper's colour on a tile or disc of the letter's."""
+    margin = 1 + look.depth // 3
+    tile = Image.new('L', (mask.width + 2 * margin, mask.height + 2 * margin))
+    draw = ImageDraw.Draw(tile)
+    (draw.ellipse if look.lean[0] < 0 else draw.rectangle)([0, 0, *tile.size], 255)
+    paste(page, colour, (place[0] - margin, place[1] - margin), tile)
+    paste(page, look.paper, place, mask)
+
+
+def shadowed(page, mask, place, colour, look):
     """With a shadow."""
-    del edge
-    far = 1 + depth // 3
-    page.paste(near(paper, 90), (place[0] + far * lean[0], place[1] + far * lean[1]), mask)
-    page.paste(colour, place, mask)
+    far = 1 + look.depth // 3
+    shadow = place[0] + far * look.lean[0], place[1] + far * look.lean[1]
+    paste(page, near(look.paper, 90), shadow, mask)
+    paste(page, colour, place, mask)
 
 
-def embossed(page, mask, place, colour, paper, edge, depth, lean):
+def embossed(page, mask, place, colour, look):
     """In the paper's colour, with a light and a dark edge."""
     del colour
-    far = 1 + depth // 6
-    for sign, tint in (-1, (255,) * 3), (1, edge):
-        page.paste(tint, (place[0] + sign * far, place[1] + sign * far * lean[1]), mask)
-    page.paste(paper, place, mask)
+    far = 1 + look.depth // 6
+    for sign, tint in (-1, (255,) * 3), (1, look.edge):
+        paste(page, tint, (place[0] + sign * far, place[1] + sign * far * look.lean[1]), mask)
+    paste(page, look.paper, place, mask)
 
 
-def block(page, mask, place, colour, paper, edge, depth, lean):
-    """A light face, often outlined, on a block with solid or hatched sides."""
-    hatched = chance(0.3)
+def block(page, mask, place, colour, look):
+    """A face, often outlined, on a block whose sides are seen."""
+    del colour
     thick, outer = outline_of(mask) if chance(0.6) else (0, mask)
-    for step in range(depth, 0, -1):
-        page.paste(paper if hatched and step % 2 else edge,
-                   (place[0] - thick + step * lean[0], place[1] - thick + step * lean[1]), outer)
-    page.paste(edge, (place[0] - thick, place[1] - thick), outer)
-    page.paste(paper if chance(0.7) else near(colour, 120), place, mask)
+    for step in range(look.depth, -1, -1):
+        paste(page, look.edge, (place[0] - thick + step * look.lean[0],
+                                place[1] - thick + step * look.lean[1]), outer)
+    paste(page, look.face, place, mask)
 
 
-def hollow(page, mask, place, colour, paper, *_):
+def outlined(page, mask, place, colour, look):
+    """In the letter's colour, with an outline in another."""
+    thick, outer = outline_of(mask)
+    paste(page, look.edge, (place[0] - thick, place[1] - thick), outer)
+    paste(page, colour, place, mask)
+
+
+def hollow(page, mask, place, colour, look):
     """Only its outline."""
     thick, outer = outline_of(mask)
-    page.paste(colour, (place[0] - thick, place[1] - thick), outer)
-    page.paste(paper, place, mask)
+    paste(page, colour, (place[0] - thick, place[1] - thick), outer)
+    paste(page, look.paper, place, mask)
 
 
 def outline_of(mask):
     """The width of an outline in pixels, and the mask that is wider by it on each side."""
-    thick = max(1, mask.height // 24)
+    thick = max(1, mask.height // random.randint(12, 28))
     return thick, ImageOps.expand(mask, thick).filter(ImageFilter.MaxFilter(2 * thick + 1))

@@ -5,14 +5,18 @@ import random
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
-from support.captcha.chances import any_colour, chance, chosen, dark, mostly_small, near, noise_of
+from support.captcha import chances
+from support.captcha.chances import any_colour, chance, chosen, dark, mostly_small, noise_of
 
 
 # --- paper
-def background(width, height, size, paper):
+def background(width, height, size, paper, contrast=1):
     """Paper: plain, shaded, blotchy, grainy, striped or squared."""
     page = Image.new('RGB', (width, height), paper)
     kind = chosen({'plain': 54, 'shaded': 18, 'blotches': 8, 'grain': 8, 'stripes': 5, 'tiles': 7})
+
+    def near(colour, most):
+        return chances.near(colour, contrast * most)
     if kind == 'shaded':
         shade = Image.linear_gradient('L').rotate(random.choice([0, 90, 180, 270, 90, 270]))
         if chance(0.4):  # towards the middle
@@ -127,11 +131,20 @@ def specks(page, colour, own, share):
 
 
 def scratches(page, size, paper):
-    """Draw lines of the paper's colour through the letters."""
-    draw = ImageDraw.Draw(page)
-    for _ in range(random.randint(1, 6)):
-        y, z = (random.uniform(0, page.height) for _ in range(2))
-        draw.line([0, y, page.width, z], paper, random.randint(1, max(1, size // 20)))
+    """Draw lines of the paper's colour through the letters, crossing anyhow or side by side."""
+    draw, (width, height) = ImageDraw.Draw(page), page.size
+    thick, step = random.randint(1, max(1, size // 20)), size * random.uniform(0.15, 0.6)
+    kind = chosen({'any': 60, 'level': 15, 'upright': 15, 'grid': 10})
+    if kind == 'any':
+        for _ in range(random.randint(1, 6)):
+            y, z = (random.uniform(0, height) for _ in range(2))
+            draw.line([0, y, width, z], paper, thick)
+    if kind in ('level', 'grid'):
+        for y in np.arange(random.uniform(0, step), height, step):
+            draw.line([0, y, width, y], paper, thick)
+    if kind in ('upright', 'grid'):
+        for x in np.arange(random.uniform(0, step), width, step):
+            draw.line([x, 0, x, height], paper, thick)
 
 
 def strokes_across(page, size, ink):

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from support.captcha.chances import (
+    any_colour,
     chance,
     chosen,
     colours,
@@ -21,7 +22,19 @@ from support.captcha.chances import (
     near,
     noise_of,
 )
-from support.captcha.glyphs import block, embossed, flat, hollow, letters, shadowed
+from support.captcha.glyphs import (
+    Look,
+    block,
+    embossed,
+    flat,
+    hollow,
+    letters,
+    outlined,
+    paste,
+    shadowed,
+    tiled,
+    veiled,
+)
 from support.captcha.scenery import background, clutter, invert, scratches, strokes_across
 
 SMALLEST, LARGEST = 14, 60  # font heights, pixels
@@ -38,16 +51,24 @@ def varied(text, fonts):
     places, width, height = layout(masks, size)
     page = background(width, height, size, paper)
     inks = inks_of(text, ink, paper)
-    some = [*inks, near(ink), near(paper)]
+    some = [*inks, near(ink), near(paper), any_colour()]
     when = chosen({'behind': 32, 'before': 45, 'never': 23})
     if when == 'behind':
         clutter(page, size, some)
-    relief = chosen({flat: 70, shadowed: 5, embossed: 3, block: 14, hollow: 8})
-    edge = ink if chance(0.6) else near(ink)
-    depth = max(1, round(size * random.uniform(0.03, 0.3)))  # pixels
-    lean = random.choice([-1, 0, 1, 1]), random.choice([-1, 1, 1])  # of the depth
+    if chance(0.06):  # small faint letters
+        for mask in letters(text * random.randint(1, 6), fonts, max(8, round(size * 0.4))):
+            paste(page, near(paper, 80), (random.randrange(width), random.randrange(height)), mask)
+    if chance(0.06):
+        inks = [background(width, height, size, ink)] * len(text)
+    relief = chosen({flat: 58, veiled: 3, shadowed: 5, embossed: 3, block: 15, outlined: 5,
+                     hollow: 8, tiled: 3})
+    edge = random.choice([ink, ink, near(ink), any_colour()])
+    look = Look(paper, paper if chance(0.7) else near(ink, 120),
+                background(width, height, size, edge, 2) if chance(0.5) else edge,
+                max(1, round(size * random.uniform(0.03, 0.4))),
+                (random.choice([-1, 0, 1, 1]), random.choice([-1, 1, 1])))
     for mask, place, colour in zip(masks, places, inks):
-        relief(page, mask, place, colour, paper, edge, depth, lean)
+        relief(page, mask, place, colour, look)
     if chance(0.04):
         invert(page)
     if chance(0.07):
@@ -103,6 +124,12 @@ def warped(page, size):
     if chance(0.35):  # ripples
         down = down + wave(x + y * random.uniform(-1, 1), 0.1, 0.5, 0.07)
         right = right + wave(y + x * random.uniform(-1, 1), 0.1, 0.5, 0.07)
+    if chance(0.1):  # a lens
+        across, along = x - random.uniform(0, width), y - random.uniform(0, height)
+        force = random.uniform(-0.5, 0.4) * np.exp(-(across ** 2 + along ** 2) / size ** 2)
+        right, down = right + force * across, down + force * along
+    if chance(0.1):  # rows that slipped
+        right = right + mostly_small(0.15) * size * (noise_of(height, 1) - 0.5)
     return bent(page, x + right, y + down)
 
 
@@ -132,6 +159,9 @@ def worn(page, size, inks):
         noise = 128 + random.uniform(10, 120) * (noise_of(page.height, page.width) - 0.5)
         noise = Image.fromarray(noise.astype(np.uint8))
         page = ImageChops.add(page, Image.merge('RGB', [noise] * 3), offset=-128)
+    if chance(0.04):
+        page = page.filter(random.choice([ImageFilter.EMBOSS, ImageFilter.CONTOUR,
+                                          ImageFilter.FIND_EDGES]))
     if chance(0.05):
         page = page.convert('L')
         middle = sum(page.getextrema()) / 2
