@@ -14,7 +14,7 @@ with console.quiet_start(__name__):
 
 import mnist_backward
 import mnist_forward
-from support.common import checkpoints, signals
+from support.common import checkpoints, files, signals
 from support.digits import input_data, training
 
 test_interval_secs = 5  # between looks for a new checkpoint
@@ -42,6 +42,7 @@ def test(mnist, model_dir=mnist_backward.model_save_path, once=False, sleep=sign
 
         accuracy_score = tested = None
         while True:
+            training_goes_on = files.in_use(model_dir)
             checkpoint = checkpoints.newest(model_dir, mnist_backward.model_name)
             if checkpoint is None:
                 console.say('No checkpoint file found')
@@ -53,7 +54,7 @@ def test(mnist, model_dir=mnist_backward.model_save_path, once=False, sleep=sign
                     accuracy, feed_dict={x: mnist.test.images, y_: mnist.test.labels}))
                 console.say('After %s training step(s),test accuracy= %g.' % (
                     global_step, accuracy_score))
-            if once or checkpoints.finished(checkpoint):
+            if once or not training_goes_on:
                 return accuracy_score
             if tested is None:
                 print('waiting for new checkpoints of mnist_backward.py; Ctrl-C ends this',

@@ -4,7 +4,7 @@ Command:  python -m support.export models/digits --to OUT                 for ca
           python -m support.export models/digits --to OUT --format saved_model   for TensorFlow
           python -m support.export models/digits --to OUT --format weights       to train on
 Reads:    the newest checkpoint of the folder
-Writes:   the folder OUT, which must be new or empty
+Writes:   the folder OUT, which must be new
 Takes:    some ten seconds
 
 tflite       network.tflite, network.json and the reader captcha_lite.py with all it needs of
@@ -19,6 +19,7 @@ import dataclasses
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 
 from support.common import console
@@ -26,15 +27,12 @@ from support.common import console
 with console.quiet_start(__name__):
     import tensorflow.compat.v1 as tf
 
-import mnist_backward
-import mnist_forward
 from nets import methods
 from support.captcha import dataset, graph_pictures, models
 from support.captcha.network import build_softmax
-from support.common import checkpoints, files
+from support.common import checkpoints
 from support.common.console import UserError
-from support.digits import training
-from support.digits.reader import averages_saver
+from support.digits.input_data import SIDE
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CARRIED = (  # what captcha_lite.py needs
@@ -46,7 +44,9 @@ CARRIED = (  # what captcha_lite.py needs
         'captcha/loading', 'captcha/priors', 'captcha/random_texts', 'captcha/reader',
         'digits/__init__', 'digits/input_data', 'digits/ink', 'digits/photographs')))
 ONLY_TRAINING = 'learning_rate', 'beta1_power', 'beta2_power', 'global_step'
-OLD_RATE = 'Variable'  # a scalar; a network may have a variable without a name, too
+ADVICE = 'name the folder of a trained network, such as models/digits'
+DIGITS_NAME = 'mnist_model'  # of the digits' checkpoints
+DIGITS_KEYS = 'Variable', 'Variable_1', 'Variable_2', 'Variable_3'  # w1, b1, w2, b2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,16 +54,10 @@ class Network:
     """A trained network, which `build` adds to the graph."""
     reads: str  # a key of captcha_lite.LOADERS
     facts: dataset.Facts
-    checkpoint: str
-    pixels: tf.TensorSpec  # of one picture
-    build: Callable  # pixels [batch, ...] -> softmax float32 [batch, heads or columns, classes]
     method: methods.Method
-    saver: Callable  # of nothing: the tf.train.Saver that restores what was built
-    advice: str  # what to do about a damaged checkpoint
-
-    def to_json(self):
-        return {'reads': self.reads, 'gives': 'columns' if self.method.of_columns else 'heads',
-                **dataset.to_json(self.facts)}
+    pixels: tf.TensorSpec  # of one picture
+    # session, pixels [batch, ...] -> softmax float32 [batch, heads or columns, classes]
+    build: Callable
 
 
 def find(model_dir):
@@ -71,33 +65,30 @@ def find(model_dir):
 
     Raises: UserError if there is none.
     """
-    digits = checkpoints.newest(model_dir, mnist_backward.model_name)
-    if digits:
-        return Network('digits', dataset.Facts(shortest=1, longest=1), digits,
-                       tf.TensorSpec([mnist_forward.INPUT_NODE], tf.float32), build_digits,
-                       methods.METHODS['heads'], averages_saver, training.RETRAIN)
-    if not models.newest(model_dir):
-        raise UserError(f'{model_dir}: expected a folder with {models.MODEL_NAME}-<i> or '
-                        f'{mnist_backward.model_name}-<i>, found none; name the folder of a '
-                        'trained network, such as models/digits')
-    about = models.about(models.newest(model_dir))
-    return Network('captchas', about.facts, about.checkpoint,
-                   tf.TensorSpec([dataset.IMAGE_SIZE, dataset.IMAGE_SIZE], tf.uint8),
-                   lambda pixels: build_softmax(pixels, about),
-                   methods.METHODS[about.fields['method']], tf.train.Saver,
-                   models.train_again_command(model_dir))
+    if digits := checkpoints.newest(model_dir, DIGITS_NAME):
+        return Network('digits', dataset.Facts(shortest=1, longest=1), methods.METHODS['heads'],
+                       tf.TensorSpec([SIDE * SIDE], tf.float32),
+                       lambda _, pixels: build_digits(pixels, digits))
+    about = models.about(models.find(model_dir, ADVICE))
+
+    def build(sess, pixels):
+        softmax = build_softmax(pixels, about)
+        checkpoints.restore(tf.train.Saver(), sess, about.checkpoint,
+                            models.train_again_command(model_dir))
+        return softmax
+    return Network('captchas', about.facts, methods.METHODS[about.fields['method']],
+                   tf.TensorSpec([dataset.IMAGE_SIZE, dataset.IMAGE_SIZE], tf.uint8), build)
 
 
-def build_digits(pixels):
-    """float32 [batch, 784], 0 ... 1 -> softmax float32 [batch, 1, 10]."""
-    return methods.probabilities([mnist_forward.forward(pixels, None)])
+def build_digits(pixels, checkpoint):
+    """float32 [batch, 784], 0 ... 1 -> softmax float32 [batch, 1, 10]: mnist_forward.py's network.
 
-
-def restored(network, pixels, sess):
-    """Build a network on `pixels` and restore it. Returns: its softmax."""
-    softmax = tf.identity(network.build(pixels), 'probabilities')
-    checkpoints.restore(network.saver(), sess, network.checkpoint, network.advice)
-    return softmax
+    Its weights are the moving averages in the checkpoint, as constants.
+    """
+    _, value_of = checkpoints.contents(checkpoint, 'train a new one: python mnist_backward.py')
+    w1, b1, w2, b2 = (value_of(f'{key}/ExponentialMovingAverage') for key in DIGITS_KEYS)
+    hidden = tf.nn.relu(pixels @ w1 + b1)  # float32 [batch, 500], 0 ...
+    return methods.probabilities([hidden @ w2 + b2])
 
 
 # --- the formats: functions of the trained network's folder and of the empty one to fill
@@ -109,7 +100,7 @@ def write_tflite(model_dir, folder, quantize=None):
     network = find(model_dir)
     with tf.Graph().as_default(), tf.Session() as sess:
         pixels = tf.placeholder(network.pixels.dtype, [1, *network.pixels.shape], 'pixels')
-        softmax = restored(network, pixels, sess)
+        softmax = tf.identity(network.build(sess, pixels), 'probabilities')
         converter = tf.lite.TFLiteConverter.from_session(sess, [pixels], [softmax])
         if quantize:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -117,7 +108,11 @@ def write_tflite(model_dir, folder, quantize=None):
         written = converter.convert()
     with open(os.path.join(folder, dataset.EXPORTED), 'wb') as file:
         file.write(written)
-    write_json(os.path.join(folder, dataset.EXPORTED_FACTS), network)
+    with open(os.path.join(folder, dataset.EXPORTED_FACTS), 'w', encoding='utf-8') as file:
+        json.dump({'reads': network.reads,
+                   'gives': 'columns' if network.method.of_columns else 'heads',
+                   **dataset.to_json(network.facts)}, file, indent=2)
+        file.write('\n')
     for name in CARRIED:
         os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
         shutil.copy(os.path.join(ROOT, name), os.path.join(folder, name))
@@ -138,7 +133,7 @@ def write_saved_model(model_dir, folder):
         else:
             pixels = tf.placeholder(network.pixels.dtype, shape, 'pixels')
         inputs['pixels'] = pixels
-        softmax = restored(network, pixels, sess)
+        softmax = network.build(sess, pixels)
         classes, confidence = network.method.decode(softmax, network.facts)
         characters = tf.gather([*network.facts.alphabet, ''], classes)  # the last: no character
         text = {'text': tf.strings.reduce_join(characters, axis=1), 'classes': classes,
@@ -151,33 +146,20 @@ def write_saved_model(model_dir, folder):
         builder.add_meta_graph_and_variables(
             sess, [tf.saved_model.tag_constants.SERVING], signatures)
         builder.save()
-    extra = os.path.join(folder, 'assets.extra')  # the place for files that TensorFlow ignores
-    os.makedirs(extra)
-    write_json(os.path.join(extra, dataset.EXPORTED_FACTS), network)
-
-
-def write_json(path, network):
-    """What a program has to know of the network."""
-    with open(path, 'w', encoding='utf-8') as file:
-        json.dump(network.to_json(), file, indent=2)
-        file.write('\n')
 
 
 def write_weights(model_dir, folder):
     """The newest captcha checkpoint, without Adam's moments and the rate."""
-    checkpoint = models.find(model_dir, 'name the folder of a trained network')
+    checkpoint = models.find(model_dir, ADVICE)
     models.about(checkpoint)  # refuses any other network
     shapes, value_of = checkpoints.contents(checkpoint, models.train_again_command(model_dir))
-    keys = sorted(key for key in shapes
-                  if key not in ONLY_TRAINING and '/Adam' not in key
-                  and (key != OLD_RATE or shapes[key]))
+    keys = sorted(key for key in shapes if key not in ONLY_TRAINING and '/Adam' not in key)
     prefix = os.path.join(folder, os.path.basename(checkpoint))
     with tf.Graph().as_default(), tf.Session() as sess:
         sess.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=keys,
                                    shape_and_slices=[''] * len(keys),
                                    tensors=[value_of(key) for key in keys]))
-    with open(os.path.join(folder, 'checkpoint'), 'w', encoding='ascii') as file:
-        file.write(f'model_checkpoint_path: "{os.path.basename(prefix)}"\n')  # wherever it is
+    tf.train.update_checkpoint_state(folder, os.path.basename(prefix))  # wherever the folder is
 
 
 WEIGHTS = {'float16': [tf.float16], 'int8': []}  # as TFLiteConverter wants it: [] is int8
@@ -188,11 +170,19 @@ def export(model_dir, target, form='tflite', **how):
     """Write a trained network into the folder `target`, whole or not at all.
 
     Args: form: a key of FORMATS. how: keywords of its function.
-    Raises: UserError if one is no trained network, or the other neither new nor empty.
+    Raises: UserError if one is no trained network, or the other exists.
     """
+    parent, name = os.path.split(os.path.abspath(target))
+    if os.path.lexists(target):
+        raise UserError(f'{target}: expected the name of a new folder, found one that exists; '
+                        'name another one')
+    os.makedirs(parent, exist_ok=True)
     try:
-        with files.whole_folder(target) as folder:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f'.{name}.') as outer:
+            folder = os.path.join(outer, name)
+            os.mkdir(folder)
             FORMATS[form](model_dir, folder, **how)
+            os.rename(folder, target)
     except tf.errors.OpError as error:  # disk full
         raise UserError(f'{target}: cannot be written: {checkpoints.reason(error)}; make '
                         'room there and run the same command again') from error
@@ -201,7 +191,7 @@ def export(model_dir, target, form='tflite', **how):
 def main():
     parser = console.parser(__doc__)
     parser.add_argument('model_dir', metavar='FOLDER', help='folder of the trained network')
-    parser.add_argument('--to', required=True, metavar='OUT', help='folder to write, new or empty')
+    parser.add_argument('--to', required=True, metavar='OUT', help='new folder to write')
     parser.add_argument('--format', choices=FORMATS, default='tflite',
                         help='(default: %(default)s)')
     parser.add_argument('--quantize', choices=WEIGHTS,

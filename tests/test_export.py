@@ -11,6 +11,7 @@ from PIL import Image
 import captcha_lite
 import captcha_test
 import deploy
+import mnist_backward
 from helpers import (
     CAPTCHAS,
     ROOT,
@@ -98,9 +99,8 @@ def test_a_row_of_the_benchmark(lite):
 
 
 @pytest.mark.parametrize('model, form, expected', [
-    ('none', 'tflite', 'none: expected a folder with crack_captcha.model-<i> or mnist_model-<i>, '
-                       'found none'),
-    ('none', 'weights', 'none: expected a checkpoint or a folder with crack_captcha'),
+    ('none', 'tflite', 'none: expected a checkpoint or a folder with crack_captcha.model-<i>, '
+                       'found none; name the folder of a trained network, such as models/digits'),
     ('model', 'weights', 'model: expected a checkpoint or a folder with crack_captcha'),  # digits
     ('captchas', 'tflite', 'expected a captcha network, found none')])
 def test_what_is_no_network_is_refused(model, form, expected, tmp_path, monkeypatch):
@@ -114,22 +114,25 @@ def test_what_is_no_network_is_refused(model, form, expected, tmp_path, monkeypa
     assert not os.path.exists('out') and sorted(os.listdir()) == ['captchas', 'model', 'other']
 
 
-def test_weights_go_without_the_rate_but_with_a_variable_that_has_no_name(tmp_path):
-    """Older checkpoints hold the learning rate under the name of an unnamed variable."""
-    for folder, shape in ('old', []), ('unnamed', [3]):
-        with tf.Graph().as_default(), tf.Session() as sess:
-            tf.get_variable('net/weights', [2])
-            tf.Variable(tf.ones(shape))
-            tf.Variable(0.1, name='learning_rate')
-            checkpoints.note_about({
-                'recipe': recipes.to_json(recipes.RECIPES['small_cnn', 'default']),
-                'dataset': dataset.to_json(dataset.Facts())})
-            sess.run(tf.global_variables_initializer())
-            tf.train.Saver().save(sess, str(tmp_path / folder / models.MODEL_NAME), global_step=1)
-        export.export(str(tmp_path / folder), str(tmp_path / f'{folder}_out'), 'weights')
-    old, unnamed = (set(read_arrays(tmp_path / f'{folder}_out' / 'crack_captcha.model-1'))
-                    for folder in ('old', 'unnamed'))
-    assert (old, unnamed - old) == ({'about', 'net/weights'}, {'Variable'})
+def test_weights_go_without_what_only_training_needs(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as sess:
+        weights = tf.get_variable('net/weights', [2])
+        tf.train.AdamOptimizer(tf.Variable(0.1, name='learning_rate')).minimize(weights ** 2)
+        checkpoints.note_about({
+            'recipe': recipes.to_json(recipes.RECIPES['small_cnn', 'default']),
+            'dataset': dataset.to_json(dataset.Facts())})
+        sess.run(tf.global_variables_initializer())
+        tf.train.Saver().save(sess, str(tmp_path / 'model' / models.MODEL_NAME), global_step=1)
+        expected = sess.run(weights)
+    export.export(str(tmp_path / 'model'), str(tmp_path / 'out'), 'weights')
+    os.rename(tmp_path / 'out', tmp_path / 'moved')
+    found = read_arrays(models.newest(str(tmp_path / 'moved')))
+    assert found.keys() == {'about', 'net/weights'}
+    assert found['net/weights'].tolist() == expected.tolist()
+
+
+def test_the_digits_names_are_the_training_scripts():
+    assert mnist_backward.model_name == export.DIGITS_NAME
 
 
 def test_what_does_not_fit_is_one_line(tmp_path):
@@ -140,6 +143,6 @@ def test_what_does_not_fit_is_one_line(tmp_path):
     assert re.search(r"invalid choice: 'onnx' \(choose from '?tflite", ended.stderr)
     (tmp_path / 'kept').write_text('mine')
     for target in tmp_path, tmp_path / 'kept':
-        with pytest.raises(console.UserError, match='expected a folder that is new or empty'):
+        with pytest.raises(console.UserError, match='expected the name of a new folder'):
             export.export('models/digits', str(target))
     assert os.listdir(tmp_path) == ['kept']

@@ -71,7 +71,7 @@ def test_a_second_training_in_a_folder_is_refused_and_told_of_the_first(holder, 
         with files.alone(model):
             pass
     with files.alone(str(tmp_path / 'other')):  # another folder is free
-        assert os.listdir(tmp_path / 'other') == [files.lock_name()]
+        assert os.listdir(tmp_path / 'other') == ['.training.lock']
     assert sorted(os.listdir(tmp_path)) == ['model']  # the folder made for the lock is gone
 
 
@@ -79,11 +79,11 @@ def test_the_lock_of_a_killed_training_stops_nobody(holder, tmp_path):
     holder.kill()
     holder.wait()
     model = tmp_path / 'model'
-    assert os.listdir(model) == [files.lock_name()]
+    assert files.in_use(str(model))
     with files.alone(str(model)):
-        assert f'process {os.getpid()},' in (model / files.lock_name()).read_text()
+        assert f'process {os.getpid()},' in (model / '.training.lock').read_text()
         (model / 'saved').write_text('')
-    assert os.listdir(model) == ['saved']
+    assert os.listdir(model) == ['saved'] and not files.in_use(str(model))
 
 
 @pytest.mark.parametrize('script, folder, options', [

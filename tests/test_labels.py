@@ -47,12 +47,13 @@ def test_the_smallest_alphabet_is_taken(tmp_path, texts, alphabet):
 
 def test_what_is_no_picture_is_named(tmp_path):
     folder = fill(tmp_path / 'a', ['0782.png', '.hidden', 'Thumbs.db', '_1.png', 'notes.txt'])
-    (tmp_path / 'a' / '0001.png').mkdir()
+    fill(tmp_path / 'a' / '0001', ['x.png'])
     texts, bad, _ = found(folder)
     assert texts == {'0782.png': '0782'}
     assert bad == {'_1.png': 'has no text before the first _ - . or blank',
                    'notes.txt': 'is not a picture, by its name',
-                   '0001.png': 'is a folder; name it with --images, or see --labels folders'}
+                   os.path.join('0001', 'x.png'): 'is in a folder; name it with --images, or see '
+                                                  '--labels folders'}
     assert found(fill(tmp_path / 'none', [])) == ({}, {}, None)
 
 
@@ -139,8 +140,7 @@ def test_pictures_and_lines_that_do_not_belong_together_are_named(tmp_path):
     ('../labels,0782\n', 'line 1: expected a file in .*, found ../labels'),
     ('/etc/hosts,0782\n', 'line 1: expected a file in'),
     ('a.png,0782\n./a.png,0783\n', 'line 2: expected one text for a.png'),
-    ('a\0b.png,0782\n', 'found a zero byte in line 1'),
-    (',file,text\n0,a.png,0782\n', 'line 1: expected a file name in the first column')])
+    (',file,text\n0,a.png,0782\n', 'line 1: expected a file name and a text, .* line numbers')])
 def test_a_list_that_cannot_be_is_one_line(tmp_path, text, words):
     folder, path = with_list(tmp_path, text)
     with pytest.raises(UserError, match=words):
@@ -215,10 +215,6 @@ def test_names_from_a_mac_are_read_as_they_are_typed(tmp_path):
     facts = dataset.Facts(''.join(sorted(texts[0])), 4, 4)
     assert found(folder) == (dict(zip(stored, texts)), {}, facts)
     assert found(folder, alphabet=texts[0])[1] == {}
-    (tmp_path / 'list').write_text(''.join(
-        f'{text}_{k}.png,{text}\n' for k, text in enumerate(texts)), encoding='utf-8')
-    assert found(folder, labels_file=str(tmp_path / 'list')) == (
-        dict(zip(stored, texts)), {}, facts)
 
 
 def test_ignoring_case_changes_no_length(tmp_path):

@@ -170,7 +170,6 @@ def test_a_first_run_makes_the_folder_and_saves_the_posts_keys(run, capsys):
     assert {key: (dtypes[key].name, shapes[key]) for key in shapes} == MNIST_KEYS
     assert reader.get_tensor('Variable_4') == 2
     assert run.newest() == path(run, 2)
-    assert checkpoints.finished(path(run, 2))
     assert re.fullmatch(r'After 1 training step\(s\),loss on training batch is \d.*\.\n'
                         r'After 2 training step\(s\),loss on training batch is \d.*\.\n',
                         capsys.readouterr().out)
@@ -224,27 +223,6 @@ def test_trained_means_trained_and_how_to_train_further_is_explained(run, capsys
     assert before == files()
 
 
-def test_a_lost_finished_mark_is_made_again(run):
-    backward(tiny_mnist(), until(2, run))
-    checkpoints.mark_unfinished(run.model_save_path)
-    assert not checkpoints.finished(path(run, 2))
-    backward(tiny_mnist(), until(2, run))
-    assert checkpoints.finished(path(run, 2))
-
-
-def test_a_resumed_training_is_not_finished_until_it_is(run):
-    backward(tiny_mnist(), until(2, run))
-    mnist, marks = tiny_mnist(), []
-
-    def next_batch(batch_size):
-        marks.append(checkpoints.finished(path(run, 2)))
-        return mnist.train.next_batch(batch_size)
-    train = types.SimpleNamespace(num_examples=400, next_batch=next_batch)
-    backward(mnist._replace(train=train), until(3, run))
-    assert marks[0] is False
-    assert checkpoints.finished(path(run, 3)) and not checkpoints.finished(path(run, 2))
-
-
 def test_a_resumed_training_deletes_the_oldest_checkpoints_too(run):
     every = dataclasses.replace(run, report_interval=1)
     for steps in 4, 7:
@@ -288,9 +266,6 @@ def test_a_missing_or_damaged_checkpoint_stops_training(run):
     prefix = write_mnist_checkpoint(run.model_save_path, mnist_arrays(5), 5)
     with open(prefix + '.data-00000-of-00001', 'r+b') as opened:
         opened.truncate(1000)
-    with pytest.raises(UserError, match='mnist_model-5'):
-        backward(tiny_mnist(), until(6, run))
-    os.remove(prefix + '.index')
     with pytest.raises(UserError, match='mnist_model-5'):
         backward(tiny_mnist(), until(6, run))
 
@@ -340,7 +315,6 @@ def test_a_stopped_run_saves_says_so_and_resumes(augmented, tmp_path, capsys):
     assert ('To resume: python mnist_backward.py --model-dir ./model/ --augment --seed 3 --steps '
             f'{last}\n') in out
     assert read_arrays(path(run, step))['Variable_4'] == step
-    assert not checkpoints.finished(path(run, step))
 
     assert backward(tiny_mnist(), until(step + 1, run)) == 0
     assert re.match(rf'Restored \S*mnist_model-{step}, resuming until step {step + 1}\.\n'

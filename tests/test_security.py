@@ -152,7 +152,7 @@ def test_a_lock_that_is_a_link_does_not_change_what_it_leads_to(tmp_path):
     (tmp_path / 'precious').write_text('do not touch')
     (tmp_path / 'model').mkdir()
     try:
-        os.symlink(tmp_path / 'precious', tmp_path / 'model' / files.lock_name())
+        os.symlink(tmp_path / 'precious', files.lock_path(str(tmp_path / 'model')))
     except (NotImplementedError, OSError) as error:
         pytest.skip(f'this system makes no symbolic links: {error}')
     with pytest.raises(OSError):

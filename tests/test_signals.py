@@ -9,7 +9,7 @@ import time
 import pytest
 
 from helpers import ROOT, run_code
-from support.common import console, signals
+from support.common import signals
 
 
 @pytest.mark.slow
@@ -51,20 +51,6 @@ def test_a_signal_while_python_shuts_down_changes_no_status(number):
     assert (ended.returncode, ended.stderr) == (0, '')
 
 
-@pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')
-def test_a_second_run_in_one_process_is_stopped_too(restored_signals):
-    heard = []
-
-    def main():
-        with signals.stop_signals(None) as stop:
-            signal.raise_signal(signal.SIGTERM)
-            heard.append(stop.signal)
-    for _ in range(2):
-        with pytest.raises(SystemExit):
-            console.run(main)
-    assert heard == 2 * [signal.SIGTERM]
-
-
 def test_stop_signals_are_noted_then_obeyed():
     before = signal.getsignal(signal.SIGINT)
     with signals.stop_signals() as stop:
@@ -74,22 +60,6 @@ def test_stop_signals_are_noted_then_obeyed():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_a_signal_waits_until_the_progress_bar_is_made(monkeypatch):
-    made = []
-
-    def tqdm(**_):
-        signal.raise_signal(signal.SIGINT)
-        made.append('bar')
-        return made[-1]
-    monkeypatch.setattr(console, 'tqdm', tqdm)
-    with pytest.raises(KeyboardInterrupt):
-        console.progress(3, 'drawing', 'picture')
-    assert made == ['bar']
-    with signals.stop_signals(None) as stop:  # within this block the signal is only noted
-        assert console.progress(3, 'drawing', 'picture') == 'bar'
-        assert stop.signal == signal.SIGINT
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='signals are sent as POSIX systems do')

@@ -10,8 +10,10 @@ all are, from the newest checkpoint. Ctrl-C and SIGTERM save first. However the 
 processes end with it.
 """
 import contextlib
+import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,15 +23,7 @@ from support.cluster import AGAIN
 from support.common import console, option_types, signals
 
 GRACE = 60  # seconds that the chief has to save
-# A child's first code: on Linux it asks to end with its parent (prctl's PR_SET_PDEATHSIG), takes
-# its cores and checks that the parent still runs; then it becomes the trainer.
-BEGIN = """import ctypes, os, signal, sys
-parent, cores, *command = sys.argv[1:]
-if sys.platform == 'linux':
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    os.sched_setaffinity(0, map(int, cores.split(',')))
-if os.getppid() == int(parent):
-    os.execv(sys.executable, [sys.executable, '-u', '-m', 'support.cluster.train', *command])"""
+RESTARTS = 10  # how often processes may die before all end
 
 
 def local_cluster(workers=1, servers=1):
@@ -60,9 +54,13 @@ def cores_of(cluster, task):
 def start(cluster, task, options):
     """Start a process of the cluster. Returns: subprocess.Popen."""
     config = {'cluster': cluster, 'task': {'type': task[0], 'index': task[1]}}
-    cores = ','.join(map(str, cores_of(cluster, task)))
+
+    def begin():
+        if sys.platform == 'linux':
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the launcher
+            os.sched_setaffinity(0, cores_of(cluster, task))
     process = subprocess.Popen(
-        [sys.executable, '-c', BEGIN, str(os.getpid()), cores, *options],
+        [sys.executable, '-u', '-m', 'support.cluster.train', *options], preexec_fn=begin,
         env={**os.environ, 'TF_CONFIG': json.dumps(config)}, stdin=subprocess.DEVNULL,
         start_new_session=True)  # Ctrl-C is for the launcher, which tells the chief
     print(f'{task[0]} {task[1]}: process {process.pid}', file=sys.stderr, flush=True)
@@ -75,13 +73,12 @@ def end(processes):
         process.wait()
 
 
-def launch(cluster, options, restarts):
+def launch(cluster, options):
     """Run all processes until the chief ends; start again those that die.
 
-    Args: options: of captcha_train.py. restarts: how often processes may die before all end.
-    Returns: exit status.
+    Args: options: of captcha_train.py. Returns: exit status.
     """
-    processes = {}
+    processes, restarts = {}, RESTARTS
     with signals.stop_signals(None) as stop:
         try:
             processes.update({task: start(cluster, task, options) for task in tasks(cluster)})
@@ -119,13 +116,11 @@ def main():
                         help='trainers besides the chief (default: %(default)s)')
     parser.add_argument('--ps', type=option_types.positive_int, default=1,
                         help='parameter servers (default: %(default)s)')
-    parser.add_argument('--max-restarts', type=option_types.positive_int, default=10,
-                        help='processes that may die before all end (default: %(default)s)')
     args, options = parser.parse_known_args()
     if os.name == 'nt':
         raise console.UserError('expected Linux or macOS, found Windows; start the processes '
                                 'yourself as in docs/cluster.md, with different ports')
-    return launch(local_cluster(args.workers, args.ps), options, args.max_restarts)
+    return launch(local_cluster(args.workers, args.ps), options)
 
 
 if __name__ == '__main__':

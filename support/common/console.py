@@ -1,6 +1,5 @@
 """Command line and screen: quiet start, one-line errors, progress bars, questions."""
 import argparse
-import atexit
 import contextlib
 import logging
 import os
@@ -9,7 +8,6 @@ import shlex
 import signal
 import sys
 import tempfile
-import urllib.parse
 
 from tqdm import tqdm
 
@@ -21,30 +19,23 @@ tqdm.monitor_interval = 0  # no monitor thread, which might write while Python s
 START_NOISE = re.compile(r'[IW]\d{4} |WARNING: All log messages before absl|To enable|'
                          r'INFO: Created TensorFlow Lite')
 
-LONGEST_WORD = 160  # characters of a word in a message; a longer one loses its middle
-
 
 class UserError(Exception):
     """A user's mistake: one line saying what was expected, what was found and how to fix it."""
 
-    def __init__(self, message):
-        half = LONGEST_WORD // 2
-        super().__init__(re.sub(rf'(?<!\S)(\S{{{half}}})\S+(\S{{{half}}})(?!\S)', r'\1...\2',
-                                str(message)))
+    def __init__(self, message):  # a word of more than 160 characters loses its middle
+        super().__init__(re.sub(r'(?<!\S)(\S{80})\S+(\S{80})(?!\S)', r'\1...\2', str(message)))
 
 
 @contextlib.contextmanager
 def quiet_start(name=''):
     """Wrap `import tensorflow` in this to keep notices and deprecation warnings off the screen.
 
-    A script that passes its `__name__` also ends at Ctrl-C or SIGTERM with one line instead of a
-    traceback of the import, when nothing has been written yet. No thread that TensorFlow starts
-    will receive a signal: see `signals.take_signals`. The script does without Keras, and so starts
-    in two thirds of the time where scikit-learn is installed.
+    A script that passes its `__name__` also ends at Ctrl-C or SIGTERM with one line meanwhile, and
+    no thread that TensorFlow starts will receive a signal: see `signals.take_signals`.
 
     TensorFlow's C++ side writes to file descriptor 2 during the import and heeds no setting. So
-    the descriptor is diverted to a file meanwhile; whatever is not start-up noise is printed
-    afterwards. Set TF_CPP_MIN_LOG_LEVEL=0 to see TensorFlow's later notices.
+    the descriptor is diverted to a file; whatever is not start-up noise is printed afterwards.
     """
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # Python raises what matters
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
@@ -53,8 +44,7 @@ def quiet_start(name=''):
     if name == '__main__':
         signals.end_early(os.dup(2))
         signals.take_signals()
-        # Otherwise TensorFlow imports Keras, and Keras scikit-learn and Matplotlib where installed.
-        # No script uses it. A program that imports one of ours may, so it keeps its choice.
+        # Without it TensorFlow imports Keras, which no script uses, and the start takes longer.
         os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
     with tempfile.TemporaryFile() as diverted:
         os.dup2(diverted.fileno(), 2)
@@ -72,19 +62,10 @@ def quiet_start(name=''):
 
 def run(main):
     """Call `main()` and exit with its status; a user's mistake gives one line and status 2."""
-    received = []  # signals so far
-
     def unwind(number, _frame):
-        received.append(number)
         raise KeyboardInterrupt(number)
-    # So a plain kill unwinds like Ctrl-C and removes half-written files.
-    for number in signals.STOPS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, unwind)
-    if hasattr(sys.stdout, 'reconfigure'):  # file names may have characters the screen lacks
-        sys.stdout.reconfigure(errors='backslashreplace')
-    if hasattr(sys.stdin, 'reconfigure'):  # and typed ones may have undecodable bytes
-        sys.stdin.reconfigure(errors='surrogateescape')
+    signals.on_stop(unwind)  # so a plain kill unwinds like Ctrl-C and removes half-written files
+    sys.stdout.reconfigure(errors='backslashreplace')  # for characters that the screen lacks
     try:
         # without TensorFlow there is nothing to protect, and child processes inherit no mask
         with contextlib.nullcontext() if 'tensorflow' in sys.modules else signals.hearing():
@@ -95,23 +76,12 @@ def run(main):
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         nobody_reads()
         status = 1
-    except UnicodeEncodeError as error:
-        status = complain(f'{error.object!r}: expected a name that the system can encode; '
-                          'rename it')
     except OSError as error:  # no such folder, not writable, disk full
         status = complain(f'{error.filename or "file error"}: {error.strerror or error}; choose '
                           'another path (all options: --help) or fix this one')
     except KeyboardInterrupt as stop:
         status = complain('stopped', 128 + (stop.args or [signal.SIGINT])[0])
-    except RuntimeError as error:  # pybind11's: a signal while a C++ error became Python's
-        if not (received and 'KeyboardInterrupt' in str(error)):
-            raise
-        status = complain('stopped', 128 + received[0])
-    # A late signal would only change the status while Python shuts down; a second call of `run`
-    # must not find them ignored, though.
-    for number in signals.STOPS:
-        signal.signal(number, lambda *_: None)
-        atexit.register(signal.signal, number, signal.SIG_IGN)
+    signals.on_stop(signal.SIG_IGN)  # while Python shuts down, it would only change the status
     sys.exit(status)
 
 
@@ -138,10 +108,9 @@ def parser(doc):
 
 def progress(total, label, unit, initial=0):
     """A progress bar on stderr: done/total, rate, time left; rarely updated in a log file."""
-    with signals.signals_later():  # interrupting its creation would print a second traceback
-        return tqdm(total=total, desc=label, unit=unit, initial=initial, dynamic_ncols=True,
-                    mininterval=0.2 if sys.stderr.isatty() else 30, file=sys.stderr,
-                    bar_format='{desc} {n_fmt}/{total_fmt} |{bar}| {rate_fmt}, {remaining} left')
+    return tqdm(total=total, desc=label, unit=unit, initial=initial, dynamic_ncols=True,
+                mininterval=0.2 if sys.stderr.isatty() else 30, file=sys.stderr,
+                bar_format='{desc} {n_fmt}/{total_fmt} |{bar}| {rate_fmt}, {remaining} left')
 
 
 def say(line):
@@ -182,15 +151,7 @@ def ask(prompt, use):
 def pasted_path(answer):
     """A pasted path, perhaps quoted, with ~ or with \\ before blanks and ( -> the path."""
     path = answer.strip()
-    if path.startswith('file://'):
-        return urllib.parse.unquote(path.removeprefix('file://'))
-    words = []
-    if os.name != 'nt':
-        with contextlib.suppress(ValueError):  # an apostrophe, not a quotation mark
-            words = shlex.split(path)
-    if len(words) == 1:
-        return os.path.expanduser(words[0])
-    path = path.strip('\'"')
-    if os.name != 'nt':
-        path = re.sub(r'\\(.)', r'\1', path)
-    return os.path.expanduser(path)
+    with contextlib.suppress(ValueError):  # an apostrophe, not a quotation mark
+        words = shlex.split(path, posix=os.name != 'nt')
+        path = words[0] if len(words) == 1 else path
+    return os.path.expanduser(path.strip('\'"'))

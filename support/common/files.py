@@ -7,7 +7,6 @@ import tempfile
 import time
 
 from support.common.console import UserError, progress
-from support.common.signals import signals_later
 
 try:
     import fcntl
@@ -51,9 +50,6 @@ def whole_files(paths):
     """`whole_file` for several paths: all temporary files take their names, or none."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(whole_file(path)) for path in paths]
-        renaming = stack.pop_all()
-    with signals_later():  # or a mix of old and new files would remain
-        renaming.close()
 
 
 @contextlib.contextmanager
@@ -77,27 +73,6 @@ def whole_table(path, columns, count):
 
 
 @contextlib.contextmanager
-def whole_folder(path):
-    """Yield a temporary folder beside `path`; it takes the name `path` only if the block succeeds.
-
-    Raises: UserError if `path` exists and is not an empty folder.
-    """
-    path = os.path.normpath(path)
-    if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
-        raise UserError(f'{path}: expected a folder that is new or empty, found a file or a folder '
-                        'with files; name another one')
-    folder, name = os.path.split(path)
-    os.makedirs(folder or '.', exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder or '.', prefix=f'.{name}.') as outer:
-        part = os.path.join(outer, name)
-        os.mkdir(part)
-        yield part
-        if os.path.isdir(path):
-            os.rmdir(path)  # Windows does not rename onto a folder
-        os.rename(part, path)
-
-
-@contextlib.contextmanager
 def alone(folder, task='training'):
     """Lock `folder` for this process while the block runs; the lock file goes afterwards.
 
@@ -109,53 +84,42 @@ def alone(folder, task='training'):
     """
     is_new = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, lock_name(task))
-    file = take(path, task)
-    try:
-        yield
-    finally:
-        if fcntl:
-            remove(path)  # while it is still ours
-        file.close()
-        if not fcntl:
-            remove(path)  # Windows does not remove open files
-        if is_new:
-            with contextlib.suppress(OSError):  # something has been written there
-                os.rmdir(folder)
-
-
-def lock_name(task='training'):
-    """The name of the file that `alone` locks in a folder."""
-    return f'.{task}.lock'
-
-
-def take(path, task):
-    """Open the lock file `path` and lock it. Returns: the file; closing it gives the lock back."""
-    while True:
-        # An untrusted folder may have a link of this name, which must not be followed.
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
-        file = open(os.open(path, flags, 0o666), 'r+b', buffering=0)
+    path = lock_path(folder, task)
+    # An untrusted folder may have a link of this name, which must not be followed.
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
+    with open(os.open(path, flags, 0o666), 'r+b', buffering=0) as file:
         try:
             lock(file)
         except (BlockingIOError, PermissionError) as error:
-            file.seek(0)
             holder = file.read(100).decode(errors='replace').strip() or 'another process'
-            file.close()
-            folder = os.path.dirname(path)
-            raise UserError(f'{folder}: expected a folder without another {task}, found a '
-                            f'{task} of {holder}; wait for it or stop it, or name '
-                            'another folder') from error
+            raise UserError(f'{folder}: expected a folder without another {task}, found a {task} '
+                            f'of {holder}; wait for it or stop it, or name another folder'
+                            ) from error
         except OSError as error:
             print(f'warning: {path}: cannot be locked here ({error.strerror}); do not start a '
                   f'second {task} into this folder', file=sys.stderr)
-        # Its holder may have removed the file since it was opened; then the lock protects nothing.
-        if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-            break
-        file.close()
-    with contextlib.suppress(OSError):  # a full disk; the lock needs no space
-        file.truncate(0)
-        file.write(f'process {os.getpid()}, begun {time.strftime("%Y-%m-%d %H:%M:%S")}\n'.encode())
-    return file
+        with contextlib.suppress(OSError):  # a full disk; the lock needs no space
+            file.truncate(0)
+            file.write(f'process {os.getpid()}, begun {time.strftime("%Y-%m-%d %H:%M:%S")}\n'
+                       .encode())
+        try:
+            yield
+        finally:
+            file.close()  # Windows does not remove open files
+            remove(path)
+            if is_new:
+                with contextlib.suppress(OSError):  # something has been written there
+                    os.rmdir(folder)
+
+
+def in_use(folder, task='training'):
+    """Whether a process is inside `alone` there, or was until a `kill -9`."""
+    return os.path.exists(lock_path(folder, task))
+
+
+def lock_path(folder, task='training'):
+    """The file that `alone` locks."""
+    return os.path.join(folder, f'.{task}.lock')
 
 
 def lock(file):
@@ -164,7 +128,10 @@ def lock(file):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:
         file.seek(LOCKED_BYTE)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        finally:
+            file.seek(0)
 
 
 def remove(path):

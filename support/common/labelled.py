@@ -1,13 +1,11 @@
 """The text of each picture in a folder: from its name, its folder's name, or a list."""
 import contextlib
 import csv
-import itertools
 import os
 import re
 
 from support.common import folders
 from support.common.console import UserError
-from support.common.option_types import composed
 
 SEPARATORS = re.compile(r'[_\-.\s]')  # the text of a file name ends at the first of these
 COPY = re.compile(r'\s*\(\d+\)$')  # how systems name a second copy of a file: 0037(1).jpg
@@ -22,9 +20,20 @@ def find_texts(folder, labels_file=None, alphabet=''):
     Returns: {path relative to the folder: text}, [(name, why)] of other files.
     Raises: UserError if the list is unusable.
     """
-    if labels_file is None:
-        return of_names(folder, alphabet)
-    return of_folders(folder) if labels_file == FOLDERS else of_list(folder, labels_file)
+    if labels_file not in (None, FOLDERS):
+        return of_list(folder, labels_file)
+    texts, bad = {}, []
+    for path in folders.files_below(folder):
+        inside, name = os.path.split(path)
+        if path.lower().endswith(folders.NO_PICTURES):
+            bad.append((path, 'is not a picture, by its name'))
+        elif labels_file is None and inside:
+            bad.append((path, 'is in a folder; name it with --images, or see --labels folders'))
+        elif labels_file == FOLDERS and not inside:
+            bad.append((path, 'is not in a folder named after its text'))
+        else:
+            texts[path] = os.path.basename(inside) or label_text(name, alphabet)
+    return texts, bad
 
 
 def label_text(name, alphabet=''):
@@ -37,40 +46,12 @@ def label_text(name, alphabet=''):
     return re.split(rf'[{separator}\s]', stem)[0]
 
 
-def of_names(folder, alphabet=''):
-    """({file name: text}, [(name, why)]) of a folder whose file names begin with the text."""
-    texts, bad = {}, []
-    for name in folders.visible(folder):
-        if not os.path.isfile(os.path.join(folder, name)):
-            bad.append((name, 'is a folder; name it with --images, or see --labels folders'))
-        elif name.lower().endswith(folders.NO_PICTURES):
-            bad.append((name, 'is not a picture, by its name'))
-        else:
-            texts[name] = label_text(name, alphabet)
-    return texts, bad
-
-
-def of_folders(folder):
-    """({path: text}, [(name, why)]) of pictures in folders named after their texts."""
-    texts, bad = {}, []
-    for path in folders.files_below(folder):
-        if os.sep not in path:
-            bad.append((path, 'is not in a folder named after its text'))
-        elif path.lower().endswith(folders.NO_PICTURES):
-            bad.append((path, 'is not a picture, by its name'))
-        else:
-            texts[path] = os.path.basename(os.path.dirname(path))
-    return texts, bad
-
-
 def of_list(folder, labels_file):
     """({file name: text}, [(name, why)]) from a list of file names, relative to the folder.
 
     Raises: UserError if the list is unreadable, leads outside the folder or contradicts itself.
     """
     texts, bad = {}, []
-    below = folders.files_below(folder)
-    as_stored = {composed(name): name for name in below}
     for number, written, text in read_list(folder, labels_file):
         name = path_inside(folder, written)
         from_here = path_inside(folder, os.path.abspath(written))  # as in captcha_test.py --csv
@@ -80,8 +61,6 @@ def of_list(folder, labels_file):
             raise UserError(f'{labels_file}: line {number}: expected a file in {folder}, found '
                             f'{written}; put all pictures there, or name their folder with '
                             '--images')
-        if not os.path.isfile(os.path.join(folder, name)):
-            name = as_stored.get(composed(name), name)
         if texts.get(name, text) != text:
             raise UserError(f'{labels_file}: line {number}: expected one text for {name}, found '
                             f'{texts[name]} and {text}; delete the wrong line')
@@ -90,7 +69,7 @@ def of_list(folder, labels_file):
         else:
             texts[name] = text
     list_path = os.path.realpath(labels_file)
-    for name in below:
+    for name in folders.files_below(folder):
         path = os.path.join(folder, name)
         if os.path.isfile(path) and name not in texts and os.path.realpath(path) != list_path:
             bad.append((name, f'has no line in {labels_file}'))
@@ -98,15 +77,11 @@ def of_list(folder, labels_file):
 
 
 def path_inside(folder, name):
-    """The path of a listed file relative to the folder; None if it leads outside.
-
-    Links in the folder are the user's own and are followed; either path may contain one.
-    """
-    for resolved in os.path.abspath, os.path.realpath:
-        inside, path = os.path.join(resolved(folder), ''), resolved(os.path.join(folder, name))
-        if path.startswith(inside):
-            return path.removeprefix(inside)
-    return None
+    """The path of a listed file, itself perhaps a link, in the folder; None if it leads outside."""
+    inner, file = os.path.split(os.path.normpath(os.path.join(folder, name)))
+    path = os.path.join(os.path.realpath(inner), file)
+    inside = os.path.join(os.path.realpath(folder), '')
+    return path.removeprefix(inside) if path.startswith(inside) else None
 
 
 def read_list(folder, labels_file):
@@ -116,28 +91,22 @@ def read_list(folder, labels_file):
     Chinese Windows, GBK.
     """
     try:
-        with open(labels_file, encoding=encoding_of(labels_file), newline='') as file:
-            first = file.readline()
-            delimiter = max('\t,;', key=first.count) if re.search('[\t,;]', first) else ' '
-            rows = csv.reader(itertools.chain([first], file), delimiter=delimiter,
-                              skipinitialspace=True)
-            for number, row in enumerate(rows, 1):
-                cells = [cell.strip() for cell in row]
-                if not any(cells):
-                    continue
-                if '\0' in ''.join(cells):
-                    raise csv.Error(f'a zero byte in line {number}')
-                if len(cells) < 2:
-                    raise UserError(f'{labels_file}: line {number}: expected a file name and a '
-                                    f'text, found {row}; separate them with a comma or a tab')
-                if not cells[0]:
-                    raise UserError(f'{labels_file}: line {number}: expected a file name in the '
-                                    'first column, found none; save the table without the column '
-                                    'of line numbers')
-                if number == 1 and not os.path.exists(os.path.join(folder, cells[0])) and (
-                        not os.path.splitext(cells[0])[1]):
-                    continue
-                yield number, cells[0], cells[1]
+        lines = decoded(labels_file).splitlines()
+        first = lines[0] if lines else ''
+        delimiter = max('\t,;', key=first.count) if re.search('[\t,;]', first) else ' '
+        for number, row in enumerate(csv.reader(lines, delimiter=delimiter,
+                                                skipinitialspace=True), 1):
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            if len(cells) < 2 or not cells[0]:
+                raise UserError(f'{labels_file}: line {number}: expected a file name and a text, '
+                                f'found {row}; separate them with a comma or a tab, and save '
+                                'the table without a column of line numbers')
+            if number == 1 and not os.path.exists(os.path.join(folder, cells[0])) and (
+                    not os.path.splitext(cells[0])[1]):
+                continue
+            yield number, cells[0], cells[1]
     except FileNotFoundError as error:
         raise UserError(f'{labels_file}: expected a list of file names and texts (CSV or TSV), '
                         'found no such file; name another with --labels') from error
@@ -146,12 +115,10 @@ def read_list(folder, labels_file):
                         'save it as that, or name another with --labels') from error
 
 
-def encoding_of(path):
-    """UTF-8, or GBK if the bytes are only valid in it; UTF-8 if they are valid in neither."""
+def decoded(path):
+    """The text of a file in UTF-8 or, if it is only valid in that, GBK."""
     with open(path, 'rb') as file:
         content = file.read()
-    for encoding in 'utf-8-sig', 'gbk':
-        with contextlib.suppress(UnicodeDecodeError):
-            content.decode(encoding)
-            return encoding
-    return 'utf-8-sig'
+    with contextlib.suppress(UnicodeDecodeError):
+        return content.decode('utf-8-sig')
+    return content.decode('gbk')

@@ -5,26 +5,27 @@ import re
 import unicodedata
 
 
+def whole_number(text, least, most):
+    """The number of a text. Raises: argparse.ArgumentTypeError, as all types do."""
+    if not re.fullmatch(r'[0-9]{1,18}', text) or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(
+            f'expected a whole number from {least} to {most}, found {text!r}')
+    return int(text)
+
+
 def positive_int(text):
     """argparse type: a whole number of at least 1."""
-    if not re.fullmatch(r'\+?\d{1,18}', text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, found {text!r}')
-    return int(text)
+    return whole_number(text, 1, 10 ** 18)
 
 
 def seed_number(text):
-    """argparse type: a whole number from 0 to 2**31 - 1, which every generator here accepts."""
-    if not re.fullmatch(r'\d+', text) or int(text) >= 2 ** 31:
-        raise argparse.ArgumentTypeError(
-            f'expected a whole number from 0 to 2147483647, found {text!r}')
-    return int(text)
+    """argparse type: a whole number that every generator here accepts."""
+    return whole_number(text, 0, 2 ** 31 - 1)
 
 
 def port(text):
     """argparse type: a TCP port; 0 is any free one."""
-    if not re.fullmatch(r'\d{1,5}', text) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f'expected a port from 0 to 65535, found {text!r}')
-    return int(text)
+    return whole_number(text, 0, 65535)
 
 
 def positive_float(text):
@@ -59,11 +60,9 @@ def length_range(text):
 def alphabet(text):
     """argparse type: distinct characters."""
     text = composed(text)
-    twice = next((character for character in text if text.count(character) > 1), None)
-    if not text or twice:
-        found = f'{text!r}' + f' with {twice} more than once' * bool(twice)
-        raise argparse.ArgumentTypeError('expected an alphabet, each character once, '
-                                         f'found {found}')
+    if not text or len(set(text)) < len(text):
+        raise argparse.ArgumentTypeError(
+            f'expected an alphabet, each character once, found {text!r}')
     return text
 
 

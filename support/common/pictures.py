@@ -24,8 +24,7 @@ MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into
 MAX_BYTES = 400_000_000  # 50 million pixels of four channels of 16 bits
 MAX_SECONDS = 10  # of processor time to decode one: some files repeat a picture 10,000 times
 FAINT = 16  # grey values from lightest to darkest; less is invisible
-ROUNDING = 1e-3  # added before truncation: 63.99999 stands for 64
-HEIC_BRANDS = b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1'
+HEIC = b'ftypheic', b'ftypheix', b'ftypmif1'  # how its files go on after four bytes
 BASE64 = b'data:', b'iVBORw0K', b'/9j/', b'R0lGOD', b'UklGR'  # PNG, JPEG, GIF, WebP in it
 IN_BASE64 = 'a picture as base64; decode it first: base64.b64decode(text.rpartition(",")[2])'
 
@@ -42,9 +41,6 @@ def open_picture(source, turn=True):
     """
     if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
         raise TypeError(f'expected a path, bytes or a Pillow picture, found {type(source)}')
-    if isinstance(source, str) and is_base64(os.fsencode(source)):
-        raise UserError(f'{source[:40]}...: expected the path of a picture, its bytes or a Pillow '
-                        f'picture, found {IN_BASE64}')
     is_bytes = isinstance(source, bytes)
     name = f'{len(source)} bytes' if is_bytes else source
     try:
@@ -52,7 +48,7 @@ def open_picture(source, turn=True):
             return as_seen(ImageOps.exif_transpose(source) if turn else source)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # our limit is lower
-            if pillow_heif and is_heic(first_bytes(source)):
+            if pillow_heif:
                 pillow_heif.register_heif_opener()
             Image.init()
             formats = [name for name in Image.ID if name not in NOT_READ]
@@ -126,10 +122,9 @@ def check_size(picture):
 def as_seen(picture):
     """Any Pillow picture -> the same in 8 bits, opaque, mode L or RGB."""
     if picture.mode[0] in 'IF':  # more than 8 bits, which convert('L') would clip
-        values = np.nan_to_num(np.asarray(picture).astype(float)).clip(0, 65535)
-        seen = values * 255 / white_of(picture.mode, values) + ROUNDING  # 0 ... 255
-        seen[values == picture.info.get('transparency')] = 255  # white paper
-        picture = Image.fromarray(seen.astype(np.uint8))
+        values = np.asarray(picture).clip(0, 65535)
+        white = 255 if values.max() < 256 else 65535
+        picture = Image.fromarray((values * (255 / white)).round().astype(np.uint8))
     if picture.has_transparency_data:
         picture = on_paper(picture.convert('RGBA'))
     picture.load()
@@ -153,18 +148,10 @@ def contrast(picture):
     return lightest - darkest
 
 
-def white_of(mode, values):
-    """The value of white in a picture of more than 8 bits.
-
-    32-bit and float pictures do not say: NumPy users save 0 ... 1, 0 ... 255 and 0 ... 65535, and
-    the largest value tells which.
-    """
-    largest = values.max()
-    return next((white for white in (1, 255) if mode in ('I', 'F') and largest <= white), 65535)
-
-
 def what_was_found(source, error):
     """An exception of Pillow or the file system in plain words, and what fixes it."""
+    if isinstance(source, str) and is_base64(os.fsencode(source)):
+        return IN_BASE64
     if isinstance(error, FileNotFoundError):
         return 'no such file'
     is_file = isinstance(source, (str, os.PathLike))
@@ -174,7 +161,7 @@ def what_was_found(source, error):
         return f'more than {MAX_PIXELS} pixels; save it smaller'
     if isinstance(error, Image.UnidentifiedImageError):
         start = first_bytes(source)
-        if is_heic(start):
+        if start[4:12] in HEIC:
             return ('a HEIC picture, for which Pillow needs a plugin; save it as JPEG or run: '
                     'pip install pillow-heif')
         if b'<svg' in start:
@@ -192,11 +179,6 @@ def first_bytes(source):
         return file.read(1000)
 
 
-def is_heic(start):
-    """Whether a file that starts so is a phone's HEIC photograph."""
-    return start[4:8] == b'ftyp' and start[8:12] in HEIC_BRANDS
-
-
 def load_all(sources, load):
     """Yield a concurrent.futures.Future for each source of `load`, in order.
 
@@ -205,16 +187,9 @@ def load_all(sources, load):
     memory at a time.
     """
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting, rest = collections.deque(), iter(sources)
-        try:
-            while True:
-                for source in rest:
-                    waiting.append(pool.submit(load, source))
-                    if len(waiting) >= 32 * os.cpu_count():
-                        break
-                if not waiting:
-                    return
+        waiting = collections.deque()
+        for source in sources:
+            waiting.append(pool.submit(load, source))
+            if len(waiting) >= 32 * os.cpu_count():
                 yield waiting.popleft()
-        finally:
-            for future in waiting:
-                future.cancel()
+        yield from waiting

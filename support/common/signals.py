@@ -11,24 +11,28 @@ import types
 STOPS = signal.SIGINT, signal.SIGTERM  # end a script in an orderly way
 
 
+def on_stop(handler):
+    """Let `handler` take Ctrl-C and SIGTERM where they are not ignored, as in background jobs.
+
+    Returns: {number: former handler}.
+    """
+    return {number: signal.signal(number, handler) for number in STOPS
+            if signal.getsignal(number) != signal.SIG_IGN}
+
+
 def end_early(screen):
     """Let Ctrl-C and SIGTERM end this process with one line, written to the descriptor `screen`."""
     def end(number, _frame):
         os.write(screen, f'{os.path.basename(sys.argv[0])}: stopped\n'.encode())
         os._exit(128 + number)
-    for number in STOPS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as in a shell's background jobs
-            signal.signal(number, end)
+    on_stop(end)
 
 
 def take_signals():
     """Block Ctrl-C and SIGTERM in all threads; one thread of ours waits for them.
 
-    TensorFlow's matrix products (oneDNN's AVX-512 code) keep values where the kernel puts a
-    signal's frame, so delivering a signal to a thread during a product corrupts the heap, whatever
-    the handler does: benchmarks/signal_in_product.py. All threads inherit this one's mask. The
-    waiting thread only notes the signal; its handler runs in the main thread, between two Python
-    instructions, as usual. Windows delivers signals to no thread.
+    A signal delivered during a matrix product would corrupt the heap: see docs/reliability.md.
+    Threads inherit this one's mask; Windows delivers signals to none.
     """
     if os.name == 'nt':
         return
@@ -78,23 +82,9 @@ def stop_signals(notice='stopping after this step; once more to stop at once'):
         if notice:
             os.write(2, f'\n{notice}\n'.encode())
 
-    old = {number: signal.signal(number, note) for number in STOPS
-           if signal.getsignal(number) != signal.SIG_IGN}
+    old = on_stop(note)
     try:
         yield stop
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def signals_later():
-    """Defer Ctrl-C and SIGTERM until the end of this block."""
-    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
-        yield
-        return
-    with stop_signals(None) as stop:
-        yield
-    if stop.signal:
-        _thread.interrupt_main(stop.signal)  # raise_signal would wait: they are blocked here
-

@@ -135,8 +135,6 @@ def supervised(graph, saver, run, train, learning_rate):
     if supervisor.step < run.steps:
         console.say(f'Stopped and saved at step {supervisor.step} of {run.steps}. '
                     f'To resume: {run.command(run.steps)}')
-    else:
-        checkpoints.mark_finished(run.newest())
 
 
 class Supervisor:
@@ -196,7 +194,6 @@ def resume(saver, sess, run):
     step = checkpoints.step_of(checkpoint)
     if step < run.steps:
         console.say(f'Restored {checkpoint}, resuming until step {run.steps}.')
-        checkpoints.mark_unfinished(run.model_save_path)
         saver.recover_last_checkpoints(checkpoints.kept(run.model_save_path, run.model_name))
     else:
         console.say(f'{checkpoint} is trained: {step} steps of {run.steps} are done. '
