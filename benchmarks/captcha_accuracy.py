@@ -1,9 +1,8 @@
-"""Accuracy on held-out captchas: by network, method, pictures, distortion.
+"""Accuracy on held-out captchas: by network, method, pictures.
 
 Command:  python benchmarks/captcha_accuracy.py networks    both networks, accuracy over time
           python benchmarks/captcha_accuracy.py methods     every method
           python benchmarks/captcha_accuracy.py pictures    from 1,000 pictures to all
-          python benchmarks/captcha_accuracy.py distortion  from none to strong
 Reads:    captcha/train.tfrecords, captcha/test.tfrecords
 Writes:   a table on stdout, what each training prints on stderr; checkpoints in a temporary folder
 Takes:    networks: the default training of each network, on two cores 35 to 75 minutes and 5 to
@@ -49,13 +48,6 @@ SHORT = 1001  # iterations
 # --- `pictures`
 PICTURES = [1000, 3000, 10_000, 20_000]  # and all there are
 MEASURED = 500  # training pictures evaluated without dropout
-
-# --- `distortion`
-DISTORTED = 10_000  # pictures: few enough to show a difference
-STRENGTHS = {'none': None,
-             'weaker': recipes.Distortion(shift=6, scale=0.05, shear=0.05),
-             'default': recipes.Distortion(),
-             'stronger': recipes.Distortion(shift=16, scale=0.12, shear=0.2)}
 
 # --- iterations between evaluations on the held-out captchas
 MEASURE_EVERY = {'small_cnn': 200, 'alexnet_v2': 500}
@@ -144,7 +136,7 @@ def train_small(args, data, **changes):
 
 
 def distortion_of(args):
-    """The distortion in the tables that do not compare distortions."""
+    """The distortion of `methods` and `pictures`."""
     return recipes.Distortion() if args.distort else None
 
 
@@ -235,17 +227,7 @@ def pictures(args, data):
                       f'{percents([result.whole])} |', flush=True)
 
 
-def distortion(args, data):
-    """Print the small network's accuracy by strength of the distortion in training."""
-    print(f'| distortion | {seed_names(args)} |')
-    print('|---|' + '---:|' * len(args.seeds), flush=True)
-    with first_records(data, DISTORTED) as part:
-        for name, strength in STRENGTHS.items():
-            results = train_small(args, part, distortion=strength)
-            print(f'| {name} | {percents(result.whole for result in results)} |', flush=True)
-
-
-TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures, 'distortion': distortion}
+TABLES = {'networks': networks, 'methods': methods, 'pictures': pictures}
 
 
 def parse(arguments=None):
@@ -259,8 +241,7 @@ def parse(arguments=None):
                         help='iterations of each training (default: for `networks` the '
                              f"network's own, for the others {SHORT})")
     parser.add_argument('--method', choices=METHODS,
-                        help='of the small network for `pictures` and `distortion` (default: the '
-                             "recipe's)")
+                        help="of the small network for `pictures` (default: the recipe's)")
     parser.add_argument('--distort', action='store_true',
                         help='distort the training pictures for `methods` and `pictures`, too')
     parser.add_argument('--train', default=dataset.TRAIN_FILE, metavar='FILE',

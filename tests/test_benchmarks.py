@@ -147,11 +147,6 @@ AS_THEY_ARE = dataclasses.replace(SMALL, distortion=None)
     ('pictures --seeds 0 1', [AS_THEY_ARE] * 2, ['| 50 | 240.0 | 25.0 % | 97.5 % |'] * 2),
     ('pictures --method heads', [dataclasses.replace(AS_THEY_ARE, method='heads')],
      ['| 50 | 240.0 | 25.0 % | 97.5 % |']),
-    ('distortion', [dataclasses.replace(SMALL, distortion=distortion) for distortion in [
-        None, recipes.Distortion(6, 0.05, 0.05), recipes.Distortion(10, 0.08, 0.1),
-        recipes.Distortion(16, 0.12, 0.2)]],
-     ['| none | 97.5 % |', '| weaker | 97.5 % |', '| default | 97.5 % |',
-      '| stronger | 97.5 % |']),
 ])
 def test_a_table_and_the_recipes_behind_it(captchas, capsys, command, trained, rows):
     found = []
