@@ -30,17 +30,19 @@ from support.captcha import (
     dataset,
     fonts,
     ink_line,
-    loading,
     random_texts,
     records,
     styles,
 )
+from support.captcha.chances import chance
+from support.common import pictures
 
 SHARDS, PICTURES = 48, 1000  # training files, pictures in each
 FACTS = dataset.Facts(dataset.CHARSETS['all'] + random_texts.SIGNS, 1, 8, 'line')
 DRAWN_AS = {'x': '×', '/': '÷'}  # other signs of a class, in sums
 POOLED = 0.4  # share of the pictures that come from the pools, if there are any
 PACKAGE = 0.3  # share of the others that the package `captcha` draws, as gen_captcha.py does
+OTHERWISE = 0.3  # share of the pictures that are prepared as a doubtful one is read again
 CAPITALS = 0.6  # share of these with digits and capitals, including O and 0, I and 1
 WIDTHS = 100, 160, 200, 240  # pixels of these, by the length of the text
 
@@ -50,18 +52,25 @@ def draw(paths, pooled=()):
 
     Args: paths: of fonts. pooled: [(path of a picture, its text), ...].
     """
-    if pooled and random.random() < POOLED:
+    if pooled and chance(POOLED):
         path, text = random.choice(pooled)
-        return loading.load_captcha(path, 'line'), FACTS.labels_of(label_of(text))
+        return prepared(pictures.open_picture(path)), FACTS.labels_of(label_of(text))
     text = random_texts.random_text(FACTS.longest)
-    if text.isascii() and random.random() < PACKAGE:
-        if random.random() < CAPITALS:
+    if text.isascii() and chance(PACKAGE):
+        if chance(CAPITALS):
             text = ''.join(random.choices(dataset.CHARSETS['alnum'], k=len(text)))
         width = WIDTHS[min((len(text) - 1) // 2, len(WIDTHS) - 1)]
         picture = ImageCaptcha(width, 60, list(DEFAULT_FONTS)).generate_image(text)
     else:
         picture = styles.varied(text, paths)
-    return ink_line.ink_line(picture), FACTS.labels_of(label_of(text))
+    return prepared(picture), FACTS.labels_of(label_of(text))
+
+
+def prepared(picture):
+    """A picture as the network's input, uint8 [224, 224], in a random preparation."""
+    first, *others = (one for one in ink_line.PREPARATIONS  # the letters are seen in these
+                      if one.darkness in ('farthest', 'mean'))
+    return ink_line.ink_line(picture, random.choice(others) if chance(OTHERWISE) else first)
 
 
 def label_of(text):

@@ -6,8 +6,10 @@ on the length of the text. Here a pixel's darkness is its distance from the pape
 channels, frames and margins without letters are cut off, and letters keep their proportions.
 Nothing here imports TensorFlow.
 """
+from typing import NamedTuple
+
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from support.captcha.dataset import IMAGE_SIZE
 
@@ -23,26 +25,52 @@ DENSE = 0.5  # ... and above this share of the darkest squares' it counts as let
 DARKEST = 97  # percentile of the squares' darkness
 LEAST = 0.06  # least letters of a row or column, as a share of the fullest one's
 MARGIN = 0.12  # of the letters' height, kept around them
-# Margin and aspect ratio of the records, then of further readings of a doubtful picture: letters
-# may be smaller, narrower or larger than the network expects.
-PREPARATIONS = (MARGIN, FULL), (0.25, FULL), (MARGIN, 4.0), (0.02, FULL)
 
 
-def ink_line(picture):
+class Preparation(NamedTuple):
+    """One of several ways of preparing a picture."""
+    darkness: str  # one of DARKNESS
+    margin: float = MARGIN  # around the letters, as a share of their height
+    full: float = FULL
+
+
+def farthest(change):
+    """The change of the channel that changes most: float32 [h, w, c] -> [h, w], 0 ... 255."""
+    return np.abs(change).max(axis=2)
+
+
+DARKNESS = {  # a pixel's, from its change of the paper's colour: float32 [h, w, c] -> [h, w]
+    'farthest': farthest,
+    'mean': lambda change: np.abs(change.mean(axis=2)),  # coloured lines become pale
+    'lighter': lambda change: change.max(axis=2).clip(0),  # without dark lines ...
+    'darker': lambda change: -change.min(axis=2).clip(None, 0),  # ... or light ones
+    'thin': lambda change: np.asarray(Image.fromarray(farthest(change)).filter(
+        ImageFilter.MinFilter(3)))}
+# The first is the records'. A doubtful picture is read in the other ways, too: its letters may be
+# smaller, narrower, larger or thicker than the network expects, or lines hide them.
+PREPARATIONS = (Preparation('farthest'), Preparation('mean'), Preparation('farthest', margin=0.4),
+                Preparation('lighter'), Preparation('farthest', full=4.0), Preparation('thin'),
+                Preparation('farthest', margin=0.02), Preparation('darker'))
+
+
+def ink_line(picture, preparation=PREPARATIONS[0]):
     """A Pillow picture of mode L or RGB -> uint8 [224, 224], 0 ink ... 255 paper."""
-    return ink_lines(picture, PREPARATIONS[:1])[0]
+    return ink_lines(picture, [preparation])[0]
 
 
 def ink_lines(picture, preparations=PREPARATIONS):
     """A picture prepared in several ways: uint8 [len(preparations), 224, 224]."""
-    darkness = without_frame(distance_from_paper(np.asarray(picture)))  # float32, 0 ... 1
+    change = change_of_paper(np.asarray(picture))  # float32 [height, width, 1 or 3]
+    darkness = {kind: without_frame(scaled(DARKNESS[kind](change)))  # float32, 0 ... 1
+                for kind in {preparation.darkness for preparation in preparations}}
+    density = {kind: density_of(ink) for kind, ink in darkness.items()}  # float32, 0 ... 1
+    return np.stack([cut_out(darkness[kind], box_of(density[kind], margin), full)
+                     for kind, margin, full in preparations])
+
+
+def cut_out(darkness, box, full):
+    """A part of a picture as uint8 [224, 224], its proportions kept up to a ratio `full`."""
     grey = Image.fromarray((255 - np.round(255 * darkness)).astype(np.uint8))
-    boxes = boxes_of(darkness, [margin for margin, _ in preparations])
-    return np.stack([cut_out(grey, box, full) for box, (_, full) in zip(boxes, preparations)])
-
-
-def cut_out(grey, box, full):
-    """A part of a Pillow picture as uint8 [224, 224], its proportions kept up to a ratio `full`."""
     left, top, right, bottom = box
     height, width = bottom - top, right - left
     columns = min(IMAGE_SIZE, max(1, round(IMAGE_SIZE * width / (full * height))))
@@ -53,10 +81,14 @@ def cut_out(grey, box, full):
     return page
 
 
-def distance_from_paper(pixels):
-    """How far each pixel's colour is from the paper's: uint8 [h, w] or [h, w, 3] -> 0 ... 1."""
-    pixels = pixels.reshape([*pixels.shape[:2], -1]).astype(np.float32)  # [height, width, 1 or 3]
-    distance = np.abs(pixels - paper_of(pixels)).max(axis=2)  # [height, width], 0 ... 255
+def change_of_paper(pixels):
+    """Each pixel's difference from the paper: uint8 [h, w] or [h, w, c] -> float32 [h, w, c]."""
+    pixels = pixels.reshape([*pixels.shape[:2], -1]).astype(np.float32)
+    return pixels - paper_of(pixels)
+
+
+def scaled(distance):
+    """Distances of 0 ... 255 -> 0 ... 1."""
     return np.minimum(distance / max(1.0, np.percentile(distance, STRONGEST)), 1)
 
 
@@ -98,19 +130,20 @@ def without_frame(darkness):
     return darkness
 
 
-def boxes_of(darkness, margins):
-    """(left, top, right, bottom) of the letters with each margin, in pixels; without any, of all.
+def density_of(darkness):
+    """The mean darkness around each pixel: letters are dense; long thin lines are not."""
+    radius = max(1, round(len(darkness) / WINDOW / 2))
+    return averaged(averaged(darkness, radius).T, radius).T  # [height, width], 0 ... 1
 
-    Letters are dense; lines across the picture, which may be long, are not.
-    """
-    height, width = darkness.shape
-    radius = max(1, round(height / WINDOW / 2))
-    density = averaged(averaged(darkness, radius).T, radius).T  # [height, width], 0 ... 1
+
+def box_of(density, margin):
+    """(left, top, right, bottom) of the letters with a margin, in pixels; without any, of all."""
+    height, width = density.shape
     dense = density > DENSE * np.percentile(density, DARKEST)
     (top, bottom), (left, right) = (ends(dense.sum(axis)) for axis in (1, 0))
-    around = [max(1, round(margin * (bottom - top))) for margin in margins]  # pixels
-    return [(max(0, left - margin), max(0, top - margin),
-             min(width, right + margin), min(height, bottom + margin)) for margin in around]
+    around = max(1, round(margin * (bottom - top)))  # pixels
+    return (max(0, left - around), max(0, top - around),
+            min(width, right + around), min(height, bottom + around))
 
 
 def averaged(values, radius):
