@@ -37,7 +37,7 @@ def pre_pic(picName):
 
     The post's way, used with --post; without it support/digits/photographs.py prepares the picture.
     """
-    img = pictures.open_picture(picName, turn=False)
+    img = pictures.open_picture(picName)
     # shrink
     reIm = img.resize((SIDE, SIDE), Image.LANCZOS)
     # grey, and invert: the network expects white on black

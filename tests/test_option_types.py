@@ -11,7 +11,7 @@ from support.common import option_types
     (option_types.seed_number, {'0': 0, '2147483647': 2147483647}, ['-1', '2147483648', 'x']),
     (option_types.port, {'0': 0, '65535': 65535}, ['65536', '-1', 'x', '']),
     (option_types.positive_float, {'0.1': 0.1, '1e-4': 1e-4}, ['0', '-1', 'nan', 'inf', 'x']),
-    (option_types.share, {'1': 1, '0.5': 0.5}, ['0', '1.5', '1e-17', '-1']),
+    (option_types.share, {'1': 1, '0.5': 0.5}, ['0', '1.5', '-1']),
     (option_types.length_range, {'5': (5, 5), '4-6': (4, 6)}, ['0', '6-4', '4-', 'x', '-1', '']),
     (option_types.alphabet, {'01ab': '01ab', '验证码': '验证码'}, ['', '010'])])
 def test_numbers(convert, good, bad):

@@ -62,12 +62,11 @@ def test_modes(tmp_path, mode):
     assert np.asarray(found.convert('L')).min() >= 254
 
 
-def test_turning_is_optional(tmp_path):
+def test_a_picture_is_turned_as_its_exif_data_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new('L', (20, 10)).save(tmp_path / 'a.png', exif=exif)
     assert pictures.open_picture(tmp_path / 'a.png').size == (10, 20)
-    assert pictures.open_picture(tmp_path / 'a.png', turn=False).size == (20, 10)
 
 
 def test_a_path_with_chinese_characters_and_spaces(tmp_path):

@@ -32,7 +32,7 @@ def kept(folder, name):
         raise UserError(f'{folder}: expected a folder without * ? [ in its path, which '
                         'TensorFlow interprets as a pattern; use another one')
     existing = [index.removesuffix('.index') for index in glob.glob(os.path.join(folder, '*.index'))
-                if re.fullmatch(rf'{re.escape(name)}(-\d+)?.index', os.path.basename(index))]
+                if re.fullmatch(rf'{re.escape(name)}(-\d+)?\.index', os.path.basename(index))]
     return ([prefix for prefix in listed(folder) if prefix in existing]
             or sorted(existing, key=step_of))
 

@@ -5,17 +5,17 @@ import re
 import unicodedata
 
 
-def whole_number(text, least, most):
+def whole_number(text, least, most=math.inf):
     """The number of a text. Raises: argparse.ArgumentTypeError, as all types do."""
-    if not re.fullmatch(r'[0-9]{1,18}', text) or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(
-            f'expected a whole number from {least} to {most}, found {text!r}')
+    if not re.fullmatch('[0-9]{1,18}', text) or not least <= int(text) <= most:
+        wanted = f'of at least {least}' if most == math.inf else f'from {least} to {most}'
+        raise argparse.ArgumentTypeError(f'expected a whole number {wanted}, found {text!r}')
     return int(text)
 
 
 def positive_int(text):
     """argparse type: a whole number of at least 1."""
-    return whole_number(text, 1, 10 ** 18)
+    return whole_number(text, 1)
 
 
 def seed_number(text):
@@ -40,10 +40,10 @@ def positive_float(text):
 
 
 def share(text):
-    """argparse type: a number from 0.000001 to 1."""
+    """argparse type: a number above 0, at most 1."""
     number = positive_float(text)
-    if not 1e-6 <= number <= 1:  # less rounds to 0 in float32
-        raise argparse.ArgumentTypeError(f'expected a share from 0.000001 to 1, found {text!r}')
+    if number > 1:
+        raise argparse.ArgumentTypeError(f'expected a share of at most 1, found {text!r}')
     return number
 
 

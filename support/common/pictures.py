@@ -29,11 +29,11 @@ BASE64 = b'data:', b'iVBORw0K', b'/9j/', b'R0lGOD', b'UklGR'  # PNG, JPEG, GIF, 
 IN_BASE64 = 'a picture as base64; decode it first: base64.b64decode(text.rpartition(",")[2])'
 
 
-def open_picture(source, turn=True):
+def open_picture(source):
     """Decode a picture as a viewer shows it on white; an animation's frames are overlaid.
 
-    Transparency becomes white, or black where the ink is white; 16 bits become 8 and, unless
-    `turn` is False, the picture is turned as its EXIF data says.
+    Transparency becomes white, or black where the ink is white; 16 bits become 8, and the picture
+    is turned as its EXIF data says.
 
     Args: source: a path, the bytes of a picture file, or a Pillow picture.
     Returns: a Pillow picture of mode L or RGB.
@@ -45,7 +45,7 @@ def open_picture(source, turn=True):
     name = f'{len(source)} bytes' if is_bytes else source
     try:
         if isinstance(source, Image.Image):
-            return as_seen(ImageOps.exif_transpose(source) if turn else source)
+            return as_seen(ImageOps.exif_transpose(source))
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # our limit is lower
             if pillow_heif:
@@ -59,9 +59,7 @@ def open_picture(source, turn=True):
                 check_size(picture)  # an icon has its true size in the picture inside it
                 if getattr(picture, 'is_animated', False) and picture.format in ANIMATED:
                     return composed_frames(picture)
-                if turn:
-                    picture = ImageOps.exif_transpose(picture)
-                return as_seen(picture)
+                return as_seen(ImageOps.exif_transpose(picture))
     except Exception as error:  # Pillow's decoders raise nearly every kind
         raise UserError(f'{name}: expected a picture file, such as JPEG or PNG, '
                         f'found {what_was_found(source, error)}') from error
@@ -133,19 +131,14 @@ def as_seen(picture):
 
 def on_paper(picture):
     """A picture of mode RGBA on white, or on black if it is visible only there."""
-    def on(paper):
-        return Image.alpha_composite(Image.new('RGBA', picture.size, paper), picture)
-    on_white = on('white')
-    if contrast(on_white) >= FAINT:
-        return on_white
-    on_black = on('black')
-    return on_black if contrast(on_black) >= FAINT else on_white
+    on_white, on_black = (Image.alpha_composite(Image.new('RGBA', picture.size, paper), picture)
+                          for paper in ('white', 'black'))
+    return on_black if is_visible(on_black) and not is_visible(on_white) else on_white
 
 
-def contrast(picture):
-    """The grey values from a picture's darkest to its lightest pixel, 0 ... 255."""
+def is_visible(picture):
     darkest, lightest = picture.convert('L').getextrema()
-    return lightest - darkest
+    return lightest - darkest >= FAINT
 
 
 def what_was_found(source, error):
@@ -154,8 +147,7 @@ def what_was_found(source, error):
         return IN_BASE64
     if isinstance(error, FileNotFoundError):
         return 'no such file'
-    is_file = isinstance(source, (str, os.PathLike))
-    if isinstance(error, IsADirectoryError) or (is_file and os.path.isdir(source)):
+    if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
         return 'a folder'
     if isinstance(error, Image.DecompressionBombError):
         return f'more than {MAX_PIXELS} pixels; save it smaller'
