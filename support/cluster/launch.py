@@ -44,7 +44,7 @@ def tasks(cluster):
 
 def cores_of(cluster, task):
     """The cores of a process: an equal share for each trainer, all for a parameter server."""
-    every = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else [0]
+    every = sorted(os.sched_getaffinity(0))
     trainers = [trainer for trainer in tasks(cluster) if trainer[0] != 'ps']
     if task[0] == 'ps' or len(every) < len(trainers):
         return every
