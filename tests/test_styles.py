@@ -87,3 +87,24 @@ def test_texts_are_of_one_kind_and_of_1_to_8_characters():
     assert 40 < len(sums) < 160
     assert all(text.isalnum() for text in texts if text not in sums)
     assert 100 < sum(text.isdigit() for text in texts) < 400
+
+
+@pytest.mark.parametrize('relief, face, corner', [  # colours of a letter, and one pixel beside it
+    (glyphs.flat, 'ink', 'paper'), (glyphs.shadowed, 'ink', None), (glyphs.block, 'face', 'edge'),
+    (glyphs.embossed, 'paper', 'edge'), (glyphs.outlined, 'ink', 'edge'),
+    (glyphs.hollow, 'paper', 'ink'), (glyphs.tiled, 'paper', 'ink'), (glyphs.veiled, None, 'paper')])
+def test_how_letters_stand_on_the_page(relief, face, corner):
+    colours = {'paper': (250, 250, 250), 'ink': (200, 0, 0), 'edge': (0, 0, 99), 'face': (0, 99, 0)}
+    page = Image.new('RGB', (80, 80), colours['paper'])
+    look = glyphs.Look(colours['paper'], colours['face'], colours['edge'], 3, (1, 1))
+    relief(page, Image.new('L', (20, 30), 255), (20, 20), colours['ink'], look)
+    found = page.getpixel((30, 35)), page.getpixel((40, 50))
+    assert found[0] == colours.get(face, found[0]) and found[1] == colours.get(corner, found[1])
+    assert found[0] != found[1]
+
+
+def test_ink_may_be_a_picture():
+    page, ink = Image.new('RGB', (40, 40), 'white'), Image.new('RGB', (40, 40), 'white')
+    ink.paste('blue', (0, 20, 40, 40))
+    glyphs.paste(page, ink, (10, 10), Image.new('L', (20, 20), 255))
+    assert page.getpixel((15, 15)) == (255, 255, 255) and page.getpixel((15, 25)) == (0, 0, 255)
