@@ -92,7 +92,8 @@ def test_texts_are_of_one_kind_and_of_1_to_8_characters():
 @pytest.mark.parametrize('relief, face, corner', [  # colours of a letter, and one pixel beside it
     (glyphs.flat, 'ink', 'paper'), (glyphs.shadowed, 'ink', None), (glyphs.block, 'face', 'edge'),
     (glyphs.embossed, 'paper', 'edge'), (glyphs.outlined, 'ink', 'edge'),
-    (glyphs.hollow, 'paper', 'ink'), (glyphs.tiled, 'paper', 'ink'), (glyphs.veiled, None, 'paper')])
+    (glyphs.hollow, 'paper', 'ink'), (glyphs.tiled, 'paper', 'ink'),
+    (glyphs.veiled, None, 'paper')])
 def test_how_letters_stand_on_the_page(relief, face, corner):
     colours = {'paper': (250, 250, 250), 'ink': (200, 0, 0), 'edge': (0, 0, 99), 'face': (0, 99, 0)}
     page = Image.new('RGB', (80, 80), colours['paper'])
