@@ -32,18 +32,12 @@ from support.cluster import AGAIN
 from support.common import checkpoints, files, signals
 from support.common.console import UserError
 
-GONE = tf.errors.AbortedError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError
 PATIENCE = 300  # seconds that a step may take, with the wait for the other trainers
 
 
 # --- the processes
-def leave(error=None):
+def leave(problem='the connection to a parameter server broke'):
     """End this process with one line at once: closing its session would wait for a lost server."""
-    problem = 'the connection to a parameter server broke'
-    if isinstance(error, tf.errors.DeadlineExceededError):
-        problem = f'no step in {PATIENCE} seconds: another trainer is missing'
-    elif error and not isinstance(error, GONE):
-        problem = checkpoints.reason(error)
     console.complain(f'{problem}; start all processes again, they resume from the last checkpoint')
     os._exit(AGAIN)
 
@@ -228,8 +222,10 @@ def loop(sess, graph, recipe, start, stop):
             if start:
                 graph.lr.load(recipes.rate_at(recipe, i + 1), step_context.session)
             return step_context.run_with_hooks(fetched, options=patience)
-        except GONE as error:
-            leave(error)
+        except tf.errors.DeadlineExceededError:
+            leave(f'no step in {PATIENCE} seconds: another trainer is missing')
+        except (tf.errors.AbortedError, tf.errors.UnavailableError):
+            leave()
     i = max(0, start.iteration - 1) if start else 0
     while not sess.should_stop() and not stop.signal:
         before = i
@@ -260,7 +256,7 @@ def main():
     except tf.train.NanLossDuringTrainingError:
         raise UserError('the loss is no number; resume with a smaller --learning-rate') from None
     except tf.errors.OpError as error:
-        leave(error)
+        leave(checkpoints.reason(error))
 
 
 if __name__ == '__main__':

@@ -12,11 +12,6 @@ from PIL import Image, ImageChops, ImageOps
 
 from support.common.console import UserError
 
-try:  # Pillow reads HEIC, the format of phone photographs, only with this optional plugin
-    import pillow_heif
-except ImportError:
-    pillow_heif = None
-
 NOT_READ = {'EPS'}  # Pillow would start Ghostscript on an untrusted file
 ANIMATED = {'GIF', 'PNG', 'WEBP'}  # of a TIFF only the first page is read
 MAX_FRAMES = 50  # of an animation
@@ -24,7 +19,7 @@ MAX_PIXELS = 50_000_000  # a larger picture is refused before it is decoded into
 MAX_BYTES = 400_000_000  # 50 million pixels of four channels of 16 bits
 MAX_SECONDS = 10  # of processor time to decode one: some files repeat a picture 10,000 times
 FAINT = 16  # grey values from lightest to darkest; less is invisible
-HEIC = b'ftypheic', b'ftypheix', b'ftypmif1'  # how its files go on after four bytes
+HEIC = b'ftypheic', b'ftypheix', b'ftypmif1'  # bytes 4 to 12 of its files
 BASE64 = b'data:', b'iVBORw0K', b'/9j/', b'R0lGOD', b'UklGR'  # PNG, JPEG, GIF, WebP in it
 IN_BASE64 = 'a picture as base64; decode it first: base64.b64decode(text.rpartition(",")[2])'
 
@@ -48,8 +43,6 @@ def open_picture(source):
             return as_seen(ImageOps.exif_transpose(source))
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # our limit is lower
-            if pillow_heif:
-                pillow_heif.register_heif_opener()
             Image.init()
             formats = [name for name in Image.ID if name not in NOT_READ]
             with (Limited(io.BytesIO(source) if is_bytes else opened(source)) as file,
@@ -154,8 +147,7 @@ def what_was_found(source, error):
     if isinstance(error, Image.UnidentifiedImageError):
         start = first_bytes(source)
         if start[4:12] in HEIC:
-            return ('a HEIC picture, for which Pillow needs a plugin; save it as JPEG or run: '
-                    'pip install pillow-heif')
+            return "a phone's HEIC picture; save it as JPEG"
         if b'<svg' in start:
             return 'an SVG drawing; save it as PNG'
         if is_base64(start):
