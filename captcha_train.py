@@ -4,7 +4,6 @@ Command:  python captcha_train.py                        the post's AlexNet, mad
           python captcha_train.py --network small_cnn --model-dir captcha/small_cnn    in minutes
           python captcha_train.py --recipe post --model-dir captcha/post    as in the post
           python captcha_train.py --method vector --model-dir captcha/vector    its Method 1
-          python captcha_train.py --no-distort --model-dir captcha/plain    pictures as they are
           tensorboard --logdir captcha/log               curves, graph and input pictures
 Reads:    captcha/train.tfrecords, and captcha/test.tfrecords for held-out accuracy
 Writes:   every 1,000 iterations and at the end a checkpoint captcha/crack_captcha.model-<i>
@@ -13,16 +12,12 @@ Takes:    AlexNet 35 to 75 minutes, small_cnn 5 to 10, on two cores without a GP
 
 Ctrl-C or SIGTERM saves first; the same command, without --restart, resumes from there.
 
-What to expect at first: a guessing network's loss is ln(classes), 2.303 for digits and 3.584 for
-digits and letters. AlexNet's loss stays there for the first 150 to 300 iterations and then
-falls quickly; small_cnn's falls at once. If it is still there after 1,500 iterations, the script
-warns once and suggests what to try. In the second half of the run AlexNet's rate is so small that
-the post's four decimals show 0.0001 and 0.0000. The accuracies in these lines are those of a
-distorted training batch; held-out pictures are not distorted, so their accuracy may be higher.
+At first AlexNet guesses: its loss stays at ln(classes), 2.303 for digits, for 150 to 300
+iterations, and then falls quickly. The accuracies in the lines are those of a distorted training
+batch; held-out pictures are not distorted, so their accuracy may be higher.
 
-This file follows the post, in its order. What begins and surrounds the loop (checks, resuming,
-held-out accuracy, stopping) is in support/captcha/training.py, and the hyperparameters are in
-support/captcha/recipes.py.
+This file follows the post, in its order. What surrounds the loop is in support/captcha/training.py;
+the hyperparameters, as one value, are in support/captcha/recipes.py.
 """
 from support.common import console
 
@@ -89,6 +84,7 @@ def build_inputs(filename=TFRECORD_FILE, batch_size=BATCH_SIZE, heads=dataset.TE
 
     One `shuffle_batch` call draws picture and labels together, so they stay together. Behind it
     is a RandomShuffleQueue that a separate thread fills.
+
     Returns: images float32 [batch_size, 224, 224], -1 ... 1, and four labels int32 [batch_size].
     """
     return tf.train.shuffle_batch(list(read_and_decode(filename, heads)), batch_size=batch_size,
@@ -101,29 +97,27 @@ def build_network(x, recipe, facts, is_training):
     """The network, for training or for inference.
 
     Args: x: float32 [batch, 224, 224], -1 ... 1; the batch may be None if not `is_training`.
-    Returns: the heads' logits, float32 [batch, num_classes] each: four in the post; and the
-      pictures as the network sees them, float32 [batch, height, width, 1].
+    Returns: the heads' logits, float32 [batch, num_classes] each: four in the post.
     """
     network_fn = nets_factory.get_network_fn(
         recipe.network, num_classes=METHODS[recipe.method].num_classes(facts),
-        is_training=is_training, weight_decay=recipe.weight_decay if is_training else 0.0,
-        initialization=recipe.initialization, method=recipe.method, num_heads=facts.heads)
+        weight_decay=0.0005, is_training=is_training, initialization=recipe.initialization,
+        method=recipe.method, num_heads=facts.heads)
     images = preprocessing.network_input(x, recipe.standardize, recipe.dark_ink)
     if is_training:  # ours: no picture is seen twice
         images = preprocessing.distort(images, recipe.distortion, network_fn.training_size)
+        tf.summary.image('input', images, max_outputs=5)
     dropout = {'dropout_keep_prob': recipe.keep_prob} if is_training and recipe.keep_prob else {}
     *logits, _ = network_fn(images, **dropout)
-    return logits, images
+    return logits
 
 
 # --- the post's losses: one for each task, and their mean, the joint loss
 def build_loss(logits, labels, num_classes=CHAR_SET_LEN):
-    """The joint loss of the four tasks.
+    """The joint loss of the four tasks: the mean of their softmax cross-entropies.
 
-    Args:
-      logits: a tensor float32 [batch, num_classes] for each head.
-      labels: a tensor of classes [batch] for each head.
-    Returns: float32 scalar, the mean of the heads' mean softmax cross-entropies.
+    Args: logits: float32 [batch, num_classes] for each head. labels: classes [batch] for each.
+    Returns: float32 scalar.
     """
     losses = []
     for head, label in zip(logits, labels):
@@ -147,10 +141,9 @@ def build_train_op(total_loss, learning_rate=LEARNING_RATE):
 
 # --- the post's accuracies: one for each head
 def build_accuracies(predictions, labels):
-    """Each head's accuracy on the batch.
+    """Each head's accuracy, float32 scalars.
 
     Args: predictions: int32 [batch, heads], each head's argmax. labels: classes [batch] for each.
-    Returns: a float32 scalar for each head.
     """
     return [tf.reduce_mean(tf.cast(tf.equal(predictions[:, k], tf.cast(label, tf.int32)),
                                    tf.float32)) for k, label in enumerate(labels)]
@@ -165,17 +158,17 @@ def build_graph(recipe, start):
         x, y = build_placeholders(facts.heads)
         batch = build_inputs(start.train_files, recipe.batch_size, facts.heads, start.seed)
         image = tf.reshape(x, [recipe.batch_size, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
-        logits, seen = build_network(image, recipe, facts, is_training=True)
+        logits = build_network(image, recipe, facts, is_training=True)
         # ours: the same network and variables without dropout, to measure accuracy
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            test_logits, _ = build_network(x, recipe, facts, is_training=False)
+            test_logits = build_network(x, recipe, facts, is_training=False)
         predictions, _ = method.decode(probabilities(test_logits), facts)  # int32 [batch, heads]
         total_loss = (method.loss or build_loss)(logits, y, method.num_classes(facts))
         lr, optimizer = build_train_op(total_loss, recipes.rate_at(recipe, 0))
         accuracies = build_accuracies(method.decode(probabilities(logits), facts)[0], y)
     return training.Graph(
-        graph=graph, x=x, y=y, batch=batch, seen=seen, lr=lr, optimizer=optimizer,
-        total_loss=total_loss, accuracies=accuracies, predictions=predictions)
+        graph=graph, x=x, y=y, batch=batch, lr=lr, optimizer=optimizer, total_loss=total_loss,
+        accuracies=accuracies, predictions=predictions)
 
 
 # --- the post's session

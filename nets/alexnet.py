@@ -16,12 +16,12 @@ from nets import methods, slim
 def alexnet_v2_arg_scope(weight_decay=0.0005, initialization='post'):
     """Default arguments of the layers: ReLU, biases 0.1, L2 penalty, SAME convolutions.
 
-    Args: initialization: a key of slim.INITIALIZERS, for conv1 to conv5. 'post': slim's own, Glorot
-      uniform. fc6 to fc8 keep the post's initialization either way.
+    Args: initialization: a key of slim.INITIALIZERS, for conv1 to conv5; fc6 to fc8 keep the
+      post's initialization either way.
     """
     with slim.arg_scope([slim.conv2d, slim.fully_connected],
                         activation_fn=tf.nn.relu,
-                        weights_initializer=slim.initializer(initialization),
+                        weights_initializer=slim.INITIALIZERS[initialization](),
                         biases_initializer=tf.constant_initializer(0.1),
                         weights_regularizer=slim.l2_regularizer(weight_decay)):
         with slim.arg_scope([slim.conv2d], padding='SAME'):
@@ -47,10 +47,9 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
         [batch, 1, 1, num_classes] without `spatial_squeeze`; num_heads of them.
       end_points: {scope name: output} of every layer.
     """
+    end_points = {}
     with tf.variable_scope(scope) as variable_scope:
-        end_points_collection = variable_scope.original_name_scope + 'end_points'
-        with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.max_pool2d, slim.dropout],
-                            outputs_collections=end_points_collection):
+        with slim.arg_scope([slim.conv2d, slim.max_pool2d, slim.dropout], end_points=end_points):
             net = slim.conv2d(inputs, 64, 11, stride=4, padding='VALID', scope='conv1')
             net = slim.max_pool2d(net, 3, stride=2, scope='pool1')  # [batch, 26, 26, 64]
             net = slim.conv2d(net, 192, 5, scope='conv2')
@@ -69,13 +68,10 @@ def alexnet_v2(inputs, num_classes=1000, is_training=True, dropout_keep_prob=0.5
                 net = slim.dropout(net, dropout_keep_prob, is_training, scope='dropout7')
                 if global_pool:
                     net = tf.reduce_mean(net, [1, 2], keepdims=True)  # [batch, 1, 1, 4096]
-
                 scopes = methods.head_scopes(num_heads)
                 heads = [slim.conv2d(net, num_classes, 1, activation_fn=None,
                                      biases_initializer=tf.zeros_initializer(),
                                      scope=head_scope) for head_scope in scopes]
-
-        end_points = slim.convert_collection_to_dict(end_points_collection)
         if spatial_squeeze:
             for k, head_scope in enumerate(scopes):
                 heads[k] = tf.squeeze(heads[k], [1, 2], name=f'{head_scope}/squeezed')

@@ -26,7 +26,7 @@ def line_cnn_arg_scope(weight_decay=0.0005, initialization='he'):
     Args: initialization: a key of slim.INITIALIZERS, for the convolutions.
     """
     with slim.arg_scope([slim.conv2d], padding='SAME', normalizer_fn=slim.batch_norm,
-                        weights_initializer=slim.initializer(initialization),
+                        weights_initializer=slim.INITIALIZERS[initialization](),
                         weights_regularizer=slim.l2_regularizer(weight_decay)):
         with slim.arg_scope([slim.batch_norm], decay=0.99) as arg_scope:
             return arg_scope
@@ -46,33 +46,31 @@ def line_cnn(inputs, num_classes, is_training=True, deep=False, scope='line_cnn'
       logits: float32 [batch, 56, num_classes + 1], the blank last.
       end_points: {scope name: output} of every layer.
     """
-    with tf.variable_scope(scope) as variable_scope:
-        end_points_collection = variable_scope.original_name_scope + 'end_points'
-        with slim.arg_scope([slim.conv2d, slim.avg_pool2d],
-                            outputs_collections=end_points_collection), \
-             slim.arg_scope([slim.batch_norm], is_training=is_training):
-            height, width = inputs.shape.as_list()[1:3]
-            shrink = [height // ROWS, width // COLUMNS]
-            net = slim.avg_pool2d(inputs, shrink, stride=shrink, scope='pool0')  # [b, 56, 224, 1]
-            net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 112, 32]
-            net = shortcut(net, 'conv2')
-            net = slim.conv2d(net, 64, 3, stride=2, scope='conv3')  # [batch, 14, 56, 64]
-            net = shortcut(net, 'conv4')
-            net = shortcut(net, 'conv4_more', new=True) if deep else net
-            net = slim.conv2d(net, 128, 3, stride=2, scope='conv5')  # [batch, 7, 28, 128]
-            net = shortcut(net, 'conv6')
-            net = shortcut(net, 'conv6_more', new=True) if deep else net
-            net = slim.conv2d(net, 192, 3, stride=[2, 1], scope='conv7')  # [batch, 4, 28, 192]
-            net = shortcut(net, 'conv7_more', new=True) if deep else net
-            net = slim.conv2d(net, 256, [4, 1], padding='VALID', scope='columns')  # [b, 1, 28, 256]
-            for layer in range(1, CONTEXT_LAYERS[deep] + 1):
-                net = shortcut(net, f'context{layer}', [1, CONTEXT], new=layer > CONTEXT_LAYERS[0])
-            net = slim.conv2d(net, STEPS * 192, 1, scope='steps')  # [batch, 1, 28, 2 * 192]
-            net = tf.reshape(net, [-1, 1, STEPS * net.shape[2], 192])  # [batch, 1, 56, 192]
-            net = slim.conv2d(net, num_classes + 1, 1, activation_fn=None, normalizer_fn=None,
-                              scope='fc8')
-            logits = tf.squeeze(net, 1)  # [batch, 56, num_classes + 1]
-        end_points = slim.convert_collection_to_dict(end_points_collection)
+    end_points = {}
+    with (tf.variable_scope(scope),
+          slim.arg_scope([slim.conv2d, slim.avg_pool2d], end_points=end_points),
+          slim.arg_scope([slim.batch_norm], is_training=is_training)):
+        height, width = inputs.shape.as_list()[1:3]
+        shrink = [height // ROWS, width // COLUMNS]
+        net = slim.avg_pool2d(inputs, shrink, stride=shrink, scope='pool0')  # [batch, 56, 224, 1]
+        net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 112, 32]
+        net = shortcut(net, 'conv2')
+        net = slim.conv2d(net, 64, 3, stride=2, scope='conv3')  # [batch, 14, 56, 64]
+        net = shortcut(net, 'conv4')
+        net = shortcut(net, 'conv4_more', new=True) if deep else net
+        net = slim.conv2d(net, 128, 3, stride=2, scope='conv5')  # [batch, 7, 28, 128]
+        net = shortcut(net, 'conv6')
+        net = shortcut(net, 'conv6_more', new=True) if deep else net
+        net = slim.conv2d(net, 192, 3, stride=[2, 1], scope='conv7')  # [batch, 4, 28, 192]
+        net = shortcut(net, 'conv7_more', new=True) if deep else net
+        net = slim.conv2d(net, 256, [4, 1], padding='VALID', scope='columns')  # [b, 1, 28, 256]
+        for layer in range(1, CONTEXT_LAYERS[deep] + 1):
+            net = shortcut(net, f'context{layer}', [1, CONTEXT], new=layer > CONTEXT_LAYERS[0])
+        net = slim.conv2d(net, STEPS * 192, 1, scope='steps')  # [batch, 1, 28, 2 * 192]
+        net = tf.reshape(net, [-1, 1, STEPS * net.shape[2], 192])  # [batch, 1, 56, 192]
+        net = slim.conv2d(net, num_classes + 1, 1, activation_fn=None, normalizer_fn=None,
+                          scope='fc8')
+        logits = tf.squeeze(net, 1)  # [batch, 56, num_classes + 1]
     return logits, end_points
 
 

@@ -2,8 +2,7 @@
 
 A method is a row of METHODS. It builds a network whose output is a list of logits, float32
 [batch, classes] each, one per character of the text. The class after the alphabet's last,
-where there is one, means 'no character here'. Only plain graph operations are used, so that
-the result can be exported.
+where there is one, means 'no character here'.
 """
 import dataclasses
 import math
@@ -46,11 +45,10 @@ def vector_loss(logits, labels, num_classes):
       logits: a float32 tensor [batch, num_classes] per character.
       labels: a tensor of classes [batch] per character.
     Returns: float32 scalar, the mean softmax cross-entropy of the 4 * num_classes logits with
-      the label vector, whose four ones count a quarter each, so that they sum to 1.
-      It is ln(4 * num_classes) when guessing and ln 4 = 1.386 for a perfect network.
+      the label vector, whose four ones count a quarter each; ln 4 for a perfect network.
     """
     vector = tf.concat([tf.one_hot(tf.cast(label, tf.int32), num_classes) for label in labels],
-                       axis=1)  # [batch, 4 * num_classes], four ones in each row
+                       axis=1)  # [batch, 4 * num_classes]
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(
         labels=vector / len(labels), logits=tf.concat(logits, axis=1)))
 
@@ -76,27 +74,17 @@ def decode_heads(softmax, facts):
 # --- the table
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """An output method.
-
-    build: a function of network, images, num_classes, num_heads and the network's keywords that
-      returns *logits, end_points.
-    loss: a function of logits, labels and num_classes that returns a float32 scalar; None: the
-      mean of the heads' cross-entropies, captcha_train.build_loss.
-    decode: a function as `decode_heads`.
-    attention: the network's keyword `attention`, if any.
-    chance: the loss of guessing, as a function of one character's loss and num_heads.
-    num_classes: a function of dataset.Facts, for `build` and `loss`.
-    of_columns: whether an output belongs to a column of the picture, not to a character.
-    offered: whether the command line offers it for new trainings.
-    """
+    """An output method."""
     build: Callable = build_heads
-    loss: Callable | None = None
+    loss: Callable | None = None  # as `vector_loss`; None: captcha_train.build_loss
     decode: Callable = decode_heads
-    attention: Attention | None = None
+    attention: Attention | None = None  # the network's keyword, if any
+    # of one character's loss and num_heads: the loss of guessing
     chance: Callable = lambda loss, num_heads: loss
+    # of dataset.Facts: as `build` and `loss` take them
     num_classes: Callable = lambda facts: facts.num_classes
-    of_columns: bool = False
-    offered: bool = True
+    of_columns: bool = False  # whether an output belongs to a column of the picture
+    offered: bool = True  # for new trainings
 
 
 METHODS = {

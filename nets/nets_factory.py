@@ -8,17 +8,9 @@ _NETWORKS = {}  # name: (network, its arg_scope, names of its methods)
 
 
 def register(name, network, network_arg_scope, methods=('heads', 'vector')):
-    """Add a network, or replace one.
+    """Add a network, or replace one: docs/captcha.md, "Add a network", says what each is.
 
-    Args:
-      network: a function of images float32 [batch, height, width, channels], num_classes and the
-        keywords is_training and num_heads that returns the heads' logits, [batch, num_classes]
-        each, and end_points last; its `default_image_size` is the height and width. If a method
-        has an `attention`, the network takes that keyword as well. A network that shrinks its
-        input first may have a function `training_size` of num_heads and attention: the smallest
-        (height, width) that loses nothing.
-      network_arg_scope: a function of weight_decay and initialization that returns the scope.
-      methods: the keys of METHODS that the network supports.
+    Args: methods: the keys of METHODS that the network supports.
     """
     _NETWORKS[name] = network, network_arg_scope, tuple(methods)
 
@@ -45,17 +37,16 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
     """The network `name` as a function of the images.
 
     Args:
-      name: one of `names()`.
       num_classes: classes of each character.
       weight_decay: the L2 coefficient; the losses go into GraphKeys.REGULARIZATION_LOSSES.
       is_training: build it for training (dropout, batch statistics) or for inference.
-      initialization: of the convolutions' weights, see slim.INITIALIZERS.
+      initialization: of the convolutions' weights, a key of slim.INITIALIZERS.
       method: one of `methods_of(name)`, see methods.METHODS.
       num_heads: number of characters.
     Returns: a function of float32 [batch, height, width, channels] that returns
       net0, net1, net2, net3, end_points; its `default_image_size` is the height and width, its
       `training_size` the (height, width) that training pictures need.
-    Raises: ValueError for an unknown name, method or initialization.
+    Raises: ValueError for an unknown name or method.
     """
     if name not in _NETWORKS:
         raise ValueError(f'unknown network {name!r}; known: {", ".join(names())}')
@@ -64,15 +55,14 @@ def get_network_fn(name, num_classes, weight_decay=0.0, is_training=False, initi
         raise ValueError(f'unknown method {method!r} of {name}; known: {", ".join(methods)}')
     arg_scope = network_arg_scope(weight_decay=weight_decay, initialization=initialization)
     build, attention = METHODS[method].build, METHODS[method].attention
-    attention = {} if attention is None else {'attention': attention}
+    attention = {'attention': attention} if attention else {}
 
-    @functools.wraps(network)
+    @functools.wraps(network)  # with its default_image_size
     def network_fn(images, **kwargs):
         with slim.arg_scope(arg_scope):
             return build(network, images, num_classes, num_heads, is_training=is_training,
                          **attention, **kwargs)
-    size = network.default_image_size
-    network_fn.default_image_size = size
     network_fn.training_size = (network.training_size(num_heads, **attention)
-                                if hasattr(network, 'training_size') else (size, size))
+                                if hasattr(network, 'training_size')
+                                else (network.default_image_size,) * 2)
     return network_fn

@@ -1,26 +1,15 @@
 """A network for machines without a GPU: AlexNet's task at an eleventh of its multiplications.
 
-On two cores its training throughput is seven to nine times AlexNet's, and it reads 98 % of unseen
-captchas after two minutes of training (`benchmarks/captcha_accuracy.py networks`;
-docs/figures.md has the table). The reasons for each choice follow, with figures from
-benchmarks/HISTORY.md: one thing changed, 1,001 iterations with `--method heads`. Unchanged, that
-gave 96.6 to 98.4 %, so two points may be chance:
+It reads 98 % of unseen captchas after two minutes of training on two cores (docs/figures.md). What
+makes it small and quick to learn; benchmarks/HISTORY.md has a figure for most:
 
-- The mean over 4x2 pixels comes first. A record holds a captcha of 60x160 stretched to 224x224;
-  56x112 is about what was drawn, and every later layer costs an eighth. Taking every eighth pixel
-  instead does as well: 97.6 %. `--method wide_attention` takes the mean over 4x1, for
-  wider pictures, or thin strokes among lines and dots.
+- The mean over 4x2 pixels comes first: 56x112 is about the size of a captcha as drawn (60x160).
+  `--method wide_attention` takes the mean over 4x1, for wider pictures or thin strokes.
 - Strides of 2 halve the map where the channels grow, so that no layer costs more than 14 million
-  multiplications. 2x2 max pooling in their place computes four values for each that it keeps:
-  250 pictures/s instead of 485, for 96.4 %.
-- Channels come in multiples of 32, because a processor multiplies 8 or 16 of them at a time.
-- Batch norm keeps each layer's output in the range where ReLU works, whatever the layers below
-  do. With biases instead, one seed read 94.6 %; another never left chance level.
-- The learning rate decays to 0 along a cosine (support/captcha/recipes.py): constant, 91.6 %.
-- The heads read the last feature map. AlexNet's fc6 and fc7 hold 43 of its 46 million weights;
-  this network has 0.5 million with `--method heads` and 1.3 million (`wide_attention`: 1.7) with
-  attention heads, the default: `heads_that_look` says why, docs/captcha.md what they gain.
-- No dropout: before the heads it did not help, 97.0 and 96.0 %.
+  multiplications. Channels come in multiples of 32, as processors multiply 8 or 16 at a time.
+- Batch norm keeps each layer's output in the range where ReLU works, whatever the layers below do.
+- The heads read the last feature map, without AlexNet's fc6 and fc7, which hold 43 of its 46
+  million weights, and without dropout. `heads_that_look` are the default.
 """
 import tensorflow.compat.v1 as tf
 
@@ -29,8 +18,7 @@ from nets import methods, slim
 ROWS = 56  # height in pixels of the shrunken input
 MOST_HEADS = 6  # more characters need attention heads on 28 columns
 CONTEXT = 9  # columns, kernel width of a context layer
-# Three context layers see 12 columns to either side, nearly all of 14; six nearly all of 28.
-LONG = methods.METHODS['fine_attention'].attention  # for more than MOST_HEADS characters
+LONG = methods.Attention(224, 3)  # for more than MOST_HEADS characters
 
 
 def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
@@ -41,53 +29,43 @@ def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
     with slim.arg_scope([slim.conv2d, slim.fully_connected],
                         weights_regularizer=slim.l2_regularizer(weight_decay)):
         with slim.arg_scope([slim.conv2d], padding='SAME', normalizer_fn=slim.batch_norm,
-                            weights_initializer=slim.initializer(initialization)):
+                            weights_initializer=slim.INITIALIZERS[initialization]()):
             with slim.arg_scope([slim.batch_norm], decay=0.99) as arg_scope:
                 return arg_scope
 
 
 def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_heads=4,
               attention=None):
-    """Build the network.
+    """Build the network; arguments and results as in alexnet.alexnet_v2.
 
     Args:
       inputs: float32 [batch, 224, 224, channels]; `training_size` is enough for training.
-      num_classes: classes of each head: 10 for digits, 36 for digits and letters.
-      is_training: whether batch norm uses the batch's own mean and variance (and adds the
-        updates of their averages to tf.GraphKeys.UPDATE_OPS).
-      scope: the variable scope.
-      num_heads: 4, or 1 for a single head `fc8`.
       attention: a methods.Attention, see `heads_that_look`; for more than 6 characters the input
         keeps its full width. None: heads with separate weights, or LONG for more than 6.
-    Returns:
-      net0, net1, net2, net3: each head's logits, float32 [batch, num_classes]; num_heads of them.
-      end_points: {scope name: output} of every layer.
     """
-    with tf.variable_scope(scope) as variable_scope:
-        end_points_collection = variable_scope.original_name_scope + 'end_points'
-        with slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d],
-                            outputs_collections=end_points_collection), \
-             slim.arg_scope([slim.batch_norm], is_training=is_training):
-            if num_heads > MOST_HEADS:
-                attention = attention or LONG
-            height, width = inputs.shape.as_list()[1:3]
-            shrink = [height // ROWS, width // columns(num_heads, attention)]  # 4x2 of 224x224
-            net = slim.avg_pool2d(inputs, shrink, stride=shrink, scope='pool0')  # [b, 56, 112, 1]
-            net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 56, 32]
-            net = slim.conv2d(net, 64, 3, stride=2, scope='conv2')  # [batch, 14, 28, 64]
-            net = slim.conv2d(net, 64, 3, scope='conv3')
-            net = slim.conv2d(net, 96, 3, stride=2, scope='conv4')  # [batch, 7, 14, 96]
-            net = slim.conv2d(net, 128, 3, scope='conv5')
-            net = slim.conv2d(net, 128, 3, stride=[2, 1] if attention else 2,
-                              scope='conv6')  # [batch, 4, 7 or 14 or 28, 128]
-
-            if attention:
-                heads = heads_that_look(net, num_classes, num_heads, attention.context_layers)
-            else:
-                net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
-                heads = [slim.fully_connected(net, num_classes, activation_fn=None, scope=scope)
-                         for scope in methods.head_scopes(num_heads)]
-        end_points = slim.convert_collection_to_dict(end_points_collection)
+    end_points = {}
+    with (tf.variable_scope(scope),
+          slim.arg_scope([slim.conv2d, slim.fully_connected, slim.avg_pool2d],
+                         end_points=end_points),
+          slim.arg_scope([slim.batch_norm], is_training=is_training)):
+        if num_heads > MOST_HEADS:
+            attention = attention or LONG
+        height, width = inputs.shape.as_list()[1:3]
+        shrink = [height // ROWS, width // columns(num_heads, attention)]  # 4x2 of 224x224
+        net = slim.avg_pool2d(inputs, shrink, stride=shrink, scope='pool0')  # [batch, 56, 112, 1]
+        net = slim.conv2d(net, 32, 5, stride=2, scope='conv1')  # [batch, 28, 56, 32]
+        net = slim.conv2d(net, 64, 3, stride=2, scope='conv2')  # [batch, 14, 28, 64]
+        net = slim.conv2d(net, 64, 3, scope='conv3')
+        net = slim.conv2d(net, 96, 3, stride=2, scope='conv4')  # [batch, 7, 14, 96]
+        net = slim.conv2d(net, 128, 3, scope='conv5')
+        net = slim.conv2d(net, 128, 3, stride=[2, 1] if attention else 2,
+                          scope='conv6')  # [batch, 4, 7 or 14 or 28, 128]
+        if attention:
+            heads = heads_that_look(net, num_classes, num_heads, attention.context_layers)
+        else:
+            net = tf.reshape(net, [-1, 4 * 7 * 128])  # [batch, 3584]
+            heads = [slim.fully_connected(net, num_classes, activation_fn=None, scope=head_scope)
+                     for head_scope in methods.head_scopes(num_heads)]
     return *heads, end_points
 
 
@@ -109,16 +87,13 @@ def heads_that_look(net, num_classes, num_heads, context_layers):
     The position of the fifth of six characters depends on all the others, but a character looks
     the same at any position. So each head computes attention weights (a softmax over the columns,
     from context layers that know their position) and averages the columns with them; all heads
-    classify the result with the same weights, `fc8`. Heads with separate weights, as in the other
-    networks, would have to see every character at every position.
-
-    Only the six characters to its left show that a character is the seventh, so each column has to
-    see the beginning of the text. With three context layers on 28 columns it does not, and heads of
-    long texts read a neighbouring character.
+    classify the result with the same weights, `fc8`.
 
     Args:
       net: float32 [batch, 4, width, 128]; the width is 14 or 28.
-      context_layers: how many convolutions, over 4 columns on either side.
+      context_layers: how many convolutions, over 4 columns on either side. Three see nearly all of
+        14 columns, six nearly all of 28, up to the text's beginning, which tells a character's
+        number; with three there, heads of long texts read a neighbouring character.
     Returns: each head's logits, float32 [batch, num_classes].
     """
     height, width, channels = net.shape[1:].as_list()

@@ -76,7 +76,7 @@ def find(model_dir):
         checkpoints.restore(tf.train.Saver(), sess, about.checkpoint,
                             models.train_again_command(model_dir))
         return softmax
-    return Network('captchas', about.facts, methods.METHODS[about.fields['method']],
+    return Network('captchas', about.facts, methods.METHODS[about.recipe.method],
                    tf.TensorSpec([dataset.IMAGE_SIZE, dataset.IMAGE_SIZE], tf.uint8), build)
 
 

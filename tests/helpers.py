@@ -255,6 +255,16 @@ def train(captchas, model_dir, steps, run=None, **changes):
                                run_in(captchas, model_dir, **(run or {})))
 
 
+def after_each_iteration(monkeypatch, call):
+    """Make trainings call a function with the iteration's number and the loss before its step."""
+    is_due = training.Supervisor.save_is_due
+
+    def called(supervisor, i, loss, feed):
+        call(i, loss)
+        return is_due(supervisor, i, loss, feed)
+    monkeypatch.setattr(training.Supervisor, 'save_is_due', called)
+
+
 def saved(model_dir, iteration):
     """{key: array} of a checkpoint."""
     return read_arrays(model_dir / f'crack_captcha.model-{iteration}')

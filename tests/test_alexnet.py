@@ -87,11 +87,6 @@ def test_he_changes_the_convolutions_only(graph):
             assert value.std() == pytest.approx(np.sqrt(2 / fan_in), rel=0.02), name
 
 
-def test_an_unknown_initialization_is_a_value_error(graph):
-    with pytest.raises(ValueError, match='he'):
-        nets_factory.get_network_fn('alexnet_v2', 10, initialization='xavier')
-
-
 def test_alexnet_gives_tensorflows_logits_and_gradients(graph):
     """For each variable, to within 1e-5 of the gradient's largest value."""
     images = tf.constant(np.random.default_rng(0).normal(size=[2, 224, 224, 1]), tf.float32)

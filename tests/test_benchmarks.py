@@ -19,7 +19,7 @@ from helpers import (
     tiny_mnist,
     write_mnist_checkpoint,
 )
-from support.captcha import dataset, labels, recipes, training
+from support.captcha import dataset, labels, recipes, records
 from support.common import console
 from support.digits import input_data
 
@@ -124,8 +124,7 @@ def test_the_first_records_know_their_alphabet(captchas):
     whole = captcha_accuracy.Data(run, 50, dataset.Facts())
     with captcha_accuracy.first_records(whole, 7) as part:
         assert part.pictures == 7 and part.run.test_file == run.test_file
-        assert training.check_data([part.run.train_file], part.run, 7)[:3] == (
-            7, 10, whole.facts)
+        assert records.survey(part.run.train_file) == (7, whole.facts)
     assert not os.path.exists(part.run.train_file)
 
 

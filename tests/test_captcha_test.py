@@ -56,7 +56,7 @@ def test_train_save_restore_gives_the_same_logits(trained):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     predictions, _ = captcha_test.open_reader(str(trained)).classify(images)
     np.testing.assert_array_equal(predictions, expected.argmax(-1).T)
-    assert about.fields == recipes.to_json(recipes.make(steps=2, batch_size=2))
+    assert about.recipe == recipes.make(steps=2, batch_size=2)
 
 
 def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_here):
@@ -64,7 +64,7 @@ def test_it_reads_a_network_of_method_1(captchas, tmp_path, run_here):
                      '--test', captchas / 'test.tfrecords', '--model-dir', tmp_path,
                      '--network', 'small_cnn', '--method', 'vector', '--batch-size', 8)
     assert ended.returncode == 0, ended.stderr
-    assert 'loss at chance: ln 40 = 3.689' in ended.stdout
+    assert 'loss at chance: 3.689' in ended.stdout
     held_out = re.search(r'whole captchas ([\d.]+) of 10', ended.stdout)[1]
     shapes = tf.train.load_checkpoint(
         str(tmp_path / 'crack_captcha.model-1')).get_variable_to_shape_map()

@@ -1,4 +1,5 @@
 """A network outside the project: what an export reads is what its checkpoint reads."""
+import dataclasses
 import os
 import re
 import subprocess
@@ -35,7 +36,7 @@ def random_network(folder, network, method, facts):
     recipe = recipes.Recipe(network=network, method=method, standardize=True)
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(3)
-        checkpoints.note_about({'recipe': recipes.to_json(recipe),
+        checkpoints.note_about({'recipe': dataclasses.asdict(recipe),
                                 'dataset': dataset.to_json(facts)})
         nets_factory.get_network_fn(
             network, num_classes=methods.METHODS[method].num_classes(facts), method=method,
@@ -119,7 +120,7 @@ def test_weights_go_without_what_only_training_needs(tmp_path):
         weights = tf.get_variable('net/weights', [2])
         tf.train.AdamOptimizer(tf.Variable(0.1, name='learning_rate')).minimize(weights ** 2)
         checkpoints.note_about({
-            'recipe': recipes.to_json(recipes.RECIPES['small_cnn', 'default']),
+            'recipe': dataclasses.asdict(recipes.RECIPES['small_cnn', 'default']),
             'dataset': dataset.to_json(dataset.Facts())})
         sess.run(tf.global_variables_initializer())
         tf.train.Saver().save(sess, str(tmp_path / 'model' / models.MODEL_NAME), global_step=1)

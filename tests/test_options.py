@@ -1,13 +1,15 @@
 """captcha_train.py's options."""
 import dataclasses
 import glob
+import os
 import re
 import sys
+import types
 
 import pytest
 
 import captcha_train
-from helpers import run_in
+from helpers import ROOT, run_in
 from support.captcha import models, options, recipes
 from support.common.console import UserError
 
@@ -16,7 +18,7 @@ def test_a_resume_needs_the_folder_alone(captchas, tmp_path, monkeypatch):
     """Recipe and records are the checkpoint's; the command line may change the rest."""
     recipe = recipes.make('small_cnn', 'own', method='heads', distort=False, steps=7, batch_size=8,
                           learning_rate=0.5)
-    run = run_in(captchas, tmp_path / 'm', until=lambda i, _: i == 2, save_every=1)
+    run = run_in(captchas, tmp_path / 'm')
     captcha_train.train(recipe, run)
 
     def parsed(*arguments):
@@ -37,6 +39,15 @@ def test_a_resume_needs_the_folder_alone(captchas, tmp_path, monkeypatch):
     about = models.about(models.newest(str(tmp_path / 'm')))
     with pytest.raises(UserError, match='network alexnet_v2, found one of network small_cnn'):
         models.check_resumable(about, found, about.facts)
+
+
+@pytest.mark.parametrize('pictures, steps', [(10, 251), (160, 500), (100_000, 3001)])
+def test_a_fine_tuning_sees_each_picture_100_times_within_bounds(pictures, steps):
+    args = types.SimpleNamespace(
+        init_from=os.path.join(ROOT, 'models', 'general'), network=None, recipe=None, method=None,
+        distort=None, steps=None, batch_size=None, learning_rate=None)
+    assert options.recipe_of(args, None, pictures) == dataclasses.replace(
+        recipes.RECIPES['deep_line_cnn', 'fine_tune'], steps=steps)
 
 
 @pytest.mark.parametrize('arguments, words', [

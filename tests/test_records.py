@@ -1,5 +1,4 @@
 """Records: how the graph and the checks read them, and damaged ones."""
-import dataclasses
 import json
 import os
 
@@ -9,7 +8,7 @@ import pytest
 import captcha_train
 import to_tfrecord
 from helpers import record, tf, write_records
-from support.captcha import dataset, records, training
+from support.captcha import dataset, records
 from support.common.console import UserError
 
 
@@ -158,9 +157,6 @@ def test_the_loss_at_chance_knows_what_is_rare(tmp_path):
     _, _, chance = records.survey_with_chance(str(tmp_path / 'r'))
     ln2 = np.log(2)
     assert chance == pytest.approx((3 * ln2 + (ln2 / 2 + np.log(4) / 2)) / 4)
-    start = training.Start(facts, [], 1, 1, chance, None, 0, None, 0)
-    assert start.chance_name == f'{chance:.3f}'
-    assert dataclasses.replace(start, chance=np.log(40)).chance_name == 'ln 40 = 3.689'
 
 
 def test_a_place_is_a_file_a_pattern_or_a_folder(thirty, tmp_path):

@@ -1,5 +1,6 @@
 """What begins, surrounds and ends the training loop."""
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import pytest
 
 import captcha_train
 from helpers import (
+    after_each_iteration,
     kept,
     run_in,
     saved,
@@ -22,9 +24,6 @@ from helpers import (
 )
 from support.captcha import models, training
 from support.common.console import UserError
-
-OLD = {'about/network': 'tiny_network', 'about/charset': 'digits', 'about/recipe': 'default',
-       'about/method': 'heads'}
 
 
 def test_bfloat16_is_asked_of_tensorflow_where_the_processor_has_it(monkeypatch):
@@ -45,12 +44,12 @@ def test_the_processors_flags_are_read():
     assert training.has_bfloat16() is ('avx512_bf16' in words or 'amx_bf16' in words)
 
 
-def test_bfloat16_trains_and_saves_float32(captchas, tmp_path):
+def test_bfloat16_trains_and_saves_float32(captchas, tmp_path, monkeypatch):
     """The first loss equals float32's except for rounding, and the saved types are the same."""
     losses = []
+    after_each_iteration(monkeypatch, lambda _, loss: losses.append(loss))
     for name, bfloat16 in ('float32', False), ('bfloat16', True):
-        train(captchas, tmp_path / name, 1, {
-            'bfloat16': bfloat16, 'until': lambda _, recent: losses.append(recent[-1])})
+        train(captchas, tmp_path / name, 1, {'bfloat16': bfloat16})
     assert losses[0] == pytest.approx(losses[1], rel=0.01)
     exact, rounded = saved(tmp_path / 'float32', 0), saved(tmp_path / 'bfloat16', 0)
     assert {name: np.asarray(value).dtype for name, value in exact.items()} == {
@@ -143,19 +142,19 @@ def test_a_folder_that_is_a_pattern_is_refused(captchas, tmp_path):
 
 def test_rate_steps_and_batch_may_change_when_resumed(captchas, tiny_model, tmp_path):
     tiny_model(tmp_path, 2)
-    assert train(captchas, tmp_path, 4, learning_rate=0.9, batch_size=7, schedule='constant') == 0
-    assert saved(tmp_path, 3)['learning_rate'] == pytest.approx(0.9)
+    assert train(captchas, tmp_path, 4, learning_rate=0.9, batch_size=7, schedule='divided') == 0
+    assert saved(tmp_path, 3)['learning_rate'] == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize('removed, added', [
-    (['learning_rate'], {**OLD, 'global_step': np.int64(3)}),  # small_cnn's before `about`
-    ([], {key: OLD[key] for key in OLD if key != 'about/method'})])  # the first ones written here
-def test_an_older_checkpoint_is_resumed(captchas, tiny_model, tmp_path, removed, added):
+def test_an_older_checkpoint_is_resumed(captchas, tiny_model, tmp_path):
+    """The rate had no name then, and its recipe has fields that no recipe has any more."""
     arrays = saved(tiny_model(tmp_path / 'new', 3), 2)
-    for key in ['about', *removed]:
-        del arrays[key]
+    about = json.loads(arrays['about'])
+    about['recipe'].update(weight_decay=0.0005, divide_at=None)
+    about['recipe']['distortion'].update(blur=0.0)
+    del arrays['learning_rate'], about['recipe']['dark_ink'], about['recipe']['distortion']['lean']
     write_arrays(tmp_path / 'old' / 'crack_captcha.model-2', {
-        **arrays, **{key: np.array(value) for key, value in added.items()}})
+        **arrays, 'about': np.array(json.dumps(about))})
     assert train(captchas, tmp_path / 'old', 4) == 0
     moved = np.abs(saved(tmp_path / 'old', 3)['tiny/fc8_0/weights']
                    - arrays['tiny/fc8_0/weights']).max()
@@ -204,24 +203,25 @@ def test_checkpoints_that_vanish_before_the_session_are_one_line(captchas, tiny_
 
 # --- around the loop
 
-def test_records_that_vanish_while_training(captchas, tmp_path):
+def test_records_that_vanish_while_training(captchas, tmp_path, monkeypatch):
     for name in 'train.tfrecords', 'test.tfrecords':
         shutil.copy(captchas / name, tmp_path / name)
+    after_each_iteration(monkeypatch, lambda i, _: i or (tmp_path / 'train.tfrecords').unlink())
     with pytest.raises(UserError, match='train.tfrecords: was whole when .* the same command'):
-        train(tmp_path, tmp_path / 'm', 2000, {
-            'until': lambda i, _: (tmp_path / 'train.tfrecords').unlink() if i == 0 else None})
+        train(tmp_path, tmp_path / 'm', 2000)
 
 
-def test_a_loss_that_is_no_number_stops(captchas, tiny_model, tmp_path):
+def test_a_loss_that_is_no_number_stops(captchas, tiny_model, tmp_path, monkeypatch):
     tiny_model(tmp_path, 2)
 
     def nan(i, _):  # the weights become NaN
         if i == 2:
             biases, = [v for v in tf.trainable_variables() if v.op.name == 'tiny/fc8_0/biases']
             biases.load(np.full(10, np.nan, np.float32), tf.get_default_session())
+    after_each_iteration(monkeypatch, nan)
     with pytest.raises(UserError, match='iteration 3: the loss is nan; last good checkpoint: '
                                         '.*model-1; .*--restart --learning-rate 6.7e-05'):
-        train(captchas, tmp_path, 50, {'until': nan})
+        train(captchas, tmp_path, 50)
 
 
 def test_a_step_that_breaks_the_weights_is_not_saved(captchas, tmp_path):
@@ -235,19 +235,17 @@ def test_it_warns_once_of_a_loss_that_stays_at_chance(captchas, tmp_path, capsys
         *heads, _ = tiny_network(inputs, num_classes, is_training, num_heads)
         return *[0 * head for head in heads], {}
     recipe = dataclasses.replace(use_network(guessing), steps=42)
-    run = run_in(captchas, tmp_path, plateau=40)
-    captcha_train.train(recipe, run)
-    err = capsys.readouterr().err
-    assert err.count('warning: after 40 iterations') == 1
-    assert '2.303' in err and 'with another --seed' in err
-    training.warn_of_plateau(40, dataclasses.replace(recipe, initialization='post'),
-                                training.prepare(recipe, dataclasses.replace(run, restart=True)))
-    assert 'without --recipe post' in capsys.readouterr().err
+    for initialization, advice in ('he', 'with another --seed'), ('post', 'without --recipe post'):
+        captcha_train.train(dataclasses.replace(recipe, initialization=initialization),
+                            run_in(captchas, tmp_path, plateau=40, restart=True))
+        err = capsys.readouterr().err
+        assert err.count('warning: after 40 iterations the loss is still at chance, 2.303') == 1
+        assert advice in err
 
 
 def test_no_warning_once_it_learns(letters, tmp_path, capsys):
     """All have the same text, which the biases alone can learn."""
-    train(letters, tmp_path / 'm', 60, {'plateau': 50}, learning_rate=0.5, schedule='constant')
+    train(letters, tmp_path / 'm', 60, {'plateau': 50}, learning_rate=0.5)
     captured = capsys.readouterr()
     assert 'warning' not in captured.err
     assert 'whole captchas 1.0000 of 30' in captured.out
@@ -269,10 +267,9 @@ def test_a_failed_save_keeps_the_last_checkpoint(captchas, tiny_model, tmp_path)
 
 @pytest.mark.parametrize('steps, status, words', [(2, 143, 'stopped after iteration 0'),
                                                   (1, 0, 'Held-out after iteration 0')])
-def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, capsys, steps, status,
-                                                      words):
-    def stop(*_):
-        signal.raise_signal(signal.SIGTERM)
-    assert train(captchas, tmp_path, steps, {'until': stop}) == status
+def test_a_signal_in_the_last_iteration_stops_nothing(captchas, tmp_path, capsys, monkeypatch,
+                                                      steps, status, words):
+    after_each_iteration(monkeypatch, lambda *_: signal.raise_signal(signal.SIGTERM))
+    assert train(captchas, tmp_path, steps) == status
     assert words in capsys.readouterr().out
     assert kept(tmp_path) == ['crack_captcha.model-0.index']

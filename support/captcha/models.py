@@ -1,11 +1,10 @@
 """Captcha checkpoints: where they are, and what a checkpoint says about its network.
 
-Ours store the recipe and the data set's facts as JSON in one string variable, `about`. Older ones
-have four string variables, `about/network` and so on. Those of the original TF1 code have none:
-their alphabet is inferred from the shapes, and the rest is the post's.
+Ours store the recipe and the data set's facts as JSON in one string variable, `about`. Those of
+the original TF1 code have none: their alphabet is inferred from the shapes, and the rest is the
+post's.
 """
 import dataclasses
-import glob
 import json
 import os
 import shlex
@@ -18,15 +17,13 @@ MODEL_DIR = './captcha'
 MODEL_NAME = 'crack_captcha.model'
 GENERAL = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
                        'models', 'general')  # included, reads most captchas
-OLD_KEYS = ('network', 'charset', 'recipe', 'method')  # about/network ...
-OLDER = {'dark_ink': False}  # recipe fields that older checkpoints lack
 
 
 @dataclasses.dataclass(frozen=True)
 class About:
     """What a checkpoint says about itself."""
     checkpoint: str  # its prefix
-    fields: dict  # of its recipe, as in recipes.to_json; an old one lacks some
+    recipe: recipes.Recipe
     facts: dataset.Facts
     records: str | None = None  # dataset.noted of the records that it was trained on, if known
     # {'train': path, 'test': path} of these records, where not the default
@@ -45,14 +42,6 @@ def newest(model_dir):
 def default_dir():
     """MODEL_DIR if it has a checkpoint, else GENERAL: the default network for reading."""
     return MODEL_DIR if newest(MODEL_DIR) else GENERAL
-
-
-def folders_below(folder):
-    """The folders in a folder that hold a checkpoint, sorted."""
-    inner = [os.path.join(folder, name) for name in sorted(os.listdir(folder))
-             ] if os.path.isdir(folder) else []
-    return [path for path in inner
-            if os.path.isdir(path) and glob.escape(path) == path and newest(path)]
 
 
 def command(script, model_dir):
@@ -75,9 +64,9 @@ def note_about(recipe, facts, run):
     places = {name: way_to(path, run.model_dir) for name, path, default in [
         ('train', run.train_file, dataset.TRAIN_FILE), ('test', run.test_file, dataset.TEST_FILE)]
               if path != default}
-    checkpoints.note_about({'recipe': recipes.to_json(recipe), 'dataset': dataset.to_json(facts),
-                            'records': dataset.noted(records.files(run.train_file)[0]),
-                            'places': places})
+    checkpoints.note_about({
+        'recipe': dataclasses.asdict(recipe), 'dataset': dataset.to_json(facts),
+        'records': dataset.noted(records.files(run.train_file)[0]), 'places': places})
 
 
 def way_to(path, folder):
@@ -96,33 +85,21 @@ def about(checkpoint):
     """
     advice = train_again_command(os.path.dirname(checkpoint))
     shapes, value_of = checkpoints.contents(checkpoint, advice)
+    if 'about/network' in shapes:
+        advice = f'it is older than 2026-11-24, and commit ffa3073 reads it; or {advice}'
     try:
-        if checkpoints.ABOUT in shapes:
-            found = json.loads(value_of(checkpoints.ABOUT))
-            fields = {**OLDER, **found['recipe']}
-            if not {'network', 'method', *recipes.INPUT} <= {*fields}:
-                raise KeyError
-            places = {name: os.path.normpath(os.path.join(os.path.dirname(checkpoint), path))
-                      for name, path in found.get('places', {}).items()}
-            return About(checkpoint, fields, dataset.from_json(found['dataset']),
-                         found.get('records'), places)
-        old = {key: value_of(f'about/{key}').decode() for key in OLD_KEYS
-               if f'about/{key}' in shapes}
-        if not old:
-            head = shapes.get('alexnet_v2/fc8_0/weights', [0])[-1]
-            charset = {len(dataset.CHARSETS[name]): name for name in ('digits', 'alnum')}
-            old = {'network': 'alexnet_v2', 'charset': charset[head], 'recipe': 'post'}
-        facts = dataset.Facts(dataset.CHARSETS[old['charset']])
-        named = recipes.RECIPES['alexnet_v2', old['recipe']]
-    except UserError:
-        raise
-    except Exception as error:  # KeyError, ValueError, TypeError ...
+        if checkpoints.ABOUT not in shapes:  # of the original code
+            charset = {10: 'digits', 36: 'alnum'}[shapes['alexnet_v2/fc8_0/weights'][-1]]
+            return About(checkpoint, recipes.RECIPES['alexnet_v2', 'post'],
+                         dataset.Facts(dataset.CHARSETS[charset]))
+        found = json.loads(value_of(checkpoints.ABOUT))
+        places = {name: os.path.normpath(os.path.join(os.path.dirname(checkpoint), path))
+                  for name, path in found.get('places', {}).items()}
+        return About(checkpoint, recipes.from_json(found['recipe']),
+                     dataset.from_json(found['dataset']), found.get('records'), places)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f'{checkpoint}: expected a captcha network, found none; {advice}'
                         ) from error
-    return About(checkpoint, {
-        **OLDER, 'network': old['network'],
-        'method': old.get('method', 'heads'),  # older than the choice
-        'standardize': named.standardize, 'initialization': named.initialization}, facts)
 
 
 def find(place, advice='name the --model-dir of a trained network with --init-from'):
@@ -143,23 +120,16 @@ def check_resumable(found, recipe, facts, records=None):
     recipes.CHANGEABLE lists what a resumed run may change.
     Args: records: dataset.noted of the records to train on, if known.
     """
-    differences = recipes.differences(recipe, found.fields)
-    if found.facts != facts:
-        differences.append(('data set', found.facts, facts))
-    for field, was, wanted in differences[:1]:
-        raise UserError(f'{found.checkpoint}: expected a checkpoint of {field} {shown(wanted)}, '
-                        f'found one of {field} {shown(was)}; give the options that it was trained '
-                        'with, replace it with --restart, or keep it and use another --model-dir')
+    differences = [(field, getattr(found.recipe, field), wanted)
+                   for field, wanted in vars(recipe).items() if field not in recipes.CHANGEABLE]
+    for field, was, wanted in [*differences, ('data set', found.facts, facts)]:
+        if was != wanted:
+            raise UserError(f'{found.checkpoint}: expected a checkpoint of {field} {wanted}, found '
+                            f'one of {field} {was}; give the options that it was trained with, '
+                            'replace it with --restart, or keep it and use another --model-dir')
     if None not in (records, found.records) and records != found.records:
         raise UserError(f'{found.checkpoint}: expected a checkpoint trained on these records, '
                         'found one of others, which may contain pictures that are held out now; '
                         'train a new one with the same command and --restart, or start from its '
                         'weights with another --model-dir and --init-from '
                         f'{shlex.quote(os.path.dirname(found.checkpoint))}')
-
-
-def shown(value):
-    """A recipe's value in readable form."""
-    if isinstance(value, dict):
-        return ', '.join(f'{name} {part}' for name, part in value.items() if part) or '0'
-    return 'none' if value is None else str(value)

@@ -8,6 +8,7 @@ from support.captcha import dataset, models, recipes, records, training
 from support.common import console, option_types
 
 DEFAULT, POST = (recipes.RECIPES['alexnet_v2', name] for name in ('default', 'post'))
+WIDER = {'fine_attention': 'wide_attention'}  # the same weights, with more context for long texts
 
 
 def parse(doc):
@@ -25,9 +26,8 @@ def parse(doc):
                         help='default: for captchas of gen_captcha.py; post: initial values, '
                              'learning rate, dropout, input and pictures as in the post; own: for '
                              'your own pictures: stronger distortion, light-on-dark pictures '
-                             'inverted; fine_tune: for --init-from: the same distortion, a third '
-                             'of the learning rate, input and method of the checkpoint (default: '
-                             "default, with --init-from fine_tune; resumed, the checkpoint's)")
+                             'inverted; fine_tune: for --init-from (default: default, with '
+                             "--init-from fine_tune; resumed, the checkpoint's)")
     parser.add_argument('--method', choices=[
                             name for name, method in METHODS.items() if method.offered],
                         help='heads: a head for each character, Method 2 of the post; vector: one '
@@ -35,8 +35,8 @@ def parse(doc):
                              'their weights and attend to their character, small_cnn only; '
                              'wide_attention: the same on a map twice as wide, where each head '
                              'sees the whole text, best for long texts; ctc: the line networks '
-                             "(default: the recipe's, for small_cnn an attention except with "
-                             "--recipe post; resumed or with --init-from the checkpoint's)")
+                             "(default: the recipe's; resumed or with --init-from the "
+                             "checkpoint's)")
     parser.add_argument('--steps', type=option_types.positive_int,
                         help=f'total iterations (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps}, '
@@ -95,22 +95,21 @@ def recipe_of(args, before, pictures=None):
     """
     changes = {'method': args.method, 'distort': args.distort, 'steps': args.steps,
                'batch_size': args.batch_size, 'learning_rate': args.learning_rate}
-    if before and not args.recipe and args.network in (None, before.fields['network']):
-        return recipes.changed(recipes.from_json(before.fields), **changes)
-    if before is None and args.init_from is None:
-        return recipes.make(args.network or DEFAULT.network, args.recipe or 'default', **changes)
-    fields = before.fields if before else recipes.begun_with(
-        models.about(models.find(args.init_from)).fields)
-    network = args.network or fields['network']
-    if args.init_from is not None:  # the input stays what those weights were trained with
-        changes.update({field: fields[field] for field in recipes.INPUT})
-    if network == fields['network']:
-        changes['method'] = args.method or fields['method']
-    name = args.recipe or ('default' if args.init_from is None else 'fine_tune')
+    origin = before or (models.about(models.find(args.init_from)) if args.init_from else None)
+    first = origin.recipe if origin else DEFAULT
+    network = args.network or first.network
+    if before and not args.recipe and network == first.network:
+        return recipes.changed(first, **changes)
+    if origin and network == first.network:
+        changes['method'] = args.method or (first.method if before else
+                                            WIDER.get(first.method, first.method))
+    if args.init_from:  # the input stays what those weights were trained with
+        changes.update({field: getattr(first, field) for field in recipes.INPUT})
+    name = args.recipe or ('fine_tune' if args.init_from else 'default')
     recipe = recipes.make(network, name, **changes)
     if recipe.method == 'ctc' and name == 'fine_tune' and pictures and not args.steps:
-        steps = recipes.fine_tune_steps(pictures, recipe.batch_size)
-        recipe = dataclasses.replace(recipe, steps=steps)
+        enough = recipes.PASSES * pictures // recipe.batch_size
+        recipe = dataclasses.replace(recipe, steps=min(recipes.MOST, max(recipes.FEWEST, enough)))
     return recipe
 
 

@@ -42,8 +42,9 @@ def views(images, moves):
 
 
 def distort(images, distortion, size=None):
-    """Distort each picture at random, so that the network never sees the same one twice.
+    """Move, stretch and slant each picture at random: the network never sees the same one twice.
 
+    At half the height or width each new pixel lies between two old ones and takes their mean.
     Args:
       images: float32 [batch, height, width, 1].
       distortion: a recipes.Distortion with the limits; None: leave them unchanged.
@@ -53,15 +54,8 @@ def distort(images, distortion, size=None):
     """
     if distortion is None:
         return images
-    return move(images, distortion, size or images.shape[1:3].as_list())
-
-
-def move(images, distortion, size):
-    """Move, stretch and slant each picture: float32 [batch, height, width, 1] -> [.., *size].
-
-    At half the height or width each new pixel lies between two old ones and takes their mean.
-    """
-    batch = tf.shape(images)[0]
+    batch, old_size = tf.shape(images)[0], images.shape[1:3].as_list()
+    size = size or old_size
 
     def up_to(limit):
         return tf.random.uniform([batch], -limit, limit)
@@ -71,7 +65,6 @@ def move(images, distortion, size):
     width, height = 1 + up_to(distortion.scale), 1 + up_to(distortion.scale)
     slant, lean = up_to(distortion.shear), up_to(distortion.lean)
     dx, dy, zeros = up_to(distortion.shift), up_to(distortion.shift), tf.zeros([batch])
-    old_size = images.shape[1:3].as_list()
     rows, columns = (old / new for old, new in zip(old_size, size))  # old pixels in a new one
     middle_y, middle_x = ((old - 1) / 2 for old in old_size)
     first_y, first_x = (rows - 1) / 2 - middle_y, (columns - 1) / 2 - middle_x  # of the new pixels

@@ -1,8 +1,7 @@
 """How a captcha network is trained, as one value: named recipes, and the learning rate.
 
 `RECIPES` lists every named recipe. `make` takes one, applies the user's changes and refuses
-combinations that do not work; `dataclasses.replace` applies changes unchecked. docs/captcha.md
-explains why 'default' differs from 'post'.
+combinations that do not work. docs/captcha.md explains why 'default' differs from 'post'.
 """
 import dataclasses
 import math
@@ -10,7 +9,6 @@ import math
 from nets import nets_factory
 from support.common.console import UserError
 
-SCHEDULES = ('divided', 'cosine', 'constant')
 INPUT = ('standardize', 'dark_ink')  # what a network's weights expect of the pictures
 PASSES, FEWEST, MOST = 100, 251, 3001  # of a fine-tuning: over the pictures; iterations
 CHANGEABLE = 'steps', 'batch_size', 'learning_rate', 'schedule', 'warm_up', 'divide_every'
@@ -27,6 +25,9 @@ class Distortion:
     shear: float = 0.1  # pixels to the side for each one down
     lean: float = 0.0  # pixels down for each one to the side
 
+    def __str__(self):
+        return ', '.join(f'{name} {limit}' for name, limit in vars(self).items() if limit)
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -41,14 +42,9 @@ class Recipe:
     batch_size: int = 25
     steps: int = 6001  # iterations
     learning_rate: float = 0.003  # of iteration 0
-    schedule: str = 'divided'  # one of SCHEDULES: see `rate_at`
+    schedule: str = 'divided'  # or 'cosine': see `rate_at`
     warm_up: int = 0  # iterations in which the rate rises to what the schedule says
     divide_every: int = 2000  # iterations
-    weight_decay: float = 0.0005  # of the L2 losses: collected and, like the post, not added
-
-    def __post_init__(self):
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f'schedule must be one of {SCHEDULES}, not {self.schedule!r}')
 
 
 _POST = Recipe()
@@ -63,8 +59,6 @@ _SMALL_DEFAULT = dataclasses.replace(_DEFAULT, network='small_cnn', method='atte
 _LINE_DEFAULT = dataclasses.replace(
     _SMALL_DEFAULT, network='line_cnn', method='ctc', learning_rate=0.002, warm_up=300,
     distortion=Distortion(shift=5, scale=0.08, shear=0.08, lean=0.02))
-
-
 _LINE_FINE_TUNE = dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=FEWEST,
                                       learning_rate=0.001, warm_up=0)
 
@@ -123,30 +117,17 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
     return changed(RECIPES[network, name], distort, **changes)
 
 
-def changed(named, distort=None, **changes):
+def changed(recipe, distort=None, **changes):
     """A recipe with the user's changes, as for `make`."""
     changes = {field: value for field, value in changes.items() if value is not None}
     if distort is not None:
-        changes['distortion'] = (named.distortion or Distortion()) if distort else None
-    recipe = dataclasses.replace(named, **changes)
+        changes['distortion'] = (recipe.distortion or Distortion()) if distort else None
+    recipe = dataclasses.replace(recipe, **changes)
     if recipe.method not in nets_factory.methods_of(recipe.network):
         raise UserError(f'--method {recipe.method}: expected one of '
                         f'{", ".join(nets_factory.methods_of(recipe.network))} for '
                         f'{recipe.network}; choose one of these, or use --network small_cnn')
     return recipe
-
-
-def begun_with(fields):
-    """What a training takes from the recipe of the weights it starts from.
-
-    Network, method and input; but 'wide_attention' instead of 'fine_attention', because it has the
-    same weights and more of the context that long texts need: docs/captcha.md.
-    Args: fields: {name: value} as in `to_json`. Returns: such a dictionary of the fields taken.
-    """
-    taken = {field: fields[field] for field in ('network', 'method', *INPUT)}
-    if taken['method'] == 'fine_attention':
-        taken['method'] = 'wide_attention'
-    return taken
 
 
 def rate_at(recipe, iteration):
@@ -155,53 +136,30 @@ def rate_at(recipe, iteration):
     'divided': divided by 3 after iteration 0, as in the post, whose first iteration has three times
     the learning rate of the second, and after each multiple of `divide_every`.
     'cosine': falls to 0 at `steps`.
-    'constant': stays.
     Each is preceded by a linear warm-up of `warm_up` iterations, a fifth of `steps` at most.
 
-    It depends on nothing else, so a resumed run continues exactly like an uninterrupted one. An
-    extended run continues with the schedule of a run of the new length, so the learning rate may
-    rise at first.
+    It depends on nothing else, so a resumed run continues exactly like an uninterrupted one.
     """
     warm_up = max(1, min(recipe.warm_up, recipe.steps // 5))
     rate = recipe.learning_rate * min(1, (iteration + 1) / warm_up)
     if recipe.schedule == 'cosine':
         return rate * (1 + math.cos(math.pi * iteration / recipe.steps)) / 2
-    if recipe.schedule == 'divided':
-        return rate / 3 ** len(range(0, iteration, recipe.divide_every))
-    return rate
-
-
-def differences(recipe, fields):
-    """How a checkpoint's recipe differs from `recipe` in what a resumed run cannot change.
-
-    Args: fields: {name: value} as in `to_json`; an old checkpoint lacks some.
-    Returns: [(field, found, wanted), ...].
-    """
-    wanted = to_json(recipe)
-    if fields.get('distortion'):
-        fields = {**fields, 'distortion': dataclasses.asdict(distortion_from(
-            fields['distortion']))}
-    return [(field, fields[field], value) for field, value in wanted.items()
-            if field in fields and field not in CHANGEABLE and fields[field] != value]
-
-
-def to_json(recipe):
-    """The recipe as a dict that JSON can hold."""
-    return dataclasses.asdict(recipe)
+    return rate / 3 ** len(range(0, iteration, recipe.divide_every))
 
 
 def from_json(fields):
-    """The inverse of `to_json`; fields that an old checkpoint lacks get their former values."""
+    """The Recipe of a checkpoint, {name: value}; what an older one lacks has its former value.
+
+    Raises: KeyError, TypeError or AttributeError if `fields` is something else.
+    """
     name = 'post' if fields.get('initialization') == 'post' else 'default'
-    base = RECIPES.get((fields['network'], name), _POST)
-    known = {field.name for field in dataclasses.fields(Recipe)} & {*fields}
-    values = {field: fields[field] for field in known}
+    values = known(Recipe, fields)
     if values.get('distortion'):
-        values['distortion'] = distortion_from(values['distortion'])
-    return dataclasses.replace(base, **values)
+        values['distortion'] = Distortion(**known(Distortion, values['distortion']))
+    return dataclasses.replace(RECIPES.get((fields['network'], name), _POST), **values)
 
 
-def distortion_from(fields):
-    """A Distortion from {name: value}: missing fields are 0, unknown fields are ignored."""
-    known = {field.name for field in dataclasses.fields(Distortion)} & {*fields}
-    return dataclasses.replace(Distortion(0, 0, 0), **{name: fields[name] for name in known})
+def known(kind, fields):
+    """Those of {name: value} that are fields of a dataclass."""
+    return {field.name: fields[field.name] for field in dataclasses.fields(kind)
+            if field.name in fields}

@@ -12,7 +12,6 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -41,8 +40,6 @@ class RunConfig:
     bfloat16: bool = True  # see `session_config`
     save_every: int = 1000  # iterations; the held-out accuracy is measured then as well
     plateau: int = 1500  # iterations at chance after which to warn
-    # Called after each iteration with its number and the last losses; true ends the training.
-    until: Callable | None = None
 
     @property
     def prefix(self):
@@ -68,13 +65,6 @@ class Start:
     init_from: models.About | None  # what a new training starts from
     seed: int  # of the graph; a resumed run draws different random numbers
 
-    @property
-    def chance_name(self):
-        """'ln 10 = 2.303', or '2.130' if it is not the logarithm of a whole number."""
-        classes = round(math.exp(self.chance))
-        exact = math.isclose(self.chance, math.log(classes), abs_tol=1e-6)
-        return f'ln {classes} = {self.chance:.3f}' if exact else f'{self.chance:.3f}'
-
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
@@ -83,7 +73,6 @@ class Graph:
     x: tf.Tensor  # placeholder float32 [None, 224, 224], -1 ... 1
     y: list  # placeholders float32 [None], classes, one for each head
     batch: list  # images and labels to feed
-    seen: tf.Tensor  # the batch as the network sees it, float32 [batch, height, width, 1]
     lr: tf.Variable
     optimizer: tf.Operation  # a training step
     total_loss: tf.Tensor  # float32 scalar
@@ -100,18 +89,33 @@ def prepare(recipe, run):
     """
     files.writable_folder(run.log_dir)
     checkpoints.remove_halves(run.model_dir, models.MODEL_NAME)
-    resumed = None if run.restart else models.newest(run.model_dir)
     train_files = records.files(run.train_file)
-    check_held_out(train_files, run.test_file)
-    pictures, held_out, facts, chance = check_data(train_files, run, recipe.batch_size)
+    both = {os.path.realpath(path) for path in train_files} & {
+        os.path.realpath(path) for path in records.files(run.test_file)}
+    if both:
+        raise UserError(f'{run.test_file}: expected pictures that are not trained on, found '
+                        f'{min(both)} in --train, too; name other files with --test or --train')
+    pictures, facts, chance = records.survey_with_chance(train_files)
+    if pictures < recipe.batch_size:
+        raise UserError(f'{train_files[0]}: expected at least one batch of {recipe.batch_size} '
+                        f'records, found {pictures}; use --batch-size {pictures}, or make a larger '
+                        'file with to_tfrecord.py')
+    held_out, test_facts = records.survey(run.test_file)
+    if not facts.covers(test_facts):
+        raise UserError(f'{run.test_file}: expected {facts} as in {run.train_file}, found '
+                        f'{test_facts}; make both at once, with python to_tfrecord.py')
     init_from, iteration = None, 0
+    resumed = None if run.restart else models.newest(run.model_dir)
     if resumed:
         about = models.about(resumed)
         models.check_resumable(about, recipe, facts, dataset.noted(train_files[0]))
         iteration = about.iteration + 1
     elif run.init_from is not None:
         init_from = models.about(models.find(run.init_from))
-        check_initial(init_from, recipe, facts)
+        if init_from.facts.pictures != facts.pictures:
+            raise UserError(f'{init_from.checkpoint}: expected records as it was trained on, found '
+                            'others; make them with: python to_tfrecord.py --pictures '
+                            f'{init_from.facts.pictures} ... --overwrite')
     if iteration >= recipe.steps:
         print(f'{resumed} is fully trained; continue with --steps '
               f'{iteration + max(1, recipe.steps - 1)}, or train a new one with --restart')
@@ -119,46 +123,6 @@ def prepare(recipe, run):
     chance = METHODS[recipe.method].chance(chance, facts.heads)
     return Start(facts, train_files, pictures, held_out, chance, resumed, iteration, init_from,
                  seed=run.seed + iteration)
-
-
-def check_initial(about, recipe, facts):
-    """Raise a UserError unless a checkpoint was trained on such pictures."""
-    if about.facts.pictures != facts.pictures:
-        raise UserError(f'{about.checkpoint}: expected records as it was trained on, found others; '
-                        f'make them with: python to_tfrecord.py --pictures {about.facts.pictures} '
-                        '... --overwrite')
-    for field in recipes.INPUT:
-        found, wanted = about.fields[field], getattr(recipe, field)
-        if found != wanted:
-            raise UserError(f'{about.checkpoint}: expected a checkpoint of {field} {wanted}, found '
-                            f'one of {field} {found}; name another with --init-from, or train '
-                            f'with the --network and the --recipe that it was trained with')
-
-
-def check_data(train_files, run, batch_size):
-    """Read the training records and the held-out ones once.
-
-    Returns: their counts, the training records' Facts and loss at chance.
-    """
-    count, facts, chance = records.survey_with_chance(train_files)
-    if count < batch_size:
-        raise UserError(f'{train_files[0]}: expected at least one batch of {batch_size} records, '
-                        f'found {count}; use --batch-size {count}, or make a larger file '
-                        'with to_tfrecord.py')
-    test_count, test_facts = records.survey(run.test_file)
-    if not facts.covers(test_facts):
-        raise UserError(f'{run.test_file}: expected {facts} as in {run.train_file}, found '
-                        f'{test_facts}; make both at once, with python to_tfrecord.py')
-    return count, test_count, facts, chance
-
-
-def check_held_out(train_files, test_file):
-    """Raise a UserError if a file of held-out records is also a training file."""
-    both = {*map(os.path.realpath, train_files)} & {*map(os.path.realpath,
-                                                        records.files(test_file))}
-    if both:
-        raise UserError(f'{test_file}: expected pictures that are not trained on, found '
-                        f'{min(both)} in --train, too; name other files with --test or --train')
 
 
 # --- the session
@@ -174,7 +138,14 @@ def supervised(graph, recipe, run, start):
               signals.stop_signals() as stop):
             models.note_about(recipe, start.facts, run)
             begin(sess, graph, recipe, start)
-            with Supervisor(sess, graph, recipe, run, start, stop) as supervisor:
+            supervisor = Supervisor(sess, graph, recipe, run, start, stop)
+            console.say(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
+                        f'{start.facts}; loss at chance: {start.chance:.3f}')
+            with (tf.summary.FileWriter(run.log_dir, sess.graph) as supervisor.writer,
+                  console.progress(recipe.steps, 'training', 'it',
+                                   initial=start.iteration) as supervisor.bar):
+                supervisor.writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START),
+                                                  start.iteration)
                 yield sess, supervisor
     except tf.errors.OutOfRangeError as error:  # the reader's thread failed, closed the queue
         raise UserError(f'{run.train_file}: was whole when the training began, cannot be read '
@@ -198,8 +169,7 @@ def has_bfloat16():
     """Whether Linux lists bfloat16 instructions; False on other systems, where nothing tells."""
     with contextlib.suppress(OSError), open('/proc/cpuinfo', encoding='ascii',
                                             errors='replace') as file:
-        flags = next((line for line in file if line.startswith('flags')), '').split()
-        return 'avx512_bf16' in flags or 'amx_bf16' in flags
+        return not {'avx512_bf16', 'amx_bf16'}.isdisjoint(file.read().split())
     return False
 
 
@@ -210,7 +180,7 @@ def begin(sess, graph, recipe, start):
     """
     sess.run(tf.global_variables_initializer())
     if start.resumed:
-        ours = checkpoints.ABOUT, graph.lr.op.name  # which older checkpoints lack
+        ours = checkpoints.ABOUT, graph.lr.op.name  # which the original code's checkpoints lack
         checkpoints.restore(
             tf.train.Saver([v for v in tf.global_variables() if v.op.name not in ours]), sess,
             start.resumed, 'train a new one with the same command and --restart, or start from '
@@ -225,38 +195,17 @@ class Supervisor:
     """Does what is due after each iteration of the loop."""
 
     def __init__(self, sess, graph, recipe, run, start, stop):
-        """Args:
-          graph: Graph. recipe: recipes.Recipe. run: RunConfig. start: Start.
-          stop: from signals.stop_signals.
-        """
+        """Args: stop: from signals.stop_signals."""
         self.sess, self.graph, self.recipe = sess, graph, recipe
         self.run, self.start, self.stop = run, start, stop
+        self.writer = self.bar = None  # see `supervised`
         self.status = None  # the exit status, once the training must end
         self.recent = collections.deque(maxlen=RECENT)  # losses
-        self.warned = False
-        self.input_summary = tf.summary.image('input', tf.image.resize(
-            graph.seen, [dataset.IMAGE_HEIGHT, dataset.IMAGE_WIDTH]), max_outputs=5)
+        self.input_summary = tf.summary.merge_all()
         self.saver = tf.train.Saver(max_to_keep=KEEP, save_relative_paths=True)
         # the saver removes existing checkpoints as new ones come, even if none is resumed
         self.saver.recover_last_checkpoints(checkpoints.kept(run.model_dir, models.MODEL_NAME))
         self.again = 'the same command'  # how to resume
-
-    def __enter__(self):
-        start = self.start
-        console.say(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
-                    f'{start.facts}; loss at chance: {start.chance_name}')
-        with contextlib.ExitStack() as stack:
-            self.writer = stack.enter_context(
-                tf.summary.FileWriter(self.run.log_dir, self.sess.graph))
-            self.bar = stack.enter_context(console.progress(
-                self.recipe.steps, 'training', 'it', initial=start.iteration))
-            self.writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START),
-                                        start.iteration)
-            self.stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *exception):
-        return self.stack.__exit__(*exception)
 
     def iterations(self):
         """Yield the number of each remaining iteration, until the training must end."""
@@ -276,30 +225,31 @@ class Supervisor:
         Args: i: its number. loss: of its batch, before the step. feed: its feed_dict.
         Raises: UserError if the loss is not finite, so that NaN weights are never saved.
         """
-        run = self.run
-        check_finite(loss, i, self.recipe, run)
         self.recent.append(loss)
         self.writer.add_summary(summary({'loss': loss}), i)
         self.bar.update()
-        if run.until and run.until(i, self.recent):
-            self.status = 0
-            return False
-        self.warn_once(i)
-        regular = i and i % run.save_every == 0
-        if not (regular or self.stop.signal or i + 1 == self.recipe.steps):
-            return False
-        # once more, because `loss` is from before the step
-        check_finite(self.sess.run(self.graph.total_loss, feed), i, self.recipe, run)
-        self.feed = feed
-        return True
+        if i - self.start.iteration == self.run.plateau:
+            self.warn_if_guessing(i)
+        due = (i and i % self.run.save_every == 0) or i + 1 == self.recipe.steps
+        due = bool(due or self.stop.signal)
+        if due:
+            self.feed, loss = feed, self.sess.run(self.graph.total_loss, feed)  # after the step
+        if not math.isfinite(loss):
+            last = models.newest(self.run.model_dir) or 'none yet'
+            raise UserError(f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try '
+                            'the same command with a smaller learning rate: --restart '
+                            f'--learning-rate {self.recipe.learning_rate / 3:.2g}')
+        return due
 
-    def warn_once(self, i):
-        """Warn once if the loss has stayed at chance level for long."""
-        if self.warned or i < self.run.plateau or len(self.recent) < RECENT:
+    def warn_if_guessing(self, i):
+        """Print on stderr if the loss has stayed at chance level, and what to try."""
+        if np.mean(self.recent) <= GUESSING * self.start.chance:
             return
-        self.warned = True
-        if sum(self.recent) / RECENT > GUESSING * self.start.chance:
-            warn_of_plateau(i, self.recipe, self.start)
+        advice = ('without --recipe post' if self.recipe.initialization == 'post'
+                  else 'with another --seed, or a third of the --learning-rate')
+        print(f'\nwarning: after {i} iterations the loss is still at chance, '
+              f'{self.start.chance:.3f}; try the same command with --restart, {advice}; '
+              f'more than these {self.start.pictures} pictures help too', file=sys.stderr)
 
     def save(self, sess, save_path, global_step):
         """Save `<save_path>-<global_step>`, evaluate, and end at the last iteration or a stop.
@@ -333,22 +283,11 @@ def summary(values):
                              for tag, value in values.items()])
 
 
-def check_finite(loss, i, recipe, run):
-    """Raise a UserError if the loss is infinite or NaN, which no later step can repair."""
-    if not math.isfinite(loss):
-        last = models.newest(run.model_dir) or 'none yet'
-        raise UserError(
-            f'iteration {i}: the loss is {loss}; last good checkpoint: {last}; try the '
-            'same command with a smaller learning rate: --restart --learning-rate '
-            f'{recipe.learning_rate / 3:.2g}')
-
-
-def held_out_accuracy(sess, graph, filename, facts):
-    """Read every record of a file once, without dropout.
+def report_held_out(sess, graph, filename, facts, i, writer):
+    """Read the held-out pictures without dropout; print the accuracy, write it for TensorBoard.
 
     As in captcha_test.py, a captcha counts as whole if its text is right, wherever the network
     finds 'no character'. Places without a character that are read as such are not counted.
-    Returns: the share of characters, the share of whole captchas, the number of captchas.
     """
     count = characters = right = whole = 0
     for images, labels in records.read_batches(filename, EVAL_BATCH_SIZE):
@@ -359,22 +298,7 @@ def held_out_accuracy(sess, graph, filename, facts):
         right += (there & (predictions == labels)).sum()
         whole += sum(facts.text_of(found) == facts.text_of(label)
                      for found, label in zip(predictions, labels))
-    return right / characters, whole / count, count
-
-
-def report_held_out(sess, graph, filename, facts, i, writer):
-    """Evaluate on the held-out pictures, print the result and write it for TensorBoard."""
-    characters, whole, count = held_out_accuracy(sess, graph, filename, facts)
-    console.say(f'Held-out after iteration {i}: characters {characters:.4f}, '
-                f'whole captchas {whole:.4f} of {count}')
-    writer.add_summary(summary({'held_out/characters': characters,
-                                'held_out/whole_captchas': whole}), i)
-
-
-def warn_of_plateau(i, recipe, start):
-    """Print on stderr that the network still guesses, and what to try."""
-    advice = ('without --recipe post' if recipe.initialization == 'post'
-              else 'with another --seed, or a third of the --learning-rate')
-    print(f'\nwarning: after {i} iterations the loss is still at chance, '
-          f'{start.chance_name}; try the same command with --restart, {advice}; '
-          f'more than these {start.pictures} pictures help too', file=sys.stderr)
+    console.say(f'Held-out after iteration {i}: characters {right / characters:.4f}, '
+                f'whole captchas {whole / count:.4f} of {count}')
+    writer.add_summary(summary({'held_out/characters': right / characters,
+                                'held_out/whole_captchas': whole / count}), i)

@@ -24,7 +24,8 @@ def begin_with(sess, about, facts):
     new = []
     for name, variable in weights.items():
         shape, found = variable.shape.as_list(), shapes.get(name)
-        if found == shape and not renumbered(name, about.facts, facts):
+        renumbered = CLASSES in name and about.facts.alphabet != facts.alphabet
+        if found == shape and not renumbered:
             variable.load(value_of(name), sess)
             continue
         both = shared(name, found, shape, about.facts, facts) if found else {}
@@ -42,11 +43,6 @@ def begin_with(sess, about, facts):
           f'{about.checkpoint}' + ''.join(
               f'; new: {name} {shape}' + f' but for {both} of {shape[-1]}' * bool(both)
               for name, shape, both in new), flush=True)
-
-
-def renumbered(name, old, new):
-    """Whether the last axis of a weight is classes whose characters have changed."""
-    return CLASSES in name and old.alphabet != new.alphabet
 
 
 def shared(name, found, wanted, old, new):

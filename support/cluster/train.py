@@ -100,9 +100,9 @@ def build_graph(recipe, facts, train_files, trainers, chief, seed):
     step = tf.train.get_or_create_global_step()
     batch = captcha_train.build_inputs(train_files, recipe.batch_size, facts.heads, seed)
     x, _ = captcha_train.build_placeholders(facts.heads)
-    logits, seen = captcha_train.build_network(batch[0], recipe, facts, is_training=True)
+    logits = captcha_train.build_network(batch[0], recipe, facts, is_training=True)
     with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-        test_logits, _ = captcha_train.build_network(x, recipe, facts, is_training=False)
+        test_logits = captcha_train.build_network(x, recipe, facts, is_training=False)
     loss = method.loss or captcha_train.build_loss
     total_loss = loss(logits, batch[1:], method.num_classes(facts))
     lr = tf.Variable(recipe.learning_rate, trainable=False, name='learning_rate')
@@ -112,7 +112,7 @@ def build_graph(recipe, facts, train_files, trainers, chief, seed):
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS) if chief else []):
         token = tf.identity(token)
     return training.Graph(
-        graph=tf.get_default_graph(), x=x, y=batch[1:], batch=batch, seen=seen, lr=lr,
+        graph=tf.get_default_graph(), x=x, y=batch[1:], batch=batch, lr=lr,
         optimizer=token, total_loss=total_loss,
         accuracies=captcha_train.build_accuracies(
             method.decode(probabilities(logits), facts)[0], batch[1:]),
