@@ -22,7 +22,6 @@ from support.common import checkpoints, console, files, signals
 from support.common.console import UserError
 
 KEEP = 2  # checkpoints
-EVAL_BATCH_SIZE = 100  # pictures in a held-out batch; affects only memory
 RECENT = 40  # losses whose mean shows whether the network still guesses
 GUESSING = 0.97  # share of the loss at chance above which the network still guesses
 
@@ -45,11 +44,6 @@ class RunConfig:
     def prefix(self):
         """The prefix of checkpoints: ./captcha/crack_captcha.model."""
         return os.path.join(self.model_dir, models.MODEL_NAME)
-
-    @property
-    def log_dir(self):
-        """The folder for TensorBoard."""
-        return os.path.join(self.model_dir, 'log')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +81,7 @@ def prepare(recipe, run):
     Returns: Start; None, after printing so, if all iterations are done already.
     Raises: UserError.
     """
-    files.writable_folder(run.log_dir)
+    files.writable_folder(os.path.join(run.model_dir, 'log'))
     checkpoints.remove_halves(run.model_dir, models.MODEL_NAME)
     train_files = records.files(run.train_file)
     both = {os.path.realpath(path) for path in train_files} & {
@@ -141,7 +135,8 @@ def supervised(graph, recipe, run, start):
             supervisor = Supervisor(sess, graph, recipe, run, start, stop)
             console.say(f'{start.pictures} training pictures, {start.held_out} held-out pictures, '
                         f'{start.facts}; loss at chance: {start.chance:.3f}')
-            with (tf.summary.FileWriter(run.log_dir, sess.graph) as supervisor.writer,
+            with (tf.summary.FileWriter(os.path.join(run.model_dir, 'log'),
+                                        sess.graph) as supervisor.writer,
                   console.progress(recipe.steps, 'training', 'it',
                                    initial=start.iteration) as supervisor.bar):
                 supervisor.writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START),
@@ -290,7 +285,7 @@ def report_held_out(sess, graph, filename, facts, i, writer):
     finds 'no character'. Places without a character that are read as such are not counted.
     """
     count = characters = right = whole = 0
-    for images, labels in records.read_batches(filename, EVAL_BATCH_SIZE):
+    for images, labels in records.read_batches(filename, batch_size=100):
         predictions = sess.run(graph.predictions, {graph.x: records.scale(np.float32(images))})
         there = np.minimum(predictions, labels) < len(facts.alphabet)  # bool [n, heads]
         count += len(labels)
