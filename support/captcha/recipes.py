@@ -97,11 +97,6 @@ NAMES = tuple(dict.fromkeys(name for _, name in RECIPES))
 NETWORKS = tuple(dict.fromkeys(network for network, _ in RECIPES))
 
 
-def fine_tune_steps(pictures, batch_size):
-    """Iterations in which a fine-tuning sees each picture PASSES times, within bounds."""
-    return min(MOST, max(FEWEST, PASSES * pictures // batch_size))
-
-
 def make(network='alexnet_v2', name='default', distort=None, **changes):
     """A named recipe with the user's changes.
 
