@@ -11,7 +11,6 @@ training's length is fixed and its rate falls to 0, so the held-out pictures cho
 are read together; case is ignored, and nothing is said about the texts. With --choose uncertain
 those are labelled that examples/label.py shows first, of all; the others are thus easier.
 """
-import csv
 import os
 import random
 import subprocess
@@ -59,22 +58,19 @@ def share_read(model_dir, pairs):
 
 
 def trained_on(pairs, init_from, top):
-    """Train on labelled pictures as a user does. Returns: the model's folder, the seconds."""
-    with open(os.path.join(top, 'labels.csv'), 'w', encoding='utf-8', newline='') as file:
-        csv.writer(file).writerows(pairs)
-    folder = os.path.dirname(pairs[0][0])
-    lengths = [len(text) for _, text in pairs]
+    """Train on labelled pictures as examples/label.py does.
+
+    Returns: the model's folder, the seconds.
+    """
     begun = time.monotonic()
-    for command in (
-            ['to_tfrecord.py', '--images', folder, '--labels', os.path.join(top, 'labels.csv'),
-             '--out', top, '--num-test', str(len(pairs) // 10), '--pictures', 'line', '--split',
-             'picture', '--length', f'{min(lengths)}-{max(lengths)}', '--skip-bad', '--overwrite'],
-            ['captcha_train.py', '--init-from', init_from, '--train',
-             os.path.join(top, 'train.tfrecords'), '--model-dir', os.path.join(top, 'model'),
-             '--restart']):
-        subprocess.run([sys.executable, os.path.join(ROOT, command[0]), *command[1:]], check=True,
-                       stdout=sys.stderr)
-    return os.path.join(top, 'model'), time.monotonic() - begun
+    labelling = label.Labelling(os.path.dirname(pairs[0][0]), top)
+    labelling.texts = labelling.store(label.LABELS, {
+        os.path.basename(path): text for path, text in pairs})
+    training = label.Training(labelling, init_from)
+    convert, train, _ = training.commands()
+    for command in convert, train:
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=sys.stderr)
+    return training.next('model'), time.monotonic() - begun
 
 
 def main():
