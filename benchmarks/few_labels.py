@@ -69,7 +69,8 @@ def trained_on(pairs, init_from, top):
     training = label.Training(labelling, init_from)
     convert, train, _ = training.commands()
     for command in convert, train:
-        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=sys.stderr)
+        subprocess.run([sys.executable, os.path.join(ROOT, command[0]), *command[1:]], check=True,
+                       stdout=sys.stderr)
     return training.next('model'), time.monotonic() - begun
 
 

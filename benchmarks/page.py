@@ -132,8 +132,10 @@ def label(driver, folder, shots):
     with page(driver, 'label.py', *options):
         seen.wait(lambda: seen.has_labels(6), 'closed and resumed')
         assert answers(folder) == before
+        seen.accept(range(7, 13))
+        seen.waiting.until(lambda _: seen.part('text').is_displayed())
         seen.shoot(shots, 'label')
-        seen.accept(range(7, 36))
+        seen.accept(range(13, 36))
         assert not seen.part('train').is_enabled()
         seen.accept([36])
         seen.wait(lambda: seen.part('train').is_enabled(), 'enough to train')

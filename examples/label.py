@@ -3,8 +3,7 @@
 Command:  pip install -r examples/requirements.txt
           python examples/label.py my/pictures            then open the address that it prints
           python examples/label.py --check my/pictures    labelled ones: likely mistakes first
-Reads:    the pictures; models/general, or another folder with a checkpoint and its export;
-          examples/label.html and style.css, the page
+Reads:    the pictures; models/general; examples/label.html and style.css, the page
 Writes:   my/pictures_labelled/labels.csv, whole after each answer, as to_tfrecord.py --labels takes
           it; the page's button Train adds records, model-1 and network-1, then -2 ... there
 Takes:    a second to start, a few seconds to read a thousand pictures, minutes to train
@@ -34,7 +33,7 @@ import flask
 import waitress
 
 import captcha_lite
-from support.captcha import labels
+from support.captcha import dataset, labels
 from support.common import console, files, folders, labelled, option_types, pictures
 from support.common.console import UserError
 
@@ -132,7 +131,8 @@ class Labelling:
         with self.lock:
             if self.texts.get(name) != before:  # another page was faster
                 return name
-            self.texts = self.store(LABELS, {**self.texts, name: ''.join(text.split())})
+            text = labels.half_width(''.join(text.split()))
+            self.texts = self.store(LABELS, {**self.texts, name: text})
             if self.check:
                 self.checked = self.store(CHECKED, {**self.checked, name: text})
             return None
@@ -186,11 +186,14 @@ class Training:
     def commands(self):
         """What python is to be called with: everything, or what is left of a stopped training."""
         out, model = self.labelling.out, self.next('model')
-        lengths = sorted(len(text) for text in self.labelling.texts.values() if text)
+        texts = [*filter(None, self.labelling.texts.values())]
+        lengths = sorted(map(len, texts))
+        alphabet = dataset.alphabet_of(set(''.join(texts).upper()))  # a rare one is no mistake
         convert = ['to_tfrecord.py', '--images', self.labelling.folder, '--labels',
                    os.path.join(out, LABELS), '--out', out, '--num-test', str(len(lengths) // 10),
-                   '--pictures', 'line', '--split', 'picture', '--ignore-case', '--length',
-                   f'{lengths[0]}-{lengths[-1]}', '--skip-bad', '--overwrite']
+                   '--pictures', 'line', '--split', 'picture', '--ignore-case',
+                   f'--alphabet={alphabet}', '--length', f'{lengths[0]}-{lengths[-1]}',
+                   '--skip-bad', '--overwrite']
         train = ['captcha_train.py', '--init-from', self.init_from, '--model-dir', model,
                  '--train', os.path.join(out, 'train.tfrecords'),
                  *(['--steps', str(self.steps)] if self.steps else [])]
@@ -216,13 +219,14 @@ class Training:
                     return
                 self.child = subprocess.Popen(
                     [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                    text=True, errors='replace', cwd=ROOT, start_new_session=True)  # no Ctrl-C
+                    text=True, errors='replace', start_new_session=True)  # Ctrl-C is not for it
             with self.child:
                 for line in filter(str.strip, self.child.stdout):
                     for found in PROGRESS.finditer(line):
                         shown.update((key, one) for key, one in found.groupdict().items() if one)
             if self.child.returncode:
-                shown['problem'] = f'ended with status {self.child.returncode}: {line}'
+                shown['problem'] = 'stopped' if self.stopping else (
+                    f'ended with status {self.child.returncode}: {line}')
                 return
         self.labelling.use(network)
 
@@ -272,6 +276,7 @@ def build_app(labelling, training, token):
         getattr(training, action)()
         return state()
 
+    @app.errorhandler(OSError)  # a full disk, say
     @app.errorhandler(UserError)
     def refuse(error):
         return {'error': str(error)}, 400
@@ -285,19 +290,21 @@ def main():
                         help='show labelled pictures, likely mistakes first')
     parser.add_argument('--labels', metavar='FILE', help='the labels to check: a CSV or TSV with '
                         'a file name and its text a line (default: the names of the files)')
-    parser.add_argument('--init-from', default=captcha_lite.MODEL_DIR, metavar='FOLDER',
-                        help='the network to begin with (default: %(default)s)')
     parser.add_argument('--steps', type=option_types.positive_int, help='iterations of a training')
     args = parser.parse_args()
-    folder, init_from = os.path.abspath(args.pictures), os.path.abspath(args.init_from)
-    out, texts = f'{folder}_labelled', None
-    if args.check or args.labels:
-        texts, _ = labels.find_texts(folder, labels.Wanted(args.labels))
+
+    def place(path):  # as the README writes it, in the project's folder
+        return os.path.abspath(path).removeprefix(os.path.join(ROOT, ''))
+    folder, general = place(args.pictures), place(captcha_lite.MODEL_DIR)
+    out, listed, texts = f'{folder}_labelled', args.labels and place(args.labels), None
+    os.chdir(ROOT)
+    if args.check or listed:
+        texts, _ = labels.find_texts(folder, labels.Wanted(listed))
     labelling = Labelling(folder, out, texts)
-    training = Training(labelling, init_from, args.steps)
+    training = Training(labelling, general, args.steps)
     with files.alone(out, 'labelling'):
         trained = labelling.trained()
-        labelling.use(os.path.join(out, f'network-{trained}') if trained else init_from)
+        labelling.use(os.path.join(out, f'network-{trained}') if trained else general)
         token = secrets.token_urlsafe(16)
         server = waitress.create_server(build_app(labelling, training, token), host='127.0.0.1',
                                         port=0, threads=8)  # a browser asks six times at once

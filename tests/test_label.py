@@ -95,7 +95,7 @@ def test_labels_are_stored_at_once_and_the_next_start_goes_on(folder, lite):
     assert len(found['broken']) == 1 and 'broken.png: expected a picture' in found['broken'][0]
     first = found['picture']
     assert first['text'] == TEXTS[int(first['name'].split(',')[0])]
-    second = page.answer(first['name'], ' 07 82 ')['picture']
+    second = page.answer(first['name'], ' 07 ８2 ')['picture']
     assert second['name'] != first['name'] and second['label'] is None
     assert stored(folder)[0] == {first['name']: '0782'}
     # another page that has not seen this answer gets it to see
@@ -174,9 +174,8 @@ def test_the_program_ends_with_the_command_that_reads(folder):
         program.send_signal(signal.SIGINT)
         out, errors = program.communicate(timeout=60)
     assert (program.returncode, errors) == (0, '')
-    network = os.path.join(ROOT, 'models', 'general')
     assert out == (f'0 labels: {folder}_labelled/labels.csv; read with: python captcha_lite.py '
-                   f'--model-dir {network} my.jpg\n')
+                   '--model-dir models/general my.jpg\n')
     assert not os.path.exists(f'{folder}_labelled')  # nothing was answered
 
 
@@ -228,7 +227,7 @@ def test_a_training_is_stopped_and_can_be_resumed(training, monkeypatch):
         time.sleep(.01)
     assert training.state()['running'] and not training.state()['resumable']
     training.stop()
-    assert training.shown['problem'].startswith('ended with status -15')
+    assert training.shown['problem'] == 'stopped'
     assert training.state()['resumable'] and not training.state()['running']
     monkeypatch.undo()
     assert training.commands() == commands[1:]  # with the records that it began with
