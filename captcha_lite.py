@@ -10,12 +10,7 @@ Writes:   nothing; with --csv a table of file, text, confidence and each charact
 Takes:    half a second to start, then a few milliseconds a captcha
 Needs:    requirements-lite.txt, and the modules of support/ that an export includes
 
-From a program:
-
-    from captcha_lite import open_reader
-    reader = open_reader('my/network')
-    for text, confidence in reader.read(['one.jpg', png_bytes, pillow_picture]):
-        print(text, confidence)
+From a program: `open_reader`, docs/deploy.md
 """
 import json
 import os
@@ -57,8 +52,7 @@ def load_network(model_dir=MODEL_DIR, threads=None):
         with open(path, encoding='utf-8') as file:
             found = json.load(file)
         facts = dataset.from_json(found)
-        load = LOADERS[found['reads']](facts.pictures)
-        older = found['reads'] == 'captchas' and 'gives' not in found
+        load, columns = LOADERS[found['reads']](facts.pictures), found['gives'] == 'columns'
         path = os.path.join(model_dir, dataset.EXPORTED)
         with open(path, 'rb') as file:
             interpreter = Interpreter(model_content=file.read(),
@@ -68,35 +62,19 @@ def load_network(model_dir=MODEL_DIR, threads=None):
         raise UserError(f'{path}: expected an exported network, found {type(error).__name__}: '
                         f'{error}; make it with: python -m support.export FOLDER --to OUT'
                         ) from error
-    return reader.Network(
-        model_dir, facts, (lambda source: load(source)[:1]) if older else load,
-        softmax_function(interpreter, facts), lambda: None, found.get('gives') == 'columns',
-        older or found['reads'] == 'digits')
-
-
-def softmax_function(interpreter, facts):
-    """What runs a network: a function of inputs [n, ...] -> float32 [n, outputs, classes].
-
-    Older exports give the likeliest classes alone; the others then get 0.
-    """
-    index = {tensor['name']: tensor['index'] for tensor in [
-        *interpreter.get_input_details(), *interpreter.get_output_details()]}
+    [pixels], [softmax] = interpreter.get_input_details(), interpreter.get_output_details()
     lock = threading.Lock()
 
-    def run(one):
-        with lock:
-            interpreter.set_tensor(index['pixels'], one[np.newaxis])
-            interpreter.invoke()
-            if 'probabilities' in index:
-                return interpreter.get_tensor(index['probabilities'])[0]
-            classes, confidence = (interpreter.get_tensor(index[name])[0]
-                                   for name in ('classes', 'confidence'))
-        return np.eye(len(facts.alphabet) + 1, dtype=np.float32)[classes] * confidence[:, None]
-
     def softmax_of(inputs):
-        found = [run(one) for one in inputs]
-        return np.stack(found) if found else np.zeros([0, 1, len(facts.alphabet)], np.float32)
-    return softmax_of
+        found = np.empty([len(inputs), *softmax['shape'][1:]], np.float32)
+        for number, one in enumerate(inputs):
+            with lock:
+                interpreter.set_tensor(pixels['index'], one[np.newaxis])
+                interpreter.invoke()
+                found[number] = interpreter.get_tensor(softmax['index'])[0]
+        return found
+    return reader.Network(model_dir, facts, load, softmax_of, lambda: None, columns,
+                          found['reads'] == 'digits')
 
 
 def digit_loader(_kind):

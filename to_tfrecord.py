@@ -59,15 +59,15 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
     Returns: [(name, why)] of the files that could not be used.
     Raises: UserError if there are too few pictures.
     """
-    job = conversion.Job(folder, out, num_test, wanted, shards, split_by)
-    labelled, bad, facts = conversion.find_pictures(job)  # [(path, text)], sorted
+    job = conversion.Job(folder, out, num_test, shards, split_by)
+    labelled, bad, facts = labels.find_pictures(folder, wanted)  # [(path, text)], sorted
     random.Random(_RANDOM_SEED).shuffle(labelled)
     job = conversion.with_split(job, labelled)
-    with (conversion.record_sets(job, facts, bad, _RANDOM_SEED) as sets,
+    with (conversion.record_sets(job, facts, bad, _RANDOM_SEED) as write,
           console.progress(len(labelled), '>> Converting image', 'image') as bar):
         for name, image, text in conversion.split(job, labelled, facts.pictures, bad):
             example = image_to_tfexample(image.tobytes(), *facts.labels_of(text))
-            sets.write(name, text, example)
+            write(name, text, example)
             bar.update()
     return bad
 

@@ -43,8 +43,8 @@ except ImportError as error:
     raise SystemExit('plots.py: expected matplotlib, found none; install it with: '
                      'pip install matplotlib') from error
 
-import captcha_test
-from support.captcha import dataset, preprocessing, recipes, records
+from support.captcha import dataset, network, preprocessing, recipes, records, report
+from support.captcha.reader import BATCH_SIZE
 from support.common import files, option_types, pictures
 from support.digits import ink, photographs
 
@@ -217,7 +217,7 @@ def count_confusions(reader, test_file):
     """
     alphabet = reader.facts.alphabet
     counts = np.zeros([len(alphabet)] * 2, int)
-    for images, labels in records.read_batches(test_file, captcha_test.BATCH_SIZE):
+    for images, labels in records.read_batches(test_file, BATCH_SIZE):
         predictions, _ = reader.classify(images)
         both = (labels < len(alphabet)) & (predictions < len(alphabet))
         np.add.at(counts, (labels[both], predictions[both]), 1)
@@ -226,8 +226,8 @@ def count_confusions(reader, test_file):
 
 def confusions(args):
     """The confusion matrix of the characters: the darker a square, the more frequent."""
-    reader = captcha_test.open_reader(args.model_dir)
-    captcha_test.check_records(reader, args.test)
+    report.prepare(network.trained(args.model_dir), args.test)  # refuses other records
+    reader = network.open_reader(args.model_dir)
     counts = count_confusions(reader, args.test)
     alphabet = reader.facts.alphabet
     errors = counts * (1 - np.eye(len(alphabet), dtype=int))

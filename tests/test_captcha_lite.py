@@ -1,6 +1,5 @@
 """The reader without TensorFlow: paths, bytes, pictures, a folder of its own."""
 import concurrent.futures
-import json
 import os
 import re
 import subprocess
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 import captcha_lite
-from helpers import CAPTCHAS, ROOT, SAMPLES, TEXTS, mnist_logits, tf
+from helpers import CAPTCHAS, ROOT, SAMPLES, TEXTS, mnist_logits
 from support.captcha import network
 from support.common import console
 from support.digits import photographs
@@ -77,21 +76,11 @@ def test_a_damaged_export_is_one_line(name, content, lite, tmp_path):
         captcha_lite.open_reader(str(tmp_path))
 
 
-def test_an_older_export_gives_its_likeliest_classes(tmp_path):
-    """Classes and their confidence instead of probabilities: read as they are."""
-    found = {'reads': 'captchas', 'charset': '0123456789', 'lengths': [1, 4]}
-    (tmp_path / 'network.json').write_text(json.dumps(found))
-    with tf.Graph().as_default(), tf.Session() as sess:
-        pixels = tf.placeholder(tf.uint8, [1, 224, 224], 'pixels')
-        nothing = tf.reduce_sum(tf.cast(pixels, tf.float32)) * 0
-        outputs = [tf.identity(tf.cast(nothing, tf.int32) + [[7, 0, 10, 10]], 'classes'),
-                   tf.identity(nothing + [[0.5, 0.04, 1, 1]], 'confidence')]
-        written = tf.lite.TFLiteConverter.from_session(sess, [pixels], outputs).convert()
-    (tmp_path / 'network.tflite').write_bytes(written)
-    opened = captcha_lite.open_reader(str(tmp_path))
-    assert opened.read(CAPTCHAS[:2]) == 2 * [('70', pytest.approx(0.02))]
-    with pytest.raises(console.UserError, match='--alphabet, --length: expected an export that'):
-        captcha_lite.open_reader(str(tmp_path), length=(2, 2))
+def test_what_is_known_counts_for_digits_too(lite_digits):
+    opened = captcha_lite.open_reader(str(lite_digits[0]), alphabet='17')
+    assert {text for text, _ in opened.read(SAMPLES)} <= {'1', '7'}
+    with pytest.raises(console.UserError, match='expected some of 1 characters of 0-9'):
+        captcha_lite.open_reader(str(lite_digits[0]), length=(2, 2))
 
 
 def test_without_litert_one_line_says_what_to_install(one_line_error, monkeypatch):

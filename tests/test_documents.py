@@ -61,7 +61,7 @@ def percentages(text):
 
 @functools.cache
 def options_of(path):
-    """The options that a script takes: its own and those of the support modules it imports."""
+    """The options that a script takes: its own and those of the support modules behind it."""
     tree = ast.parse(path.read_text(encoding='utf-8'))
     found = {'--help'} | own_options(tree)
     for node in ast.walk(tree):
@@ -69,7 +69,7 @@ def options_of(path):
             place = ROOT / node.module.replace('.', '/')  # a package, or the module of the names
             for module in place.with_suffix('.py'), *(place / f'{a.name}.py' for a in node.names):
                 if module.is_file():
-                    found |= own_options(ast.parse(module.read_text(encoding='utf-8')))
+                    found |= options_of(module)
     if path.name == 'launch.py':  # which hands on the options of its trainer
         found |= options_of(path.with_name('train.py'))
     return found

@@ -14,22 +14,18 @@ from support.common.console import UserError
 def test_fonts_are_found_and_checked(tmp_path, capsys):
     own, = DEFAULT_FONTS
     assert fonts.find_fonts(None, '0123') == (own,)
-    with pytest.raises(UserError, match='expected fonts .* found none.*--fonts'):
+    with pytest.raises(UserError, match=f'{tmp_path}: expected a font .* found none.*--fonts'):
         fonts.find_fonts(str(tmp_path), '0123')
     (tmp_path / 'more').mkdir()
     shutil.copy(own, tmp_path / 'more' / 'copy.TTF')
     assert fonts.find_fonts(str(tmp_path), '0123') == (own, str(tmp_path / 'more/copy.TTF'))
-    with pytest.raises(UserError, match='expected a font with all of 0验, found none'):
+    with pytest.raises(UserError, match='expected a font .* with all of 0验, found none'):
         fonts.find_fonts(None, '0验')
-    assert f'not used: {own}: lacks 验' in capsys.readouterr().out
     (tmp_path / 'bad.ttf').write_bytes(b'no font')
+    (tmp_path / 'worse.ttf').write_bytes(b'no font')
+    capsys.readouterr()
     assert len(fonts.find_fonts(str(tmp_path), '0123')) == 2
-    assert f'not used: {tmp_path}/bad.ttf: ' in capsys.readouterr().out
-    for k in range(fonts.SHOWN + 1):
-        (tmp_path / f'bad{k}.ttf').write_bytes(b'no font')
-    assert len(fonts.find_fonts(str(tmp_path), '0123')) == 2
-    *shown, last = capsys.readouterr().out.splitlines()
-    assert len(shown) == fonts.SHOWN and last == 'not used: 2 other fonts'
+    assert capsys.readouterr().out.startswith(f'not used: 2 fonts, such as {tmp_path}/bad.ttf: ')
 
 
 def test_fonts_of_symbols_are_left_out():

@@ -62,7 +62,7 @@ def test_damaged_records_name_the_file(tmp_path):
     write_records(tmp_path / 'other-keys', [{'image': image.tobytes(), 'label': 7}])
     expected = {'truncated': 'damage after 1 records', 'garbage': 'damage', 'empty': 'empty',
                 'other-size': '50176 bytes, found 9600', 'other-label': '36',
-                'other-keys': 'found keys: image, label', 'missing': 'to_tfrecord.py'}
+                'other-keys': 'found keys image, label in record 1', 'missing': 'to_tfrecord.py'}
     for name, words in expected.items():
         with pytest.raises(UserError, match=words) as error:
             records.survey(str(tmp_path / name))
@@ -80,8 +80,9 @@ def test_the_labels_tell_digits_from_capitals_and_how_many(tmp_path):
         assert records.survey(str(tmp_path / name)) == (
             1, dataset.Facts(dataset.CHARSETS[alphabet], len(labels), len(labels)))
     write_records(tmp_path / 'mixed', [record(image, [1, 2, 3, 4]), record(image, [1, 2, 3, 4, 5])])
-    with pytest.raises(UserError, match='record 2: expected one value each of image, label0, '
-                                        'label1, label2, label3, found keys: image.*label4;'):
+    with pytest.raises(UserError, match='mixed: expected one value each of image, label0, '
+                                        'label1, label2, label3, found keys image.*label4 in '
+                                        'record 2; '):
         records.survey(str(tmp_path / 'mixed'))
 
 
@@ -121,24 +122,6 @@ def test_a_folder_given_as_held_out_means_its_test_set(tmp_path):
     assert records.held_out(str(tmp_path / 'mine.tfrecords')) == str(tmp_path / 'mine.tfrecords')
 
 
-def test_files_of_different_data_sets_are_refused(tmp_path):
-    """The same class would be different characters in the two."""
-    image = np.zeros([224, 224], np.uint8)
-    for name, facts in ('a', dataset.Facts()), ('b', dataset.Facts('ABCDEFGHIJ')):
-        (tmp_path / name).mkdir()
-        write_records(tmp_path / name / 'train.tfrecords', [record(image, [0, 1, 2, 3])])
-        (tmp_path / name / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
-    pattern = str(tmp_path / '*' / 'train.tfrecords')
-    with pytest.raises(UserError, match='b/train.tfrecords: expected 4 characters of 0-9, as .*a/'
-                                        'train.tfrecords has, found 4 characters of A-J'):
-        records.survey(pattern)
-    (tmp_path / 'b' / 'dataset.json').unlink()
-    with pytest.raises(UserError, match='expected 4 characters of 0-9, as .* has, found none; '):
-        records.survey(pattern)
-    (tmp_path / 'a' / 'dataset.json').unlink()
-    assert records.survey(pattern) == (2, dataset.Facts())
-
-
 def test_held_out_records_stand_beside_those_trained_on(tmp_path):
     inside = str(tmp_path / 'test.tfrecords')
     for place in tmp_path, tmp_path / 'train.tfrecords', tmp_path / 'train-*-of-00008.tfrecords':
@@ -165,18 +148,18 @@ def test_a_place_is_a_file_a_pattern_or_a_folder(thirty, tmp_path):
     assert records.files(shards[1]) == [shards[1]]
     assert records.files(str(tmp_path)) == records.files(str(tmp_path / 'train-*')) == shards
     assert records.survey(str(tmp_path)) == (22, dataset.Facts())
-    with pytest.raises(UserError, match=f'train.tfrecords: .* but its shards; .*: {tmp_path}$'):
-        records.files(str(tmp_path / 'train.tfrecords'))
+    with pytest.raises(UserError, match='found none'):  # folders may differ in their characters
+        records.files(str(tmp_path.parent / '*' / 'train-*'))
+    assert records.files(str(tmp_path / 'train.tfrecords')) == shards
     os.rename(shards[1], tmp_path / 'away')
     with pytest.raises(UserError, match='all of 3 shards, found none named '
                                         'train-00001-of-00003.tfrecords; .*--shards 3 --over'):
         records.files(str(tmp_path))
     os.rename(tmp_path / 'away', shards[1])
-    for name in 'train-00000-of-00001.tfrecords', 'train.tfrecords':
-        (tmp_path / name).write_bytes(b'')
-        with pytest.raises(UserError, match='expected (the shards of )?one'):
-            records.files(str(tmp_path))
-        (tmp_path / name).unlink()
+    (tmp_path / 'train.tfrecords').write_bytes(b'')
+    with pytest.raises(UserError, match='expected one training set, found .* and 3 shards'):
+        records.files(str(tmp_path))
+    (tmp_path / 'train.tfrecords').unlink()
     with pytest.raises(UserError, match='train.tfrecords: expected a TFRecord file, found none; '
                                         'make it with: python to_tfrecord.py'):
         records.files(str(thirty))

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import glob
 import os
-import shlex
 
 import tensorflow.compat.v1 as tf
 
@@ -22,7 +21,6 @@ class Job:
     folder: str  # of pictures
     out: str  # folder of the records
     num_test: int  # pictures of the test set
-    wanted: labels.Wanted = labels.Wanted()  # what is known about the texts
     shards: int | None = None  # training files, filled in turn; None: train.tfrecords
     split_by: str | None = None  # one of SPLITS; None: by text unless it is COSTLY
 
@@ -41,14 +39,7 @@ def options(doc, num_test):
                         help='a CSV or TSV with a file name and its text a line; folders: the text '
                              'is the name of the folder that a picture lies in (default: the file '
                              'name up to the first _ - . or blank)')
-    parser.add_argument('--length', type=option_types.length_range, metavar='N[-M]',
-                        help='characters of a text, such as 5 or 4-6; others are not used '
-                             '(default: what is found)')
-    characters = parser.add_mutually_exclusive_group()
-    characters.add_argument('--charset', choices=dataset.CHARSETS,
-                            help='what texts are made of (default: what is found)')
-    characters.add_argument('--alphabet', type=option_types.alphabet, metavar='CHARACTERS',
-                            help='the same, any characters; their order is that of the classes')
+    dataset.add_options(parser)
     parser.add_argument('--ignore-case', action='store_true',
                         help='take small letters for capitals, or as --alphabet has them')
     parser.add_argument('--split', choices=SPLITS,
@@ -67,21 +58,8 @@ def options(doc, num_test):
     parser.add_argument('--skip-bad', action='store_true',
                         help='exit with status 0 even if some files could not be used')
     args = parser.parse_args()
-    return args, labels.Wanted(args.labels, args.alphabet or dataset.CHARSETS.get(args.charset),
-                               args.length, args.ignore_case, args.pictures)
-
-
-def find_pictures(job):
-    """`labels.find_pictures`; prints what was found. Raises: UserError if it is too little."""
-    if not os.path.isdir(job.folder):
-        raise UserError(f'{job.folder}: expected a folder of pictures, found none; make it with: '
-                        f'{draw_command(job.folder)}')
-    labelled, bad, facts = labels.find_pictures(job.folder, job.wanted)
-    check_enough(job, bad, len(labelled))
-    path, text = labelled[0]
-    print(f'{job.folder}: {len(labelled):,} pictures, {facts}; '
-          f'{os.path.relpath(path, job.folder)} is read as {text}')
-    return labelled, bad, facts
+    return args, labels.Wanted(args.labels, args.alphabet, args.length, args.ignore_case,
+                               args.pictures)
 
 
 def check_enough(job, bad, usable, left_out=0):
@@ -90,40 +68,27 @@ def check_enough(job, bad, usable, left_out=0):
     Args: bad: [(name, why)] of other files. left_out: pictures that are also in the test set.
     """
     needed = job.num_test + (job.shards or 1)
-    if usable >= needed:
-        return
-    found = f'found {usable}'
-    if left_out:
-        found += f' and {left_out} that equal one of the test set by {job.split_by}'
-    if bad:
-        found += f' ({len(bad)} files cannot be used, the first: {bad[0][0]}: {bad[0][1]})'
-    advice = ('take a smaller --num-test, fewer --shards or --split picture, or put more pictures '
-              'there')
-    if not usable:
-        advice = 'name another folder with --images, or say how they are named with --labels'
-    if job.folder == dataset.IMAGE_FOLDER or not usable and not bad:  # not a user's own pictures
-        advice = f'draw some with: {draw_command(job.folder)}'
-    raise UserError(f'{job.folder}: expected at least {needed} pictures, {job.num_test} of them '
-                    f'for the test set, {found}; {advice}')
-
-
-def draw_command(folder):
-    """The command that draws four digits into `folder`."""
-    return 'python gen_captcha.py' + ('' if folder == dataset.IMAGE_FOLDER else
-                                      f' --out {shlex.quote(folder)}')
+    if usable < needed:
+        raise UserError(
+            f'{job.folder}: expected at least {needed} pictures, {job.num_test} of them for the '
+            f'test set, found {usable}'
+            + f' and {left_out} that equal one of the test set by {job.split_by}' * (left_out > 0)
+            + f' and {len(bad)} files that cannot be used, {": ".join(bad[0] if bad else [])}'
+            * (bad != []) + '; put more there (gen_captcha.py draws some), or take a smaller '
+            '--num-test, fewer --shards or --split picture')
 
 
 # --- the split
 def with_split(job, labelled):
     """The job with its `split_by` determined."""
     in_test = {text for _, text in labelled[:job.num_test]}
-    rest = labelled[job.num_test:]
-    cost = sum(text in in_test for _, text in rest) / len(rest)
-    if job.split_by is None and cost >= COSTLY:
-        print(f'split by picture: a text may be in both sets, for a split by text would leave out '
-              f'{cost:.0%} of the training pictures; --split text makes it')
-    return dataclasses.replace(
-        job, split_by=job.split_by or ('text' if cost < COSTLY else 'picture'))
+    rest = [text for _, text in labelled[job.num_test:]]
+    cost = sum(text in in_test for text in rest) / max(1, len(rest))
+    if job.split_by or cost < COSTLY:
+        return dataclasses.replace(job, split_by=job.split_by or 'text')
+    print(f'split by picture: a text may be in both sets, for a split by text would leave out '
+          f'{cost:.0%} of the training pictures; --split text makes it')
+    return dataclasses.replace(job, split_by='picture')
 
 
 def split(job, labelled, kind, bad):
@@ -143,12 +108,11 @@ def split(job, labelled, kind, bad):
             bad.append((os.path.basename(path), str(problem)))
             continue
         what = text if job.split_by == 'text' else hash(image.tobytes())  # not 50 kB for each
-        if number < job.num_test:
+        name = 'test' if number < job.num_test else 'left out' if what in in_test else 'train'
+        if name == 'test':
             in_test.add(what)
-            yield 'test', image, text
-        else:
-            yield 'left out' if what in in_test else 'train', image, text
         number += 1
+        yield name, image, text
 
 
 # --- the files
@@ -181,38 +145,32 @@ def are_there(out, shards=None):
     return bool(found)
 
 
-class Sets:
-    """The record files while they are written, and the texts in each."""
-
-    def __init__(self, test, train):
-        """Args: test: a tf.python_io.TFRecordWriter. train: one for each training file."""
-        self.writers = {'test': [test], 'train': train, 'left out': []}
-        self.texts = {name: [] for name in self.writers}
-
-    def write(self, name, text, example):
-        """Write a tf.train.Example to 'test' or 'train'; one 'left out' is only counted."""
-        if writers := self.writers[name]:
-            writers[len(self.texts[name]) % len(writers)].write(example.SerializeToString())
-        self.texts[name].append(text)
-
-
 @contextlib.contextmanager
 def record_sets(job, facts, bad, seed):
     """Open all files of a data set; at the end all of them take their names, or none.
 
     Args: bad: a list of the files that could not be used. seed: of the split, for dataset.json.
-    Yields: Sets. Raises: UserError if too little is written, or it does not fit on the disk.
+    Yields: a function of 'test', 'train' or 'left out', a text and its tf.train.Example, that
+      writes it unless it is left out.
+    Raises: UserError if too little is written, or it does not fit on the disk.
     """
     paths = sum(record_paths(job.out, job.shards).values(), [])
+    texts = {'test': [], 'train': [], 'left out': []}
     try:
         with files.whole_files([os.path.join(job.out, dataset.FACTS_NAME), *paths]) as parts:
             # Closed before any file takes its name, because the last bytes may not fit.
             with contextlib.ExitStack() as writing:
                 test, *train = (writing.enter_context(tf.python_io.TFRecordWriter(part))
                                 for part in parts[1:])
-                sets = Sets(test, train)
-                yield sets
-            count = {name: len(texts) for name, texts in sets.texts.items()}
+                writers = {'test': [test], 'train': train}
+
+                def write(name, text, example):
+                    if name in writers:
+                        writer = writers[name][len(texts[name]) % len(writers[name])]
+                        writer.write(example.SerializeToString())
+                    texts[name].append(text)
+                yield write
+            count = {name: len(some) for name, some in texts.items()}
             check_enough(job, bad, count['test'] + count['train'], count['left out'])
             dataset.write_facts(parts[0], facts, {
                 'train': count['train'], 'test': count['test'], 'split': job.split_by,
@@ -226,7 +184,7 @@ def record_sets(job, facts, bad, seed):
     print(f'{job.out}: {count["test"]} test records, {count["train"]} training records, '
           f'{count["left out"]} pictures left out because '
           f'{"their text" if job.split_by == "text" else "an equal one"} is in the test set')
-    untrained = set().union(*sum(sets.texts.values(), [])) - set().union(*sets.texts['train'])
+    untrained = set().union(*texts['test']) - set().union(*texts['train'])
     if untrained:
         print(f'not in the training set: {" ".join(sorted(untrained))}; a network cannot '
               'learn them; take a smaller --num-test, or more pictures')

@@ -1,14 +1,15 @@
 """The facts of a captcha data set: its characters and lengths, its sizes, its files.
 
-Each fact is defined once, here, for gen_captcha.py, to_tfrecord.py, captcha_train.py and
-captcha_test.py. Nothing here imports TensorFlow, so that the generator's worker processes start at
-once.
+Nothing here imports TensorFlow, so that the generator's worker processes start at once.
 """
+import argparse
 import dataclasses
+import itertools
 import json
 import os
 import zlib
 
+from support.common import option_types
 from support.common.console import UserError
 
 # --- characters: a character's class is its place in the alphabet, so A is 10 and Z is 35
@@ -103,6 +104,12 @@ def charset_name(alphabet):
     return next((name for name, charset in CHARSETS.items() if charset == alphabet), None)
 
 
+def facts_of(texts):
+    """The Facts of some texts, at least one."""
+    lengths = [*map(len, texts)]
+    return Facts(alphabet_of(set().union(*texts)), min(lengths), max(lengths))
+
+
 def alphabet_of(characters):
     """The alphabet of a set of characters: the smallest known charset, or just these, sorted."""
     return next((CHARSETS[name] for name in RECOGNISED if characters <= set(CHARSETS[name])),
@@ -110,19 +117,9 @@ def alphabet_of(characters):
 
 
 def alphabet_name(alphabet):
-    """'0123456789ABC+' -> '0-9 A-C +': runs of three or more letters or digits are shortened.
-
-    Of very many runs only the first and the last are named.
-    """
-    runs = []
-    for character in alphabet:
-        if (runs and character.isalnum() and runs[-1][-1].isalnum()
-                and ord(character) == ord(runs[-1][-1]) + 1):
-            runs[-1] += character
-        elif runs and not character.isalnum() and not runs[-1][-1].isalnum():
-            runs[-1] += character  # signs: *+-/
-        else:
-            runs.append(character)
+    """'0123456789ABC+-' -> '0-9 A-C +-': runs are shortened, of very many only the ends named."""
+    runs = [''.join(character for _, character in run) for _, run in itertools.groupby(
+        enumerate(alphabet), lambda item: ord(item[1]) - item[0] if item[1].isalnum() else 'sign')]
     named = [f'{run[0]}-{run[-1]}' if len(run) > 2 and run[0].isalnum() else run for run in runs]
     if len(named) > MANY_RUNS:
         named[MANY_RUNS // 2:-3] = [f'... ({len(alphabet)} characters) ...']
@@ -214,3 +211,23 @@ def from_json(found):
         raise ValueError(f'charset {alphabet!r}, lengths {shortest!r} to {longest!r}, '
                          f'pictures {pictures!r}')
     return Facts(alphabet, shortest, longest, pictures)
+
+
+# --- options
+def add_options(parser):
+    """Add --charset and --alphabet, of which args.alphabet is the characters, and --length."""
+    characters = parser.add_mutually_exclusive_group()
+    characters.add_argument('--charset', dest='alphabet', type=charset, metavar='NAME',
+                            help='the characters of the texts: ' + '; '.join(
+                                f'{name}: {alphabet_name(one)}' for name, one in CHARSETS.items()))
+    characters.add_argument('--alphabet', type=option_types.alphabet, metavar='CHARACTERS',
+                            help='the same, any characters, such as 0123456789abcdef')
+    parser.add_argument('--length', type=option_types.length_range, metavar='N[-M]',
+                        help='the number of characters of a text, such as 5 or 4-6')
+
+
+def charset(name):
+    """argparse type: the name of a character set."""
+    if name not in CHARSETS:
+        raise argparse.ArgumentTypeError(f'expected one of {", ".join(CHARSETS)}, found {name!r}')
+    return CHARSETS[name]

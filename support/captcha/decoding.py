@@ -5,6 +5,7 @@ blank: the likeliest class of each column, equal neighbours merged and blanks dr
 can be as that one is, the Viterbi algorithm finds the likeliest path to a text that can.
 """
 import functools
+import itertools
 import re
 
 import numpy as np
@@ -12,27 +13,18 @@ import numpy as np
 from support.captcha.random_texts import SIGNS
 
 SUM = re.compile(r'[0-9]{1,2}[-+*/Xx][0-9]{1,2}=?\??')
-PARTS = {  # of a text: the characters that it may have there, the parts that may come before
-    'text': ('[^-+*/=?]', ('start', 'text')),
-    'digit': ('[0-9]', ('start',)), 'digits': ('[0-9]', ('digit',)),
-    'sign': ('[-+*/Xx]', ('digit', 'digits')),
-    'other digit': ('[0-9]', ('sign',)), 'other digits': ('[0-9]', ('other digit',)),
-    'equals': ('=', ('other digit', 'other digits')),
-    'asked': (r'\?', ('other digit', 'other digits', 'equals'))}
-LAST = 'start', 'text', 'other digit', 'other digits', 'equals', 'asked'  # a text may end there
 
 
-def of_heads(softmax, facts, prior=None):
+def of_heads(softmax, facts, prior):
     """Each head's likeliest class.
 
     Args:
       softmax: float32 [n, heads, classes].
       facts: the network's dataset.Facts.
-      prior: priors.Prior that multiplies the probabilities; None: no prior.
+      prior: priors.Prior that multiplies the probabilities.
     Returns: classes int32 [n, heads]; the probability of each, float32 [n, heads].
     """
-    if prior is not None:
-        softmax = scaled(softmax, prior_of_heads(facts, prior))
+    softmax = weighted(softmax, prior_of_heads(facts, prior))
     return softmax.argmax(axis=2).astype(np.int32), softmax.max(axis=2)
 
 
@@ -48,17 +40,11 @@ def prior_of_heads(facts, prior):
     return np.hstack([character[:, None] * prior.characters, np.tile(none[:, None], [1, blanks])])
 
 
-def scaled(softmax, factors):
-    """Probabilities times factors, summing to 1 again."""
-    softmax = softmax * factors
+def weighted(softmax, factors):
+    """Probabilities times factors of the first classes, [..., count], summing to 1 again."""
+    softmax = softmax.copy()
+    softmax[..., :factors.shape[-1]] *= factors
     return softmax / np.maximum(softmax.sum(axis=2, keepdims=True), 1e-30)
-
-
-def weighted(softmax, characters):
-    """`scaled` by factors of the characters, float32 [..., characters]; others keep theirs."""
-    others = softmax.shape[2] - characters.shape[-1]
-    return scaled(softmax, np.concatenate(
-        [characters, np.ones([*characters.shape[:-1], others], np.float32)], axis=-1))
 
 
 def of_columns(softmax, facts, prior):
@@ -110,64 +96,61 @@ def has_sums(alphabet):
 
 
 @functools.lru_cache(maxsize=8)
-def states(alphabet, longest):
-    """The states of a text that is being read: its part and the number of its characters so far.
+def shapes(facts):
+    """What texts may look like: without signs, or one of the sums that SUM describes.
 
-    Returns: for each of n states: that number, int [n]; whether the text may end, bool [n]; which
-      classes lead there, bool [n, len(alphabet) + 1]; from which states, int [n, 3], n: from none.
+    Returns: [(characters that may stand at each place, bool [longest, len(alphabet) + 1], the least
+      length), ...].
     """
-    parts = PARTS if has_sums(alphabet) else {'text': ('.', PARTS['text'][1])}
-    found = {('start', 0): 0}
-    for length in range(1, longest + 1):
-        for part, (_, before) in parts.items():
-            if any((one, length - 1) in found for one in before):
-                found[part, length] = len(found)
-    lead = np.zeros([len(found), len(alphabet) + 1], bool)
-    come = np.full([len(found), 3], len(found))
-    for (part, length), state in [*found.items()][1:]:
-        pattern, before = parts[part]
-        lead[state, :-1] = [re.fullmatch(pattern, one, re.DOTALL) is not None for one in alphabet]
-        come[state, :len(before)] = [found.get((one, length - 1), len(found)) for one in before]
-    lengths, last = zip(*((length, part in LAST) for part, length in found))
-    return np.array(lengths), np.array(last), lead, come
+    found = [(['.'] * facts.longest, 0)]
+    if has_sums(facts.alphabet):
+        found = [(['[^-+*/=?]'] * facts.longest, 0)]
+        for first, second, end in itertools.product((1, 2), (1, 2), (['=', r'\?'], [r'\?'])):
+            found.append((['[0-9]'] * first + ['[-+*/Xx]'] + ['[0-9]'] * second + end,
+                          first + 1 + second))
+    return [(np.array([[re.fullmatch(place, one, re.DOTALL) is not None for one in facts.alphabet]
+                       + [False] for place in (places + facts.longest * ['$'])[:facts.longest]]),
+             least) for places, least in found]
 
 
 def likeliest_path(softmax, facts, prior):
-    """The likeliest paths of texts that can be: the Viterbi algorithm over `states`.
-
-    A path's probability counts times its length's prior.
+    """The path that is likeliest times the prior of its text's length, of texts of all `shapes`.
 
     Args: as for `of_columns`. Returns: int [n, columns]; all blank if there is no such text.
     """
-    lengths, last, lead, come = states(facts.alphabet, facts.longest)
-    lead = lead & np.append(prior.characters > 0, False)
-    n, (count, classes) = len(softmax), lead.shape
+    paths, logs = zip(*(viterbi(softmax, prior, *shape) for shape in shapes(facts)))
+    return np.choose(np.argmax(logs, axis=0)[:, None], paths)
+
+
+def viterbi(softmax, prior, places, least):
+    """`likeliest_path` of one shape. Returns: int [n, columns] and float32 [n], its ln p."""
+    n, _, classes = softmax.shape
     blank = classes - 1
-    best = np.full([n, count, classes], -np.inf, np.float32)  # ln p by state and last class
+    places = places & np.append(prior.characters > 0, False)
+    # ln p by the length so far and the last column's class
+    best = np.full([n, len(prior.lengths), classes], -np.inf, np.float32)
     best[:, 0, blank] = 0
-    others = np.full([n, count + 1, classes], -np.inf, np.float32)  # the last state: none
     every_best = []
     for column in np.log(np.maximum(softmax, 1e-30)).swapaxes(0, 1):  # [n, classes]
         every_best.append(best)
         # the best that ends in another class than the next, because equal ones would be merged
         first = np.arange(classes) == best.argmax(axis=2)[..., None]
-        most = best.max(axis=2)
-        second = np.where(first, -np.inf, best).max(axis=2)
-        others[:, :-1] = np.where(first, second[..., None], most[..., None])
-        entered = np.where(lead, others[:, come].max(axis=2), -np.inf)
-        best = np.maximum(best, entered)
-        best[..., blank] = most
-        best = best + column[:, None]
+        most = best.max(axis=2, keepdims=True)
+        others = np.where(first, np.where(first, -np.inf, best).max(axis=2, keepdims=True), most)
+        best = best.copy()
+        best[:, 1:] = np.maximum(best[:, 1:], np.where(places, others[:, :-1], -np.inf))
+        best[..., blank] = most[..., 0]
+        best += column[:, None]
     with np.errstate(divide='ignore'):  # a prior of 0
-        ends = np.where(last, best.max(axis=2) + np.log(prior.lengths[lengths]), -np.inf)
-    state, row = ends.argmax(axis=1), np.arange(n)
-    path = [best[row, state].argmax(axis=1)]
+        ends = best.max(axis=2) + np.log(prior.lengths)
+    ends[:, :least] = -np.inf
+    row, length = np.arange(n), ends.argmax(axis=1)
+    path = [best[row, length].argmax(axis=1)]
     for best in every_best[:0:-1]:
-        same_state = np.arange(count) == state[:, None]
-        earlier = (np.arange(count) == come[state][..., None]).any(axis=1)  # bool [n, states]
-        same_class = (np.arange(classes) == path[-1][:, None])[:, None]
-        came = np.where((path[-1] == blank)[:, None, None], same_state[..., None],
-                        np.where(same_class, same_state[..., None], earlier[..., None]))
-        state, one = np.divmod(np.where(came, best, -np.inf).reshape(n, -1).argmax(axis=1), classes)
+        stays = (np.arange(classes) == path[-1][:, None]) | (path[-1] == blank)[:, None]
+        came = np.where(np.stack([stays, ~stays], axis=1),
+                        best[row[:, None], np.stack([length, length - 1], axis=1)], -np.inf)
+        fewer, one = np.divmod(came.reshape(n, -1).argmax(axis=1), classes)
+        length = length - fewer
         path.append(one)
-    return np.stack(path[::-1], axis=1)
+    return np.stack(path[::-1], axis=1), ends.max(axis=1)

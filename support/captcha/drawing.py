@@ -42,17 +42,7 @@ def options(doc):
     parser = console.parser(doc)
     parser.add_argument('--num', type=option_types.positive_int, default=NUM,
                         help='pictures to draw (default: %(default)s)')
-    parser.add_argument('--length', type=option_types.length_range, metavar='N[-M]',
-                        default=(dataset.TEXT_LENGTH, dataset.TEXT_LENGTH),
-                        help='characters of a captcha, such as 5 or 4-6 '
-                             f'(default: {dataset.TEXT_LENGTH})')
-    characters = parser.add_mutually_exclusive_group()
-    characters.add_argument('--charset', choices=dataset.CHARSETS, default='digits',
-                            help='; '.join(f'{name}: {dataset.alphabet_name(charset)}'
-                                           for name, charset in dataset.CHARSETS.items())
-                            + ' (default: %(default)s)')
-    characters.add_argument('--alphabet', type=option_types.alphabet, metavar='CHARACTERS',
-                            help='any other characters, such as 0123456789abcdef')
+    dataset.add_options(parser)
     parser.add_argument('--out', default=dataset.IMAGE_FOLDER, metavar='FOLDER',
                         help='folder for the pictures (default: %(default)s)')
     parser.add_argument('--fonts', metavar='FOLDER',
@@ -68,7 +58,8 @@ def options(doc):
                         help='fixes the texts; not the pixels, because the package captcha draws '
                              "fonts and noise from the system's randomness (default: none)")
     args = parser.parse_args()
-    facts = dataset.Facts(args.alphabet or dataset.CHARSETS[args.charset], *args.length)
+    facts = dataset.Facts(args.alphabet or dataset.CHARSETS['digits'],
+                          *(args.length or [dataset.TEXT_LENGTH] * 2))
     if NOT_IN_NAMES.search(facts.alphabet):
         raise UserError('--alphabet: expected characters that a file name can hold, found '
                         f'{NOT_IN_NAMES.search(facts.alphabet)[0]!r}; leave it out')
@@ -100,10 +91,9 @@ def prepare(folder, num, facts):
 
 def check_same_kind(folder, texts, facts):
     """Raise a UserError if a folder's captchas have other characters or lengths than `facts`."""
-    lengths, characters = [len(text) for text in texts], set().union(*texts)
-    found = dataset.Facts(dataset.alphabet_of(characters), min(lengths), max(lengths))
+    found = dataset.facts_of(texts)
     only_digits = found.alphabet == dataset.CHARSETS['digits'] != facts.alphabet
-    if (not characters <= set(facts.alphabet)
+    if (set().union(*texts) - set(facts.alphabet)
             or only_digits and dataset.charset_name(facts.alphabet)
             or found.shortest < facts.shortest or found.longest > facts.longest):
         raise UserError(

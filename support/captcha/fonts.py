@@ -8,7 +8,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from support.common.console import UserError, progress
 
-SHOWN = 5  # fonts that cannot be used, of which the reason is printed
 SIDE = 24  # pixels of a glyph when fonts are compared
 LEGIBLE = 0.85  # share of a font's characters that resemble the other fonts'
 
@@ -22,28 +21,19 @@ def find_fonts(folder, alphabet):
     found = [] if folder is None else sorted(
         path for path in glob.glob(os.path.join(glob.escape(folder), '**', '*'), recursive=True)
         if path.lower().endswith(('.ttf', '.otf', '.ttc')))
-    if folder is not None and not found:
-        raise UserError(f'{folder}: expected fonts (.ttf, .otf, .ttc), found none; name '
-                        'a folder that has some with --fonts')
-    usable, unused = [], []
+    unused = {}  # path: why
     for path in [*DEFAULT_FONTS, *found]:
         try:
-            lacking = lacking_characters(ImageFont.truetype(path, 32), alphabet)
+            if lacking := lacking_characters(ImageFont.truetype(path, 32), alphabet):
+                unused[path] = f'lacks {"".join(lacking[:10])}'
         except OSError as error:
-            unused.append(f'{path}: {error}')
-            continue
-        if lacking:
-            unused.append(f'{path}: lacks {"".join(lacking[:10])}')
-        else:
-            usable.append(path)
-    for line in unused[:SHOWN]:
-        print(f'not used: {line}')
-    if unused[SHOWN:]:
-        print(f'not used: {len(unused[SHOWN:])} other fonts')
-    if not usable:
-        raise UserError(f'expected a font with all of {alphabet}, found none; name a '
-                        'folder that has one with --fonts')
-    return tuple(usable)
+            unused[path] = error
+    if not {*(DEFAULT_FONTS if folder is None else found)} - {*unused}:
+        raise UserError(f'{folder or DEFAULT_FONTS[0]}: expected a font (.ttf, .otf, .ttc) with '
+                        f'all of {alphabet}, found none; name a folder that has one with --fonts')
+    if unused:
+        print(f'not used: {len(unused)} fonts, such as {": ".join(map(str, [*unused.items()][0]))}')
+    return tuple(path for path in [*DEFAULT_FONTS, *found] if path not in unused)
 
 
 def legible(paths, characters):

@@ -5,6 +5,7 @@ Captchas of one system share an alphabet, and mostly a length. `told` takes them
 is a zero. `usual` estimates the rest from the readings of many pictures: whatever hardly ever
 occurs is probably a mistake.
 """
+import collections
 import functools
 from typing import NamedTuple
 
@@ -52,14 +53,13 @@ def alphabets(facts):
 
     Returns: which classes are in each, bool [alphabets, len(facts.alphabet)]; their usual shares.
     """
-    shares = {bytes([1] * len(facts.alphabet)): 1}  # the first as bytes: share
+    shares = collections.Counter({(True,) * len(facts.alphabet): 1})
     for kind, share in random_texts.KINDS.items():
         kind = dataset.CHARSETS['digits'] + random_texts.SIGNS + 'Xx' if kind == 'sum' else kind
-        inside = bytes(facts.possible(dataset.Facts(kind)))
-        if any(inside):
-            shares[inside] = shares.get(inside, 0) + share
-    return (np.array([np.frombuffer(one, bool) for one in shares]),
-            np.array([*shares.values()]) / sum(shares.values()))
+        inside = facts.possible(dataset.Facts(kind))
+        shares[tuple(inside)] += share * any(inside)
+    shares = +shares  # without those of no character here
+    return np.array([*shares]), np.array([*shares.values()]) / shares.total()
 
 
 def evidence(facts, softmax, classes):

@@ -1,13 +1,10 @@
 """The reader of captchas and digits, whatever runs its network; it takes no TensorFlow.
 
-captcha_test.py and captcha_lite.py open one, with TensorFlow and with LiteRT:
-
-    with open_reader('captcha/small_cnn') as reader:
-        for text, confidence in reader.read(['one.jpg', png_bytes, pillow_picture]):
-            print(text, confidence)
+captcha_test.py and captcha_lite.py open one, with TensorFlow and with LiteRT.
 """
 import argparse
 import collections
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -19,7 +16,6 @@ import numpy as np
 
 from support.captcha import dataset, decoding, priors
 from support.common import console, files, folders, option_types, pictures
-from support.common.console import UserError
 
 BATCH_SIZE = 50  # pictures read at a time; affects only memory and speed
 TOGETHER = 500  # pictures whose texts are estimated together: of one call, or the last ones
@@ -38,7 +34,7 @@ class Network:
     softmax_of: Callable  # inputs [n, ...] -> float32 [n, outputs, classes]
     close: Callable  # of nothing
     of_columns: bool = False  # whether an output belongs to a column of the picture
-    alone: bool = False  # whether to read the likeliest classes, whatever is known of the texts
+    several: bool = False  # whether a picture has several inputs that each give a character
 
 
 class Reading(NamedTuple):
@@ -46,10 +42,10 @@ class Reading(NamedTuple):
     text: str
     confidence: float  # 0 ... 1, of the whole text; 0 if there is none
     characters: tuple  # the confidence of each character, 0 ... 1
-    problem: UserError | None = None  # why the picture could not be read
+    problem: Exception | None = None  # why the picture could not be read, a UserError
 
 
-class Reader:
+class Reader(contextlib.AbstractContextManager):
     """Reads with a network. Close it, or use it in a `with` statement."""
 
     def __init__(self, network, *, alphabet=None, length=None, ignore_case=False,
@@ -63,10 +59,6 @@ class Reader:
         Raises: UserError if the network cannot read such texts.
         """
         self.network, self.facts = network, network.facts
-        if network.alone and (alphabet or length):
-            raise UserError('--alphabet, --length: expected an export that gives probabilities, '
-                            f'found {network.path}, which reads digits or is an older one; leave '
-                            'them out, or export the network again: python -m support.export')
         self._fold = None
         if ignore_case:
             known = network.facts.alphabet
@@ -80,9 +72,6 @@ class Reader:
     def close(self):
         """Free the network's memory and threads."""
         self.network.close()
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *_):
         self.close()
@@ -105,8 +94,6 @@ class Reader:
 
     def _decode(self, softmax, prior):
         """float32 [n, outputs, classes] -> classes int32 and confidence float32, [n, heads]."""
-        if self.network.alone:
-            return decoding.of_heads(softmax, self.facts)
         decode = decoding.of_columns if self.network.of_columns else decoding.of_heads
         return decode(softmax, self.facts, prior)
 
@@ -124,7 +111,7 @@ class Reader:
         for reading in self.read_each(sources):
             if reading.problem:
                 raise reading.problem
-            found.append((reading.text, reading.confidence))
+            found.append(reading[:2])
         return found
 
     def read_each(self, sources):
@@ -139,13 +126,8 @@ class Reader:
     def _each_softmax(self, loads):
         """Yield (float32 [outputs, classes], None) for each of `loads`, or (None, its problem)."""
         while batch := list(itertools.islice(loads, BATCH_SIZE)):
-            inputs, problems = [], []
-            for load in batch:
-                try:
-                    inputs.append(load.result())
-                    problems.append(None)
-                except UserError as problem:
-                    problems.append(problem)
+            problems = [load.exception() for load in batch]
+            inputs = [load.result() for load, problem in zip(batch, problems) if not problem]
             found = iter(self._most_confident(inputs) if inputs else [])
             yield from ((None, problem) if problem else (next(found), None)
                         for problem in problems)
@@ -155,10 +137,8 @@ class Reader:
 
         Args: inputs: a list of inputs [n, ...], as Network.load gives them.
         """
-        if self.network.alone:  # several digits of one picture
-            ends = np.cumsum([len(one) for one in inputs])[:-1]
-            found = np.split(self._softmax_of(np.concatenate(inputs)), ends)
-            return [one.reshape(-1, one.shape[2]) for one in found]
+        if self.network.several:
+            return [self._softmax_of(one)[:, 0] for one in inputs]
 
         def confidence(softmax):
             return softmax.max(axis=1).prod()
@@ -177,8 +157,8 @@ class Reader:
         Args: softmax: float32 [outputs, classes] of each. seen: evidence, if any, and classes of
           pictures that were read before; these are added.
         """
-        if self.network.alone or not softmax:
-            return [[found[0] for found in self._decode(one[None], None)] for one in softmax]
+        if self.network.several or not softmax:
+            return [[found[0] for found in self._decode(one[None], self._told)] for one in softmax]
         before, block = list(seen), np.stack(softmax)
         block = decoding.weighted(block, self._told.characters)
         classes, confidence = self._decode(block, self._told)
@@ -205,13 +185,7 @@ class Reader:
 # --- the command line of captcha_test.py and captcha_lite.py
 def add_options(parser):
     """Add what is known of the texts, and how to report them, to an argument parser."""
-    characters = parser.add_mutually_exclusive_group()
-    characters.add_argument('--charset', choices=dataset.CHARSETS,
-                            help='the only characters that the texts have: digits, ...')
-    characters.add_argument('--alphabet', type=option_types.alphabet, metavar='CHARACTERS',
-                            help='the same, any characters')
-    parser.add_argument('--length', type=option_types.length_range, metavar='N[-M]',
-                        help='the only lengths that the texts have, such as 5 or 4-6')
+    dataset.add_options(parser)
     parser.add_argument('--ignore-case', action='store_true',
                         help='read capitals for small letters')
     parser.add_argument('--least', type=option_types.share, default=0, metavar='SHARE',
@@ -231,8 +205,7 @@ def table(path):
 
 def known(args):
     """What the options of `add_options` say of the texts, as keywords of `Reader`."""
-    return {'alphabet': args.alphabet or dataset.CHARSETS.get(args.charset), 'length': args.length,
-            'ignore_case': args.ignore_case}
+    return {'alphabet': args.alphabet, 'length': args.length, 'ignore_case': args.ignore_case}
 
 
 def read_files(reader, args):

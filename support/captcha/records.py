@@ -1,6 +1,7 @@
 """TFRecord files of captchas, read and checked record by record, outside the graph."""
 import collections
 import glob
+import itertools
 import math
 import os
 import re
@@ -26,30 +27,29 @@ def scale(pixels):
 def files(place):
     """The record files of a place, sorted.
 
-    Args: place: a file, a pattern such as captcha/train-*.tfrecords, or a folder with training
-      records: train.tfrecords or its shards.
+    Args: place: a file, a pattern of a folder's files such as captcha/train-*.tfrecords, or a
+      folder; train.tfrecords, also of a folder, stands for its shards where there is no such file.
     Raises: UserError if there are none, both, or an incomplete set of shards.
     """
-    wanted, shards = place, os.path.join(glob.escape(place), SHARDS)
-    if os.path.isdir(place):
-        wanted = os.path.join(place, os.path.basename(dataset.TRAIN_FILE))
-        found = sorted(glob.glob(shards))
-        if found and os.path.exists(wanted):
-            raise UserError(f'{place}: expected one training set, found {wanted} and '
-                            f'{len(found)} shards; name one: {shlex.quote(wanted)}, or '
-                            f'{shlex.quote(os.path.join(place, SHARDS))}')
-        found = found or [wanted]
-    else:
-        found = [place] if os.path.exists(place) else sorted(glob.glob(place)) or [place]
-    if not os.path.isfile(found[0]):
-        folder = os.path.dirname(wanted) or '.'
-        if glob.glob(os.path.join(glob.escape(folder), SHARDS)):
-            raise UserError(f'{place}: expected a TFRecord file, found none, but its shards; '
-                            f'name their folder: {shlex.quote(folder)}')
-        raise UserError(f'{wanted}: expected a TFRecord file, found none; make it with: '
-                        f'{make_command(wanted)}')
-    if place not in found:
-        check_shards(place, found)
+    folder = os.path.isdir(place)
+    whole = dataset.beside(place, os.path.basename(dataset.TRAIN_FILE)) if folder else place
+    shards = sorted(glob.glob('{}-*-of-*{}'.format(*os.path.splitext(glob.escape(whole)))))
+    names = os.path.join(glob.escape(os.path.dirname(place)), os.path.basename(place))
+    found = [whole] if os.path.isfile(whole) else shards or sorted(glob.glob(names))
+    if folder and shards and found != shards:
+        raise UserError(f'{place}: expected one training set, found {whole} and {len(shards)} '
+                        'shards; remove one of them')
+    if not found or not os.path.isfile(found[0]):
+        raise UserError(f'{whole}: expected a TFRecord file, found none; make it with: '
+                        f'{make_command(whole)}')
+    shard = re.fullmatch(r'(.*)-\d{5}-of-(\d{5})(\.\w+)', found[0])
+    if shard and found != [place]:
+        whole, count = shard[1] + shard[3], int(shard[2])
+        missing = {dataset.shard_path(whole, number, count) for number in range(count)} - {*found}
+        if missing:
+            raise UserError(f'{place}: expected all of {count} shards, found none named '
+                            f'{os.path.basename(min(missing))}; put it there, or make them again '
+                            f'with: {make_command(whole)} --shards {count} --overwrite')
     return found
 
 
@@ -61,22 +61,6 @@ def held_out(place):
 def beside(place):
     """The file of held-out records in the folder of the given training records."""
     return dataset.beside(place, os.path.basename(dataset.TEST_FILE))
-
-
-def check_shards(place, found):
-    """Raise a UserError unless the shards among the files `found` are one complete set."""
-    matches = [re.fullmatch(r'(.*)-\d{5}-of-(\d{5})(\.\w+)', path) for path in found]
-    sets = {(match[1] + match[3], int(match[2])) for match in matches if match}
-    for whole, count in sorted(sets):
-        missing = {dataset.shard_path(whole, number, count) for number in range(count)} - {*found}
-        again = f'make them again with: {make_command(whole)} --shards {count} --overwrite'
-        if missing:
-            raise UserError(f'{place}: expected all of {count} shards, found none named '
-                            f'{os.path.basename(min(missing))}; put it there, or {again}')
-        if len(sets) > 1:
-            raise UserError(f'{place}: expected the shards of one set, found those of {len(sets)};'
-                            f' remove the others, or name the set with a pattern such as '
-                            f'train-*-of-{count:05d}.tfrecords')
 
 
 def make_command(path):
@@ -92,48 +76,29 @@ def read_records(place):
 
     Args: place: as for `files`, or a list of files.
     Yields: image uint8 [224, 224] and labels, a list of ints, one for each character.
-    Raises: UserError naming the file if it is missing, empty, damaged, of another format or of
-      another data set than the first.
+    Raises: UserError naming the file if it is missing, empty, damaged or of another format.
     """
     paths = files(place) if isinstance(place, str) else place
-    heads = None  # the first record's number, unless dataset.json has it
-    facts_of = [dataset.read_facts(path) for path in paths]
-    expected = facts_of[0]
-    for path, facts in zip(paths, facts_of):
-        if facts != expected:  # a class would mean different characters
-            raise UserError(f'{path}: expected {expected or "no dataset.json"}, as {paths[0]} has, '
-                            f'found {facts or "none"}; make one set of both: python to_tfrecord.py '
-                            '--images <the pictures of both>')
-        for image, labels in read_file(path, facts, heads):
-            heads = len(labels)
-            yield image, labels
-
-
-def read_file(path, facts, heads):
-    """`read_records` of one file.
-
-    Args: facts: from its dataset.json; None: there is none. heads: labels per record without it;
-      None: as in the first record.
-    """
-    again = f'make it again with: {make_command(path)} --overwrite'
-    heads = facts.heads if facts else heads
+    facts = dataset.read_facts(paths[0])
+    heads = facts.heads if facts else None  # without dataset.json as many as the first record has
     classes = facts.num_classes if facts else len(dataset.CHARSETS['alnum'])
-    number = 0
-    try:
-        for number, record in enumerate(tf.io.tf_record_iterator(path), 1):
-            feature = tf.train.Example.FromString(record).features.feature
-            heads = heads or count_labels(feature) or dataset.TEXT_LENGTH
-            yield parse(feature, heads, classes)
-    except ValueError as fault:
-        raise UserError(f'{path}: record {number}: expected {fault}; {again}') from fault
-    except (tf.errors.PermissionDeniedError, tf.errors.UnknownError) as error:  # the disk's fault
-        raise UserError(f'{path}: cannot be read: {checkpoints.reason(error)}; fix that and run '
-                        'the same command again') from error
-    except (tf.errors.OpError, DecodeError) as error:
-        raise UserError(f'{path}: expected whole records, found damage after {number} records; '
-                        f'{again}') from error
-    if number == 0:
-        raise UserError(f'{path}: expected records, found an empty file; {again}')
+    for path in paths:
+        number, problem = 0, None
+        try:
+            for number, record in enumerate(tf.io.tf_record_iterator(path), 1):
+                image, labels = parse(tf.train.Example.FromString(record), heads, classes)
+                heads = len(labels)
+                yield image, labels
+            if number == 0:
+                problem = 'records, found an empty file'
+        except ValueError as fault:
+            problem = f'{fault} in record {number}'
+        except (tf.errors.OpError, DecodeError) as error:
+            problem = ('whole records, found damage after '
+                       f'{number} records: {checkpoints.reason(error)}')
+        if problem:
+            raise UserError(f'{path}: expected {problem}; make it again with: '
+                            f'{make_command(path)} --overwrite')
 
 
 def example(image, labels):
@@ -145,51 +110,38 @@ def example(image, labels):
     return made.SerializeToString()
 
 
-def parse(feature, heads, classes):
-    """Check the features of one tf.train.Example.
+def parse(record, heads, classes):
+    """Check one tf.train.Example.
 
     Returns: image uint8 [224, 224] and labels, `heads` ints below `classes`.
     Raises: ValueError, '<what was expected>, found <what was found>'.
     """
+    feature, size = record.features.feature, dataset.IMAGE_SIZE
     present = sorted(feature)  # before a look-up below adds its key
-    size = dataset.IMAGE_SIZE
+    heads = heads or sum(key.startswith('label') for key in present) or dataset.TEXT_LENGTH
     keys = [dataset.label_key(k) for k in range(heads)]
     pixels = feature[dataset.IMAGE_KEY].bytes_list.value
     labels = [feature[key].int64_list.value for key in keys]
     if (len(pixels) != 1 or any(len(label) != 1 for label in labels)
-            or dataset.label_key(heads) in feature):
-        raise ValueError(f'one value each of {dataset.IMAGE_KEY}, {", ".join(keys)}, found keys: '
+            or dataset.label_key(heads) in present):
+        raise ValueError(f'one value each of {dataset.IMAGE_KEY}, {", ".join(keys)}, found keys '
                          f'{", ".join(present) or "none"}')
     if len(pixels[0]) != size ** 2:
-        raise ValueError(f'an image of {size}x{size} = {size ** 2} bytes, found {len(pixels[0])} '
-                         'bytes')
+        raise ValueError(f'an image of {size}x{size} = {size ** 2} bytes, found {len(pixels[0])}')
     labels = [label[0] for label in labels]
     if not all(0 <= label < classes for label in labels):
         raise ValueError(f'labels from 0 to {classes - 1}, found {labels}')
     return np.frombuffer(pixels[0], np.uint8).reshape(size, size), labels
 
 
-def count_labels(feature):
-    """How many of label0, label1, ... a record has, without a gap."""
-    count = 0
-    while dataset.label_key(count) in feature:
-        count += 1
-    return count
-
-
 def read_batches(place, batch_size):
-    """Group `read_records`: yield images uint8 [n, 224, 224] and labels [n, heads].
+    """`read_records` in batches, of which the last may be smaller.
 
-    The last batch may be smaller, so every record is seen exactly once.
+    Yields: images uint8 [n, 224, 224] and labels int [n, heads].
     """
-    images, labels = [], []
-    for image, label in read_records(place):
-        images.append(image)
-        labels.append(label)
-        if len(images) == batch_size:
-            yield np.stack(images), np.array(labels)
-            images, labels = [], []
-    if images:
+    found = read_records(place)
+    while batch := list(itertools.islice(found, batch_size)):
+        images, labels = zip(*batch)
         yield np.stack(images), np.array(labels)
 
 

@@ -67,9 +67,7 @@ def alphabet(text):
 
 
 def composed(text):
-    """The text with accents and Hangul parts composed into single characters, as they are typed.
-
-    File names from a Mac have them decomposed.
-    """
-    return unicodedata.normalize('NFC', text)
+    """The text in Unicode's NFKC: accents composed, which a Mac's file names have decomposed, and
+    the full-width letters and digits of Chinese keyboards as ordinary ones."""
+    return unicodedata.normalize('NFKC', text)
 
