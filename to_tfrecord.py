@@ -62,7 +62,7 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
     job = conversion.Job(folder, out, num_test, shards, split_by)
     labelled, bad, facts = labels.find_pictures(folder, wanted)  # [(path, text)], sorted
     random.Random(_RANDOM_SEED).shuffle(labelled)
-    job = conversion.with_split(job, labelled)
+    job = conversion.with_split(job, labelled, bad)
     with (conversion.record_sets(job, facts, bad, _RANDOM_SEED) as write,
           console.progress(len(labelled), '>> Converting image', 'image') as bar):
         for name, image, text in conversion.split(job, labelled, facts.pictures, bad):

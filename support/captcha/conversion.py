@@ -79,11 +79,12 @@ def check_enough(job, bad, usable, left_out=0):
 
 
 # --- the split
-def with_split(job, labelled):
-    """The job with its `split_by` determined."""
+def with_split(job, labelled, bad):
+    """The job with its `split_by` determined. Raises: UserError if there are too few pictures."""
+    check_enough(job, bad, len(labelled))
     in_test = {text for _, text in labelled[:job.num_test]}
     rest = [text for _, text in labelled[job.num_test:]]
-    cost = sum(text in in_test for text in rest) / max(1, len(rest))
+    cost = sum(text in in_test for text in rest) / len(rest)
     if job.split_by or cost < COSTLY:
         return dataclasses.replace(job, split_by=job.split_by or 'text')
     print(f'split by picture: a text may be in both sets, for a split by text would leave out '
