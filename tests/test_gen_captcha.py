@@ -125,7 +125,7 @@ def test_the_seed_fixes_the_texts(run_script, tmp_path):
     (['--num', 'many'], 'many'), (['--charset', 'greek'], 'digits'), (['--seed', 'x'], 'seed'),
     (['--nmu', '5'], '--nmu'), (['--length', '5-4'], 'expected a length'),
     (['--length', '0'], 'expected a length'), (['--alphabet', ''], 'expected an alphabet'),
-    (['--alphabet', 'aba'], 'a more than once'), (['--alphabet', 'a_b'], "found '_'"),
+    (['--alphabet', 'aba'], "found 'aba'"), (['--alphabet', 'a_b'], "found '_'"),
     (['--alphabet', 'ab/'], "found '/'"),
     (['--width', '5001'], 'found 5001x60'), (['--height', '5001'], 'found 160x5001'),
     (['--height', '15'], 'and 16 to 5000 pixels, found 160x15'),
