@@ -42,7 +42,7 @@ def test(model_dir=models.MODEL_DIR, test_file=None, views=1):
       network.build_softmax.
     """
     about, test_file = report.prepare(network.trained(model_dir), test_file)  # ours: checks
-    facts, method = about.facts, METHODS[about.fields['method']]
+    facts, method = about.facts, METHODS[about.recipe.method]
     with tf.Graph().as_default(), tf.Session() as sess:
         # placeholder
         x = tf.placeholder(tf.uint8, [None, dataset.IMAGE_SIZE, dataset.IMAGE_SIZE])
