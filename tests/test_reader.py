@@ -178,11 +178,20 @@ def test_a_damaged_or_foreign_checkpoint(original, tmp_path):
         models.check_resumable(about, recipes.make(), dataset.Facts())
 
 
-@pytest.mark.parametrize('sure, text', [(0.6, '1'), (0.9, '0')])
-def test_a_doubtful_picture_is_read_in_other_preparations(sure, text):
-    """The first preparation says 0, the second 1, more confidently."""
-    facts = dataset.Facts('01', 1, 2)
-    columns = np.float32([[[sure, 1 - sure, 0]], [[0.05, 0.95, 0]]])  # [preparations, 1, 3]
-    network = reader.Network('fake', facts, lambda source: np.arange(2)[:, None],
-                             lambda inputs: columns[inputs[:, 0]], lambda: None, True)
+@pytest.mark.parametrize('sure, text, count', [(0.9, '0', 1), (0.6, '2', 3), (0.5, '2', 3)])
+def test_a_doubtful_picture_is_read_until_it_is_not(sure, text, count):
+    """The first preparation says 0, the second 1, the third 2, surely, the last 1, more surely."""
+    columns = np.full([4, 1, 4], 0.1, np.float32)  # [preparations, columns, classes]
+    for k, (character, confidence) in enumerate([(0, sure), (1, 0.55), (2, 0.8), (1, 0.95)]):
+        columns[k, 0, character] = confidence
+    read = []
+
+    def load(source, again=False):
+        return np.arange(1, 4)[:, None] if again else np.zeros([1, 1], int)
+
+    def softmax_of(inputs):
+        read.extend(inputs[:, 0])
+        return columns[inputs[:, 0]]
+    network = reader.Network('fake', dataset.Facts('012', 1, 2), load, softmax_of, None, True)
     assert texts_of(reader.Reader(network), 1) == [text]
+    assert read == [*range(count)]

@@ -21,11 +21,14 @@ def load_captcha(source, kind='post'):
 
 
 def captcha_loader(kind):
-    """A function of a source that returns a captcha network's inputs, uint8 [n, 224, 224].
+    """The function `load` of a reader.Network of captchas; its inputs are uint8 [n, 224, 224].
 
-    The first is the record's; there are others for doubtful pictures if `kind` is 'line'.
-    Args: kind: as for `load_captcha`.
+    Args: kind: as for `load_captcha`; only 'line' has other preparations.
     """
-    if kind == 'line':
-        return lambda source: ink_line.ink_lines(pictures.open_picture(source))
-    return lambda source: load_captcha(source, kind)[np.newaxis]
+    def load(source, again=False):
+        if not again:
+            return load_captcha(source, kind)[np.newaxis]
+        if kind != 'line':
+            return ()
+        return ink_line.ink_lines(pictures.open_picture(source), ink_line.PREPARATIONS[1:])
+    return load

@@ -6,6 +6,7 @@ import argparse
 import collections
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import sys
@@ -19,7 +20,7 @@ from support.common import console, files, folders, option_types, pictures
 
 BATCH_SIZE = 50  # pictures read at a time; affects only memory and speed
 TOGETHER = 500  # pictures whose texts are estimated together: of one call, or the last ones
-DOUBT = 0.7  # confidence of a path below which other preparations of the picture are read, too
+DOUBT = 0.7  # confidence of a path below which the picture is read in another preparation
 ROUNDS = 2  # of reading them by what was usual the time before
 
 
@@ -28,8 +29,8 @@ class Network:
     """A trained network that is ready to run."""
     path: str  # of its checkpoint or its export
     facts: dataset.Facts
-    # a source of `Reader.read` -> inputs [n, ...]: a picture's preparations, the best one first; or
-    # the digits in it
+    # a source of `Reader.read` -> inputs [n, ...]: one captcha, or the digits in a picture. With
+    # again=True the same captcha in other preparations, for when the first reading is doubtful
     load: Callable
     softmax_of: Callable  # inputs [n, ...] -> float32 [n, outputs, classes]
     close: Callable  # of nothing
@@ -117,38 +118,45 @@ class Reader(contextlib.AbstractContextManager):
     def read_each(self, sources):
         """Yield a Reading for each source of `read`, in order; a bad one has its `problem`."""
         seen = collections.deque(maxlen=TOGETHER) if self._seen is None else self._seen
-        found = self._each_softmax(pictures.load_all(sources, self.network.load))
+        found = self._each_softmax(sources)
         while block := list(itertools.islice(found, TOGETHER)):
             good = iter(self._decode_together([one for one, problem in block if not problem], seen))
             for _, problem in block:
                 yield Reading('', 0.0, (), problem) if problem else self._reading(*next(good))
 
-    def _each_softmax(self, loads):
-        """Yield (float32 [outputs, classes], None) for each of `loads`, or (None, its problem)."""
+    def _each_softmax(self, sources):
+        """Yield (float32 [outputs, classes], None) for each source, or (None, its problem)."""
+        loaded, sources = itertools.tee(sources)
+        loads = pictures.load_all(loaded, self.network.load)
         while batch := list(itertools.islice(loads, BATCH_SIZE)):
             problems = [load.exception() for load in batch]
-            inputs = [load.result() for load, problem in zip(batch, problems) if not problem]
-            found = iter(self._most_confident(inputs) if inputs else [])
+            good = [(load.result(), source) for load, source, problem
+                    in zip(batch, sources, problems) if not problem]
+            found = iter(self._most_confident(*zip(*good)) if good else [])
             yield from ((None, problem) if problem else (next(found), None)
                         for problem in problems)
 
-    def _most_confident(self, inputs):
-        """float32 [outputs, classes] of each picture; in doubt of its most confident preparation.
+    def _most_confident(self, inputs, sources):
+        """float32 [outputs, classes] of each picture; of a doubtful one in its best preparation.
 
-        Args: inputs: a list of inputs [n, ...], as Network.load gives them.
+        Args: inputs: of `Network.load`, for each source.
         """
         if self.network.several:
             return [self._softmax_of(one)[:, 0] for one in inputs]
+        found = [*self._softmax_of(np.concatenate(inputs))]
 
-        def confidence(softmax):
-            return softmax.max(axis=1).prod()
-        found = [*self._softmax_of(np.stack([first for first, *_ in inputs]))]
-        doubtful = [place for place, (_, *others) in enumerate(inputs)
-                    if others and confidence(found[place]) < DOUBT]
-        if doubtful:
-            others = self._softmax_of(np.concatenate([inputs[place][1:] for place in doubtful]))
-            for place, some in zip(doubtful, np.split(others, len(doubtful))):
-                found[place] = max([found[place], *some], key=confidence)
+        def confidence(place):
+            return found[place].max(axis=1).prod()
+        doubtful = [place for place in range(len(found)) if confidence(place) < DOUBT]
+        loads = pictures.load_all([sources[place] for place in doubtful],
+                                  functools.partial(self.network.load, again=True))
+        ways = {place: [*load.result()] for place, load in zip(doubtful, loads)
+                if not load.exception()}
+        while left := [place for place in ways if ways[place] and confidence(place) < DOUBT]:
+            softmax = self._softmax_of(np.stack([ways[place].pop(0) for place in left]))
+            for place, one in zip(left, softmax):
+                if one.max(axis=1).prod() > confidence(place):
+                    found[place] = one
         return found
 
     def _decode_together(self, softmax, seen):
