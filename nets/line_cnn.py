@@ -20,18 +20,6 @@ CONTEXT_LAYERS = 3, 6  # of line_cnn, of deep_line_cnn
 STEPS = 2  # per column
 
 
-def line_cnn_arg_scope(weight_decay=0.0005, initialization='he'):
-    """Default arguments of the layers: ReLU, SAME convolutions with batch norm, L2 penalty.
-
-    Args: initialization: a key of slim.INITIALIZERS, for the convolutions.
-    """
-    with slim.arg_scope([slim.conv2d], padding='SAME', normalizer_fn=slim.batch_norm,
-                        weights_initializer=slim.INITIALIZERS[initialization](),
-                        weights_regularizer=slim.l2_regularizer(weight_decay)):
-        with slim.arg_scope([slim.batch_norm], decay=0.99) as arg_scope:
-            return arg_scope
-
-
 def line_cnn(inputs, num_classes, is_training=True, deep=False, scope='line_cnn'):
     """Build the network.
 
@@ -86,18 +74,7 @@ def shortcut(net, scope, kernel_size=3, new=False):
     return tf.nn.relu(net + change)
 
 
-def training_size(num_heads):
-    """(height, width) in pixels that training pictures need."""
-    del num_heads
-    return 2 * ROWS, COLUMNS
-
-
-@functools.wraps(line_cnn)
-def deep_line_cnn(*args, **kwargs):
-    """`line_cnn` with twice the layers; its scope is line_cnn, too."""
-    return line_cnn(*args, deep=True, **kwargs)
-
-
+deep_line_cnn = functools.partial(line_cnn, deep=True)  # twice the layers, the same scope
 for network in line_cnn, deep_line_cnn:
     network.default_image_size = 224
-    network.training_size = training_size
+    network.training_size = lambda num_heads: (2 * ROWS, COLUMNS)  # pixels of training pictures

@@ -18,8 +18,8 @@ def register(name, network, network_arg_scope, methods=('heads', 'vector')):
 register('alexnet_v2', alexnet.alexnet_v2, alexnet.alexnet_v2_arg_scope)
 register('small_cnn', small_cnn.small_cnn, small_cnn.small_cnn_arg_scope,
          ('heads', 'vector', 'attention', 'fine_attention', 'wide_attention'))
-register('line_cnn', line_cnn.line_cnn, line_cnn.line_cnn_arg_scope, ('ctc',))
-register('deep_line_cnn', line_cnn.deep_line_cnn, line_cnn.line_cnn_arg_scope, ('ctc',))
+register('line_cnn', line_cnn.line_cnn, small_cnn.small_cnn_arg_scope, ('ctc',))
+register('deep_line_cnn', line_cnn.deep_line_cnn, small_cnn.small_cnn_arg_scope, ('ctc',))
 
 
 def names():

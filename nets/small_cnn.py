@@ -22,16 +22,16 @@ LONG = methods.Attention(224, 3)  # for more than MOST_HEADS characters
 
 
 def small_cnn_arg_scope(weight_decay=0.0005, initialization='post'):
-    """Default arguments of the layers: ReLU, SAME convolutions with batch norm, L2 penalty.
+    """Default arguments of the layers: SAME convolutions with batch norm, L2 penalty.
 
     Args: initialization: a key of slim.INITIALIZERS, for the convolutions.
     """
-    with slim.arg_scope([slim.conv2d, slim.fully_connected],
-                        weights_regularizer=slim.l2_regularizer(weight_decay)):
-        with slim.arg_scope([slim.conv2d], padding='SAME', normalizer_fn=slim.batch_norm,
-                            weights_initializer=slim.INITIALIZERS[initialization]()):
-            with slim.arg_scope([slim.batch_norm], decay=0.99) as arg_scope:
-                return arg_scope
+    with (slim.arg_scope([slim.conv2d, slim.fully_connected],
+                         weights_regularizer=slim.l2_regularizer(weight_decay)),
+          slim.arg_scope([slim.conv2d], normalizer_fn=slim.batch_norm,
+                         weights_initializer=slim.INITIALIZERS[initialization]()),
+          slim.arg_scope([slim.batch_norm], decay=0.99) as arg_scope):
+        return arg_scope
 
 
 def small_cnn(inputs, num_classes, is_training=True, scope='small_cnn', num_heads=4,
@@ -76,11 +76,6 @@ def columns(num_heads, attention):
     return attention.columns if attention else 112
 
 
-def training_size(num_heads, attention=None):
-    """(height, width) in pixels that training pictures need."""
-    return 2 * ROWS, columns(num_heads, attention)
-
-
 def heads_that_look(net, num_classes, num_heads, context_layers):
     """The heads of `--method attention`: each finds its character among the map's columns.
 
@@ -115,4 +110,6 @@ def heads_that_look(net, num_classes, num_heads, context_layers):
 
 
 small_cnn.default_image_size = 224
-small_cnn.training_size = training_size
+# (height, width) in pixels that training pictures need
+small_cnn.training_size = lambda num_heads, attention=None: (
+    2 * ROWS, columns(num_heads, attention))

@@ -2,13 +2,13 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from nets import line_cnn, nets_factory, slim
+from nets import line_cnn, nets_factory, slim, small_cnn
 
 
 def test_shapes_and_variables():
     with tf.Graph().as_default():
         images = tf.zeros([2, *line_cnn.training_size(8), 1])
-        with slim.arg_scope(line_cnn.line_cnn_arg_scope()):
+        with slim.arg_scope(small_cnn.small_cnn_arg_scope()):
             logits, end_points = line_cnn.line_cnn(images, 42)
         assert logits.shape == [2, 56, 43]
         assert end_points['line_cnn/conv7'].shape == [2, 4, 28, 192]
@@ -22,7 +22,7 @@ def test_shapes_and_variables():
 def test_a_picture_is_read_the_same_beside_others():
     with tf.Graph().as_default(), tf.Session() as sess:
         images = tf.random.normal([3, 56, 224, 1], seed=0)
-        with slim.arg_scope(line_cnn.line_cnn_arg_scope()):
+        with slim.arg_scope(small_cnn.small_cnn_arg_scope()):
             together, _ = line_cnn.line_cnn(images, 10, is_training=False)
             with tf.variable_scope(tf.get_variable_scope(), reuse=True):
                 alone, _ = line_cnn.line_cnn(images[:1], 10, is_training=False)

@@ -31,12 +31,10 @@ def parse(doc):
     parser.add_argument('--method', choices=[
                             name for name, method in METHODS.items() if method.offered],
                         help='heads: a head for each character, Method 2 of the post; vector: one '
-                             'long head for all of them, Method 1; attention: heads that share '
-                             'their weights and attend to their character, small_cnn only; '
-                             'wide_attention: the same on a map twice as wide, where each head '
-                             'sees the whole text, best for long texts; ctc: the line networks '
-                             "(default: the recipe's; resumed or with --init-from the "
-                             "checkpoint's)")
+                             'long head, Method 1; attention: heads that share their weights and '
+                             'attend to their character; wide_attention: the same for long texts; '
+                             "ctc: the line networks (default: the recipe's; resumed or with "
+                             "--init-from the checkpoint's)")
     parser.add_argument('--steps', type=option_types.positive_int,
                         help=f'total iterations (default: {named_values("steps")}, with '
                              f'--init-from {recipes.RECIPES["small_cnn", "fine_tune"].steps}, '
@@ -48,9 +46,7 @@ def parse(doc):
                         help='learning rate of iteration 0 (default: '
                              f'{named_values("learning_rate")}); it falls to 0 along a cosine, '
                              'with --recipe post it is divided by 3 after every '
-                             f'{POST.divide_every} iterations, 0 included; with --init-from it is '
-                             'a third of the default, of models/general '
-                             f'{recipes.RECIPES["deep_line_cnn", "fine_tune"].learning_rate}')
+                             f'{POST.divide_every} iterations, 0 included')
     parser.add_argument('--distort', action=argparse.BooleanOptionalAction,
                         help='move, stretch and slant each training picture slightly, at random '
                              '(default: yes, with --recipe post no)')
