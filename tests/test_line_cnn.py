@@ -7,7 +7,7 @@ from nets import line_cnn, nets_factory, slim, small_cnn
 
 def test_shapes_and_variables():
     with tf.Graph().as_default():
-        images = tf.zeros([2, *line_cnn.training_size(8), 1])
+        images = tf.zeros([2, *line_cnn.line_cnn.training_size(8), 1])
         with slim.arg_scope(small_cnn.small_cnn_arg_scope()):
             logits, end_points = line_cnn.line_cnn(images, 42)
         assert logits.shape == [2, 56, 43]
