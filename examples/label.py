@@ -131,7 +131,7 @@ class Labelling:
         with self.lock:
             if self.texts.get(name) != before:  # another page was faster
                 return name
-            text = labels.half_width(''.join(text.split()))
+            text = option_types.composed(''.join(text.split()))
             self.texts = self.store(LABELS, {**self.texts, name: text})
             if self.check:
                 self.checked = self.store(CHECKED, {**self.checked, name: text})
