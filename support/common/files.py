@@ -47,7 +47,7 @@ def whole_file(path):
 
 @contextlib.contextmanager
 def whole_files(paths):
-    """`whole_file` for several paths: all temporary files take their names, or none."""
+    """`whole_file` for several paths: the files take their names one after another, at the end."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(whole_file(path)) for path in paths]
 
