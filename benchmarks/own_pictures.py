@@ -34,6 +34,7 @@ import mnist_backward
 import mnist_forward
 from support.common import console, files, option_types, pictures
 from support.digits import input_data, photographs
+from support.digits.ink import find_ink, grey_of
 from support.digits.reader import open_reader
 
 COUNT = 500         # digits per condition
@@ -45,7 +46,7 @@ ROWS = [*ink_on_paper.CONDITIONS, 'load_digits']
 
 def seen_both_ways(path):
     """A file of one digit as the network sees it after pre_pic and after ours: [2, 784]."""
-    strength, ink = photographs.ink_of(path)
+    strength, ink = find_ink(grey_of(pictures.open_picture(path)))
     ours = photographs.as_mnist(strength, ink) if ink.any() else np.zeros([1, 784])
     return np.concatenate([mnist_app.pre_pic(path), ours])
 

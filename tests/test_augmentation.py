@@ -1,5 +1,4 @@
 """Distorted training digits are still digits, labelled correctly, and differ each time."""
-import copy
 import dataclasses
 import types
 
@@ -76,7 +75,7 @@ def test_the_pens_share_is_its_limit(digit):
 
 
 def test_skipped_batches_are_those_that_would_have_come(mnist):
-    strength = augmentation.Strength(stock=5)
+    strength = Strength(stock=5)
     first, second = (augmentation.distorted(mnist, 4, strength).train for _ in range(2))
     for _ in range(3):
         first.next_batch(100)
@@ -88,7 +87,7 @@ def test_skipped_batches_are_those_that_would_have_come(mnist):
 def test_batches_are_distorted_and_pictures_and_labels_are_not(mnist):
     few = Strength(stock=5)
     distorted, again = (augmentation.distorted(mnist, 4, few) for _ in range(2))
-    undistorted = copy.copy(mnist.train)
+    undistorted = input_data.DataSet(mnist.train.images, mnist.train.labels, 4)
     for batch_size in 200, 37:  # 37: the last group of a batch is smaller
         images, labels = distorted.train.next_batch(batch_size)
         plain, right = undistorted.next_batch(batch_size)
@@ -104,22 +103,29 @@ def test_batches_are_distorted_and_pictures_and_labels_are_not(mnist):
     assert distorted.validation is mnist.validation and distorted.test is mnist.test
 
 
-def test_what_is_distorted_stays_as_it_was():
-    untouched, given = tiny_mnist(), tiny_mnist()
-    distorted = augmentation.distorted(given, 4, Strength(stock=3))
-    for _ in range(5):  # into another epoch
-        distorted.train.next_batch(100)
-    assert distorted is not given and distorted.train is not given.train
-    assert np.array_equal(given.train.images, untouched.train.images)
-    assert given.train.epochs_completed == 0
-    for _ in range(9):
-        for mine, other in zip(given.train.next_batch(100), untouched.train.next_batch(100)):
-            assert np.array_equal(mine, other)
+@pytest.mark.parametrize('place', [[0, 0], [.5, .5], [1, 1]])
+def test_an_upstroke_rises_to_the_top_of_a_1(place):
+    one = np.zeros([28, 28], np.float32)
+    one[4:24, 14:16] = 1
+    seen = augmentation.with_upstroke(one.ravel(), np.array(place)).reshape(28, 28)
+    moved = np.roll(one, round(1 + 2 * place[1]), 1)
+    added = np.argwhere((seen > .5) & (moved < .5))
+    assert seen.dtype == np.float32 and (seen >= moved).all() and seen.max() <= 1
+    assert added[:, 0].min() <= 5 and abs(added[:, 0].max() - (10 + 9 * place[0])) < 2
+    assert added[-1, 1] < moved[4].argmax() - 1  # on its left
+
+
+def test_some_1s_get_an_upstroke_and_no_other_digit(mnist):
+    few = dataclasses.replace(only(), stock=1, pen=0, upstroke=.5)
+    images, labels = augmentation.distorted(mnist, 4, few).train.next_batch(200)
+    plain, _ = input_data.DataSet(mnist.train.images, mnist.train.labels, 4).next_batch(200)
+    changed = abs(images - plain).max(1) > 1e-5
+    assert not changed[labels[:, 1] == 0].any() and .2 < changed[labels[:, 1] == 1].mean() < .8
 
 
 @pytest.mark.parametrize('pen', [0, 1])
 def test_a_batch_is_distorted_as_strongly_as_was_asked(pen):
-    strength = dataclasses.replace(only(), stock=1, pen=pen)
+    strength = dataclasses.replace(only(), stock=1, pen=pen, upstroke=0)
     images, _ = augmentation.distorted(tiny_mnist(), 4, strength).train.next_batch(100)
     plain, _ = tiny_mnist().train.next_batch(100)
     changes = abs(images - plain).max(1)  # of these pictures, which are noise

@@ -50,7 +50,7 @@ def test_a_mistake_is_one_line(raised, status, words):
 
 SCRIPTS = ['gen_captcha.py', 'to_tfrecord.py', 'captcha_train.py', 'captcha_test.py',
            'captcha_lite.py', 'mnist_backward.py', 'mnist_test.py', 'mnist_app.py']
-MODULES = ['support.export', 'support.captcha.endless', 'support.digits.input_data',
+MODULES = ['support.export', 'support.captcha.endless',
            'support.digits.own', 'support.cluster.launch', 'support.cluster.train']
 
 

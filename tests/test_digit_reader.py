@@ -69,7 +69,7 @@ def test_the_included_network_is_its_export():
     exported = {tensor['index']: interpreter.get_tensor(tensor['index'])
                 for tensor in interpreter.get_tensor_details()
                 if len(tensor['shape']) == 2 and tensor['shape'].min() >= 10}
-    arrays = read_arrays(os.path.join(ROOT, 'models', 'mnist', 'mnist_model-63671'))
+    arrays = read_arrays(os.path.join(ROOT, 'models', 'mnist', 'mnist_model-73000'))
     weights = [arrays[f'{name}/ExponentialMovingAverage'].T for name in ('Variable', 'Variable_2')]
     for value in exported.values():
         assert any(np.array_equal(value, array) for array in weights)

@@ -1,17 +1,14 @@
 """MNIST is read as TensorFlow 1 read it, and a wrong file is named."""
-import copy
 import gzip
 import hashlib
 import os
 import re
 import struct
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from helpers import DATA, ROOT
+from helpers import DATA
 from support.common.console import UserError
 from support.digits import input_data
 
@@ -79,29 +76,27 @@ class TensorFlow1:
         self.random.shuffle(order)
         self.images = self.images[order]
 
-    def next_batch(self, size, shuffle=True):
-        if self.first and shuffle:
+    def next_batch(self, size):
+        if self.first:
             self.shuffle()
         self.first = 0
         if self.start + size <= len(self.images):
             self.start += size
             return self.images[self.start - size:self.start]
         rest = self.images[self.start:]
-        if shuffle:
-            self.shuffle()
+        self.shuffle()
         self.start = size - len(rest)
         return np.concatenate([rest, self.images[:self.start]])
 
 
-@pytest.mark.parametrize('shuffle', [True, False])
 @pytest.mark.parametrize('size', [7, 10, 60])
-def test_batches_are_tensorflow_1s_over_three_epochs(small, size, shuffle):
+def test_batches_are_tensorflow_1s_over_three_epochs(small, size):
     folder, _ = small
     ours = input_data.read_data_sets(folder, validation_size=0, seed=5).train
     theirs = TensorFlow1(ours.images.copy(), seed=5)
     for _ in range(180 // size + 1):
-        images, labels = ours.next_batch(size, shuffle=shuffle)
-        assert np.array_equal(images, theirs.next_batch(size, shuffle))
+        images, labels = ours.next_batch(size)
+        assert np.array_equal(images, theirs.next_batch(size))
         rows = [int(np.flatnonzero((ours.images == image).all(1))[0]) for image in images]
         assert np.array_equal(labels, ours.labels[rows])
     # An epoch counts as completed when the next one begins.
@@ -128,26 +123,6 @@ def test_an_epoch_gives_each_picture_once_and_seeds_differ(small):
     assert not np.array_equal(epoch[:20], other.next_batch(20)[0])
 
 
-def test_a_copy_draws_the_same_batches_and_leaves_the_other_alone(small):
-    train, expected = (input_data.read_data_sets(small[0], validation_size=0, seed=1).train
-                       for _ in range(2))
-    for part in train, expected:
-        part.next_batch(50)
-    copied = copy.copy(train)
-    assert copied.images is train.images and copied.labels is train.labels
-    batches = [expected.next_batch(50)[0] for _ in range(3)]
-    for part in copied, train:
-        for batch in batches:
-            assert np.array_equal(part.next_batch(50)[0], batch)
-    assert copied.epochs_completed == train.epochs_completed == expected.epochs_completed == 3
-
-
-def test_a_batch_larger_than_the_set_is_refused(small):
-    train = input_data.read_data_sets(small[0], validation_size=0).train
-    with pytest.raises(ValueError, match='from 1 to num_examples, 60; found 61'):
-        train.next_batch(61)
-
-
 def test_plain_files_serve_as_well(small):
     folder, _ = small
     before = input_data.read_data_sets(folder, one_hot=True, validation_size=10)
@@ -167,33 +142,27 @@ def test_a_plain_file_is_read_before_the_gzipped_one(small):
     assert train.labels.tolist() == (9 - arrays['train-labels-idx1-ubyte']).tolist()
 
 
-def test_fake_data_needs_no_files(tmp_path):
-    mnist = input_data.read_data_sets(tmp_path / 'none', fake_data=True, one_hot=True)
-    images, labels = mnist.train.next_batch(3)
-    assert np.array_equal(images, np.ones([3, 784]))
-    assert labels.tolist() == [[1] + [0] * 9] * 3
-
-
 def rewrite(path, change):
     path.write_bytes(gzip.compress(change(gzip.decompress(path.read_bytes()))))
 
 
 @pytest.mark.parametrize('name, change, words', [
-    ('train-images-idx3-ubyte', lambda b: b[:-5], 'promises 47040 bytes of values, found 47035'),
-    ('train-images-idx3-ubyte', lambda b: b + b'x', 'promises 47040 bytes of values, found 47041'),
-    ('train-images-idx3-ubyte', lambda b: b'\0\0\x08\x01' + b[4:], 'magic number 2051.*found 2049'),
-    ('train-images-idx3-ubyte', lambda b: b[:8] + struct.pack('>II', 14, 56) + b[16:], '14x56'),
-    ('t10k-labels-idx1-ubyte', lambda b: b'<htm' + b[4:], 'magic number 2049'),
-    ('t10k-labels-idx1-ubyte', lambda b: b'', 'magic number 2049'),
-    ('t10k-labels-idx1-ubyte', lambda b: b[:9] + b'\x0a' + b[10:], 'found 10 at position 1'),
-    ('t10k-labels-idx1-ubyte', lambda b: idx(np.zeros(19, np.uint8)), 'found 19 labels'),
+    ('train-images-idx3-ubyte', lambda b: b[:-5], '[2051, 60, 28, 28] and 47035 bytes'),
+    ('train-images-idx3-ubyte', lambda b: b + b'x', '[2051, 60, 28, 28] and 47041 bytes'),
+    ('train-images-idx3-ubyte', lambda b: b'\0\0\x08\x01' + b[4:], 'found [2049, 60, 28, 28]'),
+    ('train-images-idx3-ubyte', lambda b: b[:8] + struct.pack('>II', 14, 56) + b[16:],
+     "expected an IDX file, [2051, 'n', 28, 28] and as many bytes, found [2051, 60, 14, 56]"),
+    ('t10k-labels-idx1-ubyte', lambda b: b'<htm' + b[4:], "expected an IDX file, [2049, 'n']"),
+    ('t10k-labels-idx1-ubyte', lambda b: b'', 'found [] and 0 bytes'),
+    ('t10k-labels-idx1-ubyte', lambda b: b[:9] + b'\x0a' + b[10:], 'found 20 up to 10'),
+    ('t10k-labels-idx1-ubyte', lambda b: idx(np.zeros(19, np.uint8)), 'found 19 up to 0'),
 ])
 def test_a_wrong_file_is_named_in_one_line(small, name, change, words):
     folder, _ = small
     rewrite(folder / f'{name}.gz', change)
-    with pytest.raises(UserError, match=words) as raised:
+    with pytest.raises(UserError, match=re.escape(words)) as raised:
         input_data.read_data_sets(folder, validation_size=0)
-    assert f'{name}.gz' in str(raised.value) and '\n' not in str(raised.value)
+    assert name in str(raised.value) and '\n' not in str(raised.value)
 
 
 @pytest.mark.parametrize('damage', [lambda b: b[:len(b) // 2], lambda b: b'PK' + b[2:],
@@ -202,13 +171,8 @@ def test_a_damaged_gzip_file_is_named(small, damage):
     folder, _ = small
     path = folder / 'train-images-idx3-ubyte.gz'
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(UserError, match='train-images-idx3-ubyte.gz: expected a gzip file'):
+    with pytest.raises(UserError, match='train-images-idx3-ubyte.gz: expected a file of MNIST'):
         input_data.read_data_sets(folder, validation_size=0)
-
-
-def test_too_large_a_validation_set_is_refused(small):
-    with pytest.raises(UserError, match='expected at least 61 training pictures.*found 60'):
-        input_data.read_data_sets(small[0], validation_size=61)
 
 
 def test_a_missing_file_is_named(small):
@@ -216,64 +180,6 @@ def test_a_missing_file_is_named(small):
     os.remove(folder / 't10k-labels-idx1-ubyte.gz')
     with pytest.raises(UserError) as raised:
         input_data.read_data_sets(folder, validation_size=0)
-    assert str(raised.value) == (
-        f'{folder}/t10k-labels-idx1-ubyte.gz: expected a file of MNIST, found none; get the one in '
-        'data/ of this repository: git checkout -- data')
-
-
-def command(*arguments):
-    """Run the module as data/README.md says, in the project's folder."""
-    return subprocess.run([sys.executable, '-m', 'support.digits.input_data', *map(str, arguments)],
-                          cwd=ROOT, capture_output=True, text=True, timeout=300)
-
-
-def test_the_command_checks_the_repositorys_files():
-    ended = command()
-    assert (ended.returncode, ended.stderr) == (0, '')
-    assert ended.stdout.startswith('train: 60000 pictures, labels 0:5923 1:6742 ')
-    assert 'test: 10000 pictures, labels 0:980 1:1135 ' in ended.stdout
-
-
-def test_the_command_counts_labels_and_reports_a_broken_file(small):
-    folder, _ = small
-    ended = command(folder)
-    assert (ended.returncode, ended.stderr) == (0, '')
-    assert ended.stdout.splitlines()[1] == ('test: 20 pictures, labels '
-                                            + ' '.join(f'{d}:2' for d in range(10)))
-    rewrite(folder / 'train-labels-idx1-ubyte.gz', lambda b: b[:20])
-    ended = command(folder)
-    assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
-    assert ended.stderr.startswith('input_data.py: ')
-    assert 'train-labels-idx1-ubyte.gz' in ended.stderr
-
-
-def test_the_commands_own_advice_can_be_typed():
-    ended = command('--folder', 'data')
-    assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
-    assert 'all options: python -m support.digits.input_data --help' in ended.stderr
-    ended = command('--help')
-    assert ended.returncode == 0
-    assert ended.stdout.startswith('usage: python -m support.digits.input_data ')
-
-
-@pytest.mark.parametrize('ending', ['', '.gz'])
-@pytest.mark.parametrize('name', [lambda name: name.replace('-idx', '.idx'),
-                                  lambda name: 'emnist-digits-' + name.replace('t10k', 'test')])
-def test_files_under_the_names_that_people_have(tmp_path, ending, name):
-    images = np.arange(3 * 784, dtype=np.uint32).reshape(3, 28, 28).astype(np.uint8)
-    for part, count in ('train', 3), ('t10k', 2):
-        for kind, values in ('images-idx3', images[:count]), ('labels-idx1', np.arange(
-                count, dtype=np.uint8)):
-            path = tmp_path / (name(f'{part}-{kind}-ubyte') + ending)
-            header = bytes([0, 0, 8, values.ndim]) + b''.join(
-                size.to_bytes(4, 'big') for size in values.shape)
-            with (gzip.open if ending else open)(path, 'wb') as file:
-                file.write(header + values.tobytes())
-    found = input_data.read_data_sets(str(tmp_path), validation_size=0)
-    assert (found.train.num_examples, found.test.num_examples) == (3, 2)
-    turned = images.transpose(0, 2, 1) if 'emnist' in path.name else images
-    np.testing.assert_allclose(found.train.images, turned.reshape(3, 784) / 255, atol=1e-6)
-    (tmp_path / ('emnist-mnist-train-images-idx3-ubyte' + ending)).write_bytes(b'')
-    if 'emnist' in path.name:
-        with pytest.raises(UserError, match='expected one set of EMNIST, found .*emnist-mnist'):
-            input_data.read_data_sets(str(tmp_path), validation_size=0)
+    assert str(raised.value).startswith(
+        f'{folder}/t10k-labels-idx1-ubyte.gz: expected a file of MNIST, found none')
+    assert str(raised.value).endswith('git checkout -- data')

@@ -192,7 +192,7 @@ def test_without_a_checkpoint_the_included_network_reads(run_here, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     ended = run_here('mnist_app.py', SAMPLES[5])
     assert ended.returncode == 0 and predictions(ended.stdout) == ['[5]']
-    assert re.fullmatch(r'reading with \S*models.mnist.mnist_model-63671\n', ended.stderr)
+    assert re.fullmatch(r'reading with \S*models.mnist.mnist_model-73000\n', ended.stderr)
     ended = run_here('mnist_app.py', '--model-dir', 'model', SAMPLES[5])  # named, so it is meant
     assert (ended.returncode, ended.stdout) == (2, '')
     assert ended.stderr == ('mnist_app.py: model: expected a trained network, found no checkpoint '

@@ -130,11 +130,10 @@ def test_a_step_with_momentum_is_numpys(augmented, step):
     assert_a_step_is_numpys(arrays, 0.1 * (1 - step / (step + 1)), until(step + 1, augmented))
 
 
-def test_a_checkpoint_without_momentum_is_taken_further_from_none(augmented, capsys):
-    arrays = mnist_arrays(30)
-    assert_a_step_is_numpys(arrays, 0.1 / 31, until(31, augmented))
-    assert re.match(r'\S*mnist_model-30 has no momentum: it continues with momentum from 0\.\n',
-                    capsys.readouterr().out)
+def test_an_augmented_training_does_not_begin_with_a_default_one(augmented):
+    write_mnist_checkpoint(augmented.model_save_path, mnist_arrays(30), 30)
+    with pytest.raises(UserError, match='mnist_model-30: .*Momentum.*--model-dir FOLDER'):
+        backward(tiny_mnist(), until(31, augmented))
 
 
 def test_the_default_training_continues_an_augmented_one_without_momentum(run):

@@ -32,7 +32,7 @@ def test_own_digits_are_read_back_as_they_are_prepared(tmp_path, capsys):
             np.testing.assert_allclose(image, photographs.pre_digits(SAMPLES[digit])[0],
                                        atol=1 / 255)
     unused, said = capsys.readouterr().out.splitlines()
-    assert unused == (f'not used: {mine}/3_bad.jpg: expected a picture file, such as JPEG or PNG, '
+    assert unused == ('not used: 3_bad.jpg: expected a picture file, such as JPEG or PNG, '
                       'found something else')
     assert '20 pictures of MNIST and 8 of' in said
 

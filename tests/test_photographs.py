@@ -8,6 +8,7 @@ from scipy import ndimage
 from drawn_digits import DIGITS, KINDS, cover, grey, mouse, plain
 from helpers import DATA
 from support.common.console import UserError
+from support.common.pictures import open_picture
 from support.digits import ink, input_data, photographs
 
 STROKES = [strokes for _, strokes in DIGITS]
@@ -15,7 +16,7 @@ STROKES = [strokes for _, strokes in DIGITS]
 
 def as_one_digit(path):
     """All ink of a picture file as one digit, float32 [28, 28]; zeros if there is none."""
-    strength, mark = photographs.ink_of(path)
+    strength, mark = ink.find_ink(ink.grey_of(open_picture(path)))
     if not mark.any():
         return np.zeros([28, 28], np.float32)
     return photographs.as_mnist(strength, mark).reshape(28, 28)
@@ -240,11 +241,11 @@ def test_a_pale_pencil_in_a_dark_frame(prepared):
     assert likeness(prepared(Image.fromarray(np.minimum(page, frame))), expected) > .95
 
 
-def test_more_marks_than_a_sheet_has_are_refused(tmp_path):
+def test_more_digits_than_a_sheet_has_are_refused(tmp_path):
     page = np.full([500, 500], 255, np.uint8)
     page[2::5, 2::5] = page[3::5, 2::5] = 0
     Image.fromarray(page).save(tmp_path / 'a.png')
-    with pytest.raises(UserError, match='a.png: expected at most 5000 marks, found 10000; crop'):
+    with pytest.raises(UserError, match='a.png: expected at most 5000 digits, found 10000; crop'):
         photographs.find_digits(tmp_path / 'a.png')
 
 

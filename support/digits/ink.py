@@ -1,20 +1,11 @@
 """From a picture's grey values to ink: pure black and white, whatever paper, light and pen.
 
-`find_ink` does it all. Its steps, in order:
-
-grey_of        grey values, as a viewer shows the picture
-darkness_of    the share of the paper's light that is missing, whatever the paper, light and pen
-inked          what is darker than Otsu's threshold, and paler ink that touches it
-printed_lines  frames, the boxes of forms, underlines, the lines of ruled and squared paper
-without_specks drops specks, and shadows at the picture's border
-
-Lengths are measured in widths of the stroke and heights of the usual part, not in pixels.
+`find_ink` does it all, in the steps that docs/mnist.md explains. Lengths are measured in widths of
+the stroke and heights of the usual part, not in pixels.
 """
 import numpy as np
 from PIL import Image
 from scipy import ndimage
-
-from support.common.console import UserError
 
 # --- paper and light; shares of the picture's longer side
 MAX_SIDE = 2000    # pixels; larger pictures are reduced, or a photograph would take minutes
@@ -32,7 +23,6 @@ SOME_SKEWNESS = 0.7    # noise and shadows stay below this
 FAINT = 0.5        # ink that touches darker ink has at least this share of its darkness
 NOISE_MARGIN = 5   # ink is darker than the paper by this many standard deviations of the noise
 MIN_DARKNESS = 0.1     # a picture with nothing darker than this is blank
-MOST_MARKS = 5000  # more are refused; a full sheet has a thousand digits
 MIN_DIGIT = 0.02   # the smallest digit's longer side, as a share of the picture's
 
 # --- printed lines
@@ -43,25 +33,20 @@ STRAIGHT = 24      # a line is longer than it may wobble by this factor
 LONG = 2           # a line is longer than the usual part is tall by this factor, ...
 LINE_THICKNESS = 0.13   # ... and thinner than this share of its length; or ...
 ACROSS = 0.9       # ... it runs across this share of the picture, ...
-THIN = 0.03        # ... thinner than this share: a 4 may be as tall as its picture
+THIN_LINE = 0.03   # ... thinner than this share: a 4 may be as tall as its picture
+LOW = 0.3          # a part lower than this share of its width is a level line, no digit
 PEN_TO_LINE = 1.3  # a pen darker than the lines by this factor is separated by darkness alone
 SPAN = 0.75        # a frame's sides are straight over this share of the frame, ...
 EDGE = 0.25        # ... and lie within this share of its edges
 TALL = 4           # widths of the stroke; what a frame holds is taller
 OUTLINE = 2.3      # an outline's ink is less than this times (height + width) times its stroke
-ALIKE = 0.85       # an empty frame has at least this share of the size of one that is not
 
-# --- specks; bulk = strength x distance from the edge, summed over all pixels of a part
-NEAR = 0.25        # distance from the main part, as a share of its longer side
-NEAR_BULK = 0.04   # nearer parts are kept if they have this share of the main part's bulk,
-FAR_BULK = 0.2     # all others if they have this share: they may be digits
-TALL_BULK = 0.015  # or this one, if at least HALF as tall as the main part
-HALF = 0.5
-LOW = 0.3          # of the main part's height; a digit that is wider than tall has at least this
-TOO_LONG = 3       # times the usual part's height is no digit, ...
-SOLID = 2          # ... unless its area is this multiple of its extent times the stroke
-MIN_THICKNESS = 0.15   # of the main part's; anything thinner is a line or noise
-INNER = 0.08       # the main part's least size, as a share of the picture, unless at the border
+# --- specks
+SPECK = 0.15       # of the usual part's height; anything smaller is dirt
+THIN = 0.3         # of its length times the stroke; a part of less area is the rest of a line
+TOO_LONG = 3       # times the usual part's height; anything longer is no digit, ...
+SOLID = 2          # ... unless its area is this multiple of its length times the stroke
+INNER = 0.08       # of the picture; if something this large is inside, ink at the border is none
 
 
 def find_ink(grey):
@@ -70,22 +55,18 @@ def find_ink(grey):
     Returns:
       strength: float32 [height, width], 0 paper; ink is darker than the threshold, which is 1.
       ink: bool [height, width]; all False if the picture is blank.
-    Raises: UserError for more than MOST_MARKS.
     """
     darkness = darkness_of(grey)
     margin = NOISE_MARGIN * noise_of(darkness)
     strength, ink = inked(darkness, max(otsu(darkness), margin))
-    if (number := ndimage.label(ink, np.ones([3, 3]))[1]) > MOST_MARKS:
-        raise UserError(f'expected at most {MOST_MARKS} marks, found {number}; crop the picture to '
-                        'the digits')
     lines, held = printed_lines(ink)
     if lines.any():
         stronger, rest = without_lines(darkness, ink, lines, margin)
-        rest = without_specks(darkness, stronger, rest)
+        rest = without_specks(darkness, rest)
         new = rest if held else rest & ~ink
         if new.any(1).sum() > TALL * stroke_of(ink):  # otherwise the lines were drawn
             return stronger, rest
-    return strength, without_specks(darkness, strength, ink)
+    return strength, without_specks(darkness, ink)
 
 
 def grey_of(picture):
@@ -237,7 +218,7 @@ def printed_lines(ink):
     usual = usual_height(ndimage.label(ink & ~lines, np.ones([3, 3]))[0])
     for marks, found, runs in (ink, lines, level), (ink.T, lines.T, upright):
         found |= lines_of(marks, runs, LONG * usual)
-        found |= lines_of(marks, runs, ACROSS * marks.shape[1], THIN)
+        found |= lines_of(marks, runs, ACROSS * marks.shape[1], THIN_LINE)
     return lines, held
 
 
@@ -299,27 +280,20 @@ def level_runs(ink, slope, cell):
 
 
 def lines_of(ink, runs, length, widest=LINE_THICKNESS):
-    """The level lines of at least `length` pixels: bool as `ink`.
+    """The level lines of at least `length` pixels, at most a share `widest` of it thick.
 
     Where a stroke crosses a line, the ink is taller, and is no line.
-    Args: runs: as level_runs returns them. length: one for all pixels, or one for each. widest: the
-      widest line, as a share of it.
+    Args: runs: as level_runs returns them. length: one for all pixels, or one for each.
+    Returns: bool as `ink`.
     """
-    tall = column_runs(ink)
-    lines = ink & (runs >= length) & (tall <= 1 + widest * length)
-    labels = ndimage.label(lines, np.ones([3, 3]))[0][lines]
-    if len(labels):
-        thickness = ndimage.median(tall[lines], labels, range(1, labels.max() + 1))[labels - 1]
-        lines[lines] = tall[lines] <= 1.5 * thickness + 1
-    return lines
+    return ink & (runs >= length) & (column_runs(ink) <= 1 + widest * length)
 
 
 def frame_lines(labels, level, upright, slope, least):
     """The lines of frames, bool as `labels`, the parts of the ink, and whether they hold anything.
 
     A frame is a connected part that straight lines span on the left, on the right, and above or
-    below, and that holds something taller than `least` pixels, or is as large as one that does;
-    or it has one hole, which holds that, and no more ink than its outline, which may be bent.
+    below, and that holds something taller than `least` pixels; or it has one hole, which holds that, and no more ink than its outline, which may be bent.
     Args: level, upright: as level_runs returns them.
     """
     boxes = boxes_of(labels)
@@ -346,7 +320,7 @@ def frame_lines(labels, level, upright, slope, least):
             paper, number = ndimage.label(~np.pad(own, 1))
             bent[part] = number == 2 and inside[labels[box][paper[1:-1, 1:-1] == 2]].any()
     if holds.any():
-        frame &= holds | (size.max(1) > ALIKE * size[holds].max(1).min())
+        frame = holds
     return lines & frame[labels] | bent[labels], holds.any() or not frame.any()
 
 
@@ -356,64 +330,33 @@ def column_runs(ink):
     return np.bincount(labels.ravel())[labels] * ink
 
 
-def without_specks(darkness, strength, ink):
-    """The main part of the ink and what may belong to it, or be another digit: bool as `ink`."""
+def without_specks(darkness, ink):
+    """The parts of the ink that may be digits or belong to one: bool as `ink`."""
     labels, number = ndimage.label(ink, np.ones([3, 3]))  # int [height, width], 0 paper, 1 ...
     if not number:
         return ink
-    area = np.bincount(labels.ravel()).clip(1)            # pixels of each part; [0] is the paper
-    inside = ndimage.distance_transform_edt(ink)
-    bulk = np.bincount(labels.ravel(), (inside * strength.clip(0, 2)).ravel())
-    thickness = bulk / area
     at_border, central = np.zeros([2, number + 1], bool)
     for edge in labels[0], labels[-1], labels[:, 0], labels[:, -1]:
         at_border[edge] = True
-    middle = tuple(slice(side // 8, side - side // 8) for side in ink.shape)
-    central[labels[middle]] = True
-
-    boxes = np.array([(0, 0, 0, 0)] + [(rows.start, rows.stop, columns.start, columns.stop)
-                                       for rows, columns in boxes_of(labels)])
-    height, width = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+    central[labels[tuple(slice(side // 8, side - side // 8) for side in ink.shape)]] = True
+    area = np.bincount(labels.ravel())                    # pixels of each part; [0] is the paper
+    height, width = np.array([(0, 0)] + [[extent.stop - extent.start for extent in box]
+                                         for box in boxes_of(labels)]).T
     extent = np.maximum(height, width)
-    # The rest of a grid is thin and much longer than a digit.
     stroke = stroke_of(ink)
-    digit = (extent > 0) & ((extent < TOO_LONG * max(usual_height(labels), TALL * stroke))
-                            | (area > SOLID * extent * stroke))
-    inner = digit & ~at_border & (extent >= INNER * max(ink.shape))
+    usual = max(usual_height(labels), TALL * stroke)
+    # The rest of a grid is thin, and much longer than a digit.
+    digit = ((extent < TOO_LONG * usual) | (area > SOLID * extent * stroke)) & (
+        area > THIN * extent * stroke) & (extent >= SPECK * usual)
     # Ink at the border is a shadow or the table, if anything else may be the digit; if it leaves
     # the middle of the picture bare, it is none.
-    possible = digit & ~at_border if inner.any() else digit & (~at_border | central)
-    if not possible.any():
-        return np.zeros_like(ink)
-    main = np.argmax(np.where(inner if inner.any() else possible, bulk, 0))
-    # The main part of many digits may be by far the thickest, so compare with the usual one: the
-    # median of the tall parts, weighted by bulk. It is the main part if the others are specks.
-    possible &= at_border <= at_border[main]
-    tall = np.flatnonzero(possible & (extent >= HALF * height[main])
-                          & (height >= LOW * height[main]))
-    usual = tall[bulk[tall] == median(bulk[tall], bulk[tall])][0]
-    thick = possible & (thickness >= MIN_THICKNESS * thickness[usual])
-    tall = tall[thick[tall] & (bulk[tall] >= TALL_BULK * bulk[usual])]
-    keep = thick & (bulk >= FAR_BULK * bulk[usual])
-    keep[tall] = True
-    for digit in tall:
-        near = distance(boxes.T, boxes[digit]) <= NEAR * extent[digit]
-        keep |= thick & near & (bulk >= NEAR_BULK * bulk[digit])
-    ink = keep[labels]
-    longest = max(ink[boxes_of(ink)[0]].shape)
-    if np.median(darkness[ink]) < MIN_DARKNESS or longest < MIN_DIGIT * max(ink.shape):
+    inner = digit & ~at_border
+    large = extent[inner].max(initial=0) >= INNER * max(ink.shape)
+    ink = (inner if large else digit & central)[labels]
+    if not ink.any() or np.median(darkness[ink]) < MIN_DARKNESS or (
+            extent[np.unique(labels[ink])].max() < MIN_DIGIT * max(ink.shape)):
         return np.zeros_like(ink)
     return ink
-
-
-def distance(box, other):
-    """The gap between two boxes in pixels, along the axis where it is wider; negative: overlap.
-
-    A box is its top, bottom, left and right, which may be arrays.
-    """
-    down, across = (np.maximum(box[k], other[k]) - np.minimum(box[k + 1], other[k + 1])
-                    for k in (0, 2))
-    return np.maximum(down, across)
 
 
 def boxes_of(labels):

@@ -36,20 +36,18 @@ def own_digits(folder, labels_file=None):
     with console.progress(len(names), 'preparing', 'picture') as bar:
         for name in names:
             bar.update()
-            path, text = os.path.join(folder, name), texts[name]
-            if len(text) != 1 or not text.isdecimal():
-                bad.append((name, f'expected one digit as its text, found {text!r}'))
-                continue
+            path = os.path.join(folder, name)
             try:
                 found = photographs.pre_digits(path)  # float32 [digits, 784], 0 ... 1
             except UserError as error:
-                bad.append((path, str(error).removeprefix(f'{path}: ')))
+                bad.append((name, str(error).removeprefix(f'{path}: ')))
                 continue
-            if len(found) != 1:
-                bad.append((path, f'has {len(found)} digits'))
+            if len(found) != 1 or texts[name] not in list('0123456789'):
+                bad.append((name, f'expected one digit, found {len(found)}, and its text, found '
+                                  f'{texts[name]!r}'))
                 continue
             images.append(np.round(255 * found[0]).astype(np.uint8).reshape(SIDE, SIDE))
-            digits.append(int(text))
+            digits.append(int(texts[name]))
     for name, why in bad:
         print(f'not used: {name}: {why}')
     if len(images) < HELD_OUT:

@@ -5,19 +5,11 @@
 MNIST was made from scans in pure black and white: each digit was scaled to fit a 20x20 box,
 keeping its aspect ratio, which gave grey edges, and its centre of mass was moved to the centre of
 28x28 (http://yann.lecun.com/exdb/mnist/). The network has seen nothing else, so
-support/digits/ink.py turns any picture into pure black and white, and `as_mnist` does the rest.
-The steps, in order:
-
-find_ink       of support/digits/ink.py: which pixels are ink
-digits_apart, in_lines  several digits, separated by the gaps between them
-upright        removes the tilt of the line and half of the slant
-even_stroke    brings the width of the stroke close to MNIST's, but closes no opening
-boxed, centred the 20x20 box, the centre of mass
+support/digits/ink.py turns any picture into pure black and white, `digits_apart` separates its
+digits, and `as_mnist` does the rest. docs/mnist.md explains the steps.
 
 Takes 40 ms for a 280x280 picture, a second for a phone photo, five for a sheet of 1,150 digits.
 """
-import os
-
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -25,13 +17,13 @@ from scipy import ndimage
 from support.common import pictures
 from support.common.console import UserError
 from support.digits import input_data
-from support.digits.ink import boxes_of, distance, find_ink, grey_of, median, stroke_of
+from support.digits.ink import boxes_of, find_ink, grey_of, median, stroke_of
 
 # --- MNIST's own measures
 SIDE = input_data.SIDE  # pixels, height and width of the network's input
 BOX = 20           # pixels, the longer side of a digit
 CENTRE = 14        # pixel, row and column of the centre of mass
-STROKE = 0.155, 0.17  # width of its usual stroke, as a share of the digit's longer side
+STROKE = 0.16      # width of its usual stroke, as a share of the digit's longer side
 SLANT = 0.5        # this share of a digit's slant is removed, ...
 MAX_SHEAR = 0.25   # ... at most this many pixels sideways per pixel up: a 7 is naturally slanted
 FINE_SIDE = 100    # pixels; a smaller digit is enlarged to this before its stroke is changed
@@ -40,19 +32,10 @@ FINE_SIDE = 100    # pixels; a smaller digit is enlarged to this before its stro
 DIGIT_GAP = 0.12   # parts side by side nearer than this are one digit, unless both are tall ...
 PIECE_GAP = 0.25   # ... and this for one above the other, or a part too small to be a digit
 DIGIT_HEIGHT = 0.5     # a digit is at least this tall; less belongs to its neighbour, or is dirt
-TALL = 0.7         # two parts at least this tall are two digits, ...
-BROKEN = 0.5       # ... unless the gap is less than this share of the stroke's width
+TALL = 0.7         # two parts at least this tall are two digits
+BROKEN = 0.5       # of the stroke's width; a smaller gap is no gap
 LINE_STEP = 0.5    # neighbours in a line differ less than this in height on the page
-
-
-def ink_of(picName):
-    """The strength and the ink of a picture file, as find_ink returns them."""
-    grey = grey_of(pictures.open_picture(picName))
-    try:
-        return find_ink(grey)
-    except UserError as error:
-        name = picName if isinstance(picName, str | os.PathLike) else 'the picture'
-        raise UserError(f'{name}: {error}') from error
+MOST_DIGITS = 5000  # more are refused; a full sheet has a thousand
 
 
 def pre_digits(picName):
@@ -71,8 +54,11 @@ def find_digits(picName):
     Boxes: float64 [n, 5], left, top, right, bottom, 0 ... 1, shares of the picture's sides, and the
     number of the line, 0 the first. Raises: UserError.
     """
-    strength, ink = ink_of(picName)
+    strength, ink = find_ink(grey_of(pictures.open_picture(picName)))
     labels, digits, left_out = digits_apart(ink)
+    if len(digits) > MOST_DIGITS:
+        raise UserError(f'{picName}: expected at most {MOST_DIGITS} digits, found {len(digits)}; '
+                        'crop the picture to the digits')
     rows, places = [np.zeros([0, SIDE * SIDE], np.float32)], []
     in_order, lines, tilt = in_lines(digits)
     height, width = ink.shape
@@ -89,23 +75,14 @@ def digits_apart(ink):
     A digit is (top, bottom, left, right, the numbers of its parts), in pixels. Also returns how
     many marks are too small to be one.
     """
-    labels, _ = ndimage.label(ink, np.ones([3, 3]))
+    touch = 1 + BROKEN * stroke_of(ink)  # pixels
+    labels = ndimage.label(ndimage.distance_transform_edt(~ink) <= touch / 2)[0] * ink
     digits = [(rows.start, rows.stop, columns.start, columns.stop, [number])
               for number, (rows, columns) in enumerate(boxes_of(labels), 1)]
     if len(digits) < 2:
         return labels, digits, 0
     heights = np.array([bottom - top for top, bottom, *_ in digits])
     usual = median(heights, heights ** 2)  # pieces of digits count less
-    touch = 1 + BROKEN * stroke_of(ink)  # pixels
-
-    def close(one, other):
-        """Whether two parts are so near that one stroke, though broken, joins them."""
-        small, large = sorted((one, other), key=lambda part: (part[1] - part[0], part[3] - part[2]))
-        area = labels[tuple(slice(max(0, int(small[k] - touch - 1)), int(small[k + 1] + touch + 2))
-                            for k in (0, 2))]
-        large = np.isin(area, large[4])
-        away = ndimage.distance_transform_edt(~large)[np.isin(area, small[4])] - 1
-        return large.any() and away.min() <= touch
 
     def belong(one, other):
         """Whether two parts belong to one digit."""
@@ -117,11 +94,10 @@ def digits_apart(ink):
             return True
         above = down > 0 and -across > width / 2
         beside = down <= 0 and across < DIGIT_GAP * usual
-        return (height < TALL * usual and (beside or above and down < PIECE_GAP * height)
-                or close(one, other))
+        return height < TALL * usual and (beside or above and down < PIECE_GAP * height)
     apart, boxes = {}, np.zeros([len(digits), 4])  # those so far, by the row of their box
     for n, digit in enumerate(sorted(digits, key=lambda digit: digit[2])):
-        gaps = distance(boxes[:n].T, digit)
+        gaps = np.maximum(boxes[:n, ::2] - digit[1:4:2], digit[:4:2] - boxes[:n, 1::2]).max(1)
         for other in np.argsort(gaps, kind='stable')[:np.sum(gaps <= PIECE_GAP * usual)]:
             if other in apart and belong(digit, apart[other]):
                 part = apart.pop(other)
@@ -205,7 +181,7 @@ def even_stroke(mark):
     """Widen or narrow a digit's stroke to MNIST's usual width: bool, of another size."""
     inside = ndimage.distance_transform_edt(np.pad(mark, 1))[1:-1, 1:-1]  # pixels to the edge
     width = 4 * inside[mark].mean() - 2  # a stripe's mean distance is a quarter of that, and 1/2
-    usual = np.clip(width, *np.multiply(STROKE, max(mark.shape)))
+    usual = STROKE * max(mark.shape)
     grow = (usual - width) / 2       # pixels on either side
     if grow > 0:
         away = ndimage.distance_transform_edt(~np.pad(mark, int(np.ceil(grow)) + 1))

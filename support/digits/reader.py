@@ -3,6 +3,7 @@
     with open_reader(['model'], 'mnist_model', mnist_forward.forward) as reader:
         print(reader.read('my.jpg'))  # [2 0 2 6]
 """
+import contextlib
 import os
 import sys
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Reading(NamedTuple):
         return np.array2string(self.digits, max_line_width=np.inf, threshold=np.inf)
 
 
-class Reader:
+class Reader(contextlib.AbstractContextManager):
     """The network of one checkpoint; later ones do not change what it reads."""
 
     def __init__(self, checkpoint, forward, prepare=photographs.find_digits):
@@ -68,14 +69,8 @@ class Reader:
         return Reading(digits, probabilities, pictures, places,
                        report.doubts(pictures, probabilities, left_out))
 
-    def close(self):
-        self._sess.close()
-
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
-        self.close()
+        self._sess.close()
 
 
 def averages_saver():

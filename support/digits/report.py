@@ -3,25 +3,17 @@
 `pictures` and `probabilities` are the same everywhere: float32 [n, 784], 0 paper ... 1 ink, the n
 digits as the network saw them, and float32 [n, 10], the probability of each digit from 0 to 9.
 """
-import glob
-import itertools
 import os
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
 from support.common import console, files
 from support.common.console import UserError
 from support.digits import no_digit
 from support.digits.input_data import SIDE
 
-# --- when not to trust a reading
-CLOSE = 0.5     # the best digit's probability exceeds the second's by less than this
-INK = 0.25      # threshold of the ink for the next two; a higher one would break thin strokes
-STACKED = 0.35  # two parts, one above the other, each at least this share of the height: two lines
-BESIDE = 0.85   # two parts side by side, likewise: two digits; a 4 in two strokes has less
-WIDE = 1.3      # the ink is wider than tall by this factor: perhaps touching digits
+CLOSE = 0.5     # doubted: the best digit's probability exceeds the second's by less than this
 
 # --- the drawing
 DRAWN = '.read.png'  # suffix of its file's name
@@ -38,49 +30,20 @@ def doubts(pictures, probabilities, left_out=0):
     """
     if not pictures.any():
         return ['not to be trusted: the picture is blank, no ink was found']
-    several = len(pictures) > 1
     lines = []
-    if several:
+    if len(pictures) > 1:
         lines.append(f'several digits: {len(pictures)} stand apart, read from left to right')
     if left_out:
         lines.append(f'not to be trusted: small marks were left out: {left_out}')
     scores = no_digit.score(pictures)
-    for number, (picture, of_digit) in enumerate(zip(pictures, probabilities), 1):
-        which = f'digit {number} is ' if several else ''
+    for number, (of_digit, score) in enumerate(zip(probabilities, scores), 1):
+        which = f'digit {number} is ' if len(pictures) > 1 else ''
         second, best = np.argsort(of_digit)[-2:]
         if of_digit[best] - of_digit[second] < CLOSE:
             lines.append(f'not to be trusted: {which}perhaps a {second} ({of_digit[second]:.1%})')
-        height, width = (np.ptp(np.nonzero(picture.reshape(SIDE, SIDE).any(axis))) + 1
-                         for axis in (1, 0))
-        if width > WIDE * height:
-            lines.append(f'not to be trusted: {which}wider than tall, perhaps several that touch')
-        elif in_two(picture.reshape(SIDE, SIDE)):
-            lines.append(f'not to be trusted: {which}in two parts, perhaps two digits')
-        if scores[number - 1] > no_digit.LIMIT:
-            lines.append(f'not to be trusted: {which}perhaps no digit at all')
+        if score > no_digit.LIMIT:
+            lines.append(f'not to be trusted: {which}perhaps no digit, or several that touch')
     return lines
-
-
-def in_two(picture):
-    """Whether the ink looks like two digits, one above or beside the other.
-
-    Of MNIST's 10,000 test digits 5 do: they are broken in the middle.
-    Args: picture: float32 [28, 28], 0 paper ... 1 ink.
-    """
-    ink = picture > INK
-    tall = np.ptp(np.nonzero(ink.any(1))) + 1 if ink.any() else 0
-    parts = ndimage.find_objects(ndimage.label(ink, np.ones([3, 3]))[0])
-    for (rows, columns), (other_rows, other_columns) in itertools.combinations(parts, 2):
-        height = min(rows.stop - rows.start, other_rows.stop - other_rows.start)
-        if (height >= STACKED * tall and shared(rows, other_rows) <= 1
-                or height >= BESIDE * tall and shared(columns, other_columns) <= 1):
-            return True
-    return False
-
-
-def shared(one, other):
-    """How many rows or columns two slices share; negative: the gap between them."""
-    return min(one.stop, other.stop) - max(one.start, other.start)
 
 
 def read_files(paths, read, csv_file=None):
@@ -151,14 +114,8 @@ def drawing(original, pictures, probabilities, places=()):
 
 
 def save_drawing(page, picName):
-    """Save a drawing beside the picture file `picName`, and return its path.
-
-    That is a.read.png for a.jpg, or a.jpg.read.png if there is an a.png as well.
-    """
-    name = os.path.splitext(picName)[0]
-    path = name + DRAWN
-    if {*glob.glob(f'{glob.escape(name)}.*')} - {picName, path}:
-        path = picName + DRAWN
+    """Save a drawing beside the picture file `picName`: a.read.png for a.jpg. Returns: its path."""
+    path = os.path.splitext(picName)[0] + DRAWN
     try:
         with files.whole_file(path) as part:
             page.save(part, 'PNG')

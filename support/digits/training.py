@@ -177,20 +177,11 @@ class Supervisor:
 
 
 def resume(saver, sess, run):
-    """Restore the newest checkpoint, if there is one. Returns: how many steps are done.
-
-    Momentum that it lacks, as one of the default training does, begins at 0.
-    """
+    """Restore the newest checkpoint, if there is one. Returns: how many steps are done."""
     checkpoint = run.newest()
     if not checkpoint:
         return 0
-    keys, _ = checkpoints.contents(checkpoint, RETRAIN)
-    variables = tf.global_variables()
-    known = [variable for variable in variables
-             if variable.op.name in keys or not variable.op.name.endswith('/Momentum')]
-    if len(known) < len(variables):
-        console.say(f'{checkpoint} has no momentum: it continues with momentum from 0.')
-    checkpoints.restore(tf.train.Saver(known), sess, checkpoint, RETRAIN)
+    checkpoints.restore(saver, sess, checkpoint, RETRAIN)
     step = checkpoints.step_of(checkpoint)
     if step < run.steps:
         console.say(f'Restored {checkpoint}, resuming until step {run.steps}.')
