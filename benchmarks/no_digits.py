@@ -125,7 +125,7 @@ def main():
              'shapes': seen(digits_on_forms.shapes(100, rng)),
              'faces': seen(digits_on_forms.faces(100, rng)),
              'textures': seen(digits_on_forms.textures(100, rng))}
-    limits = -2, -1, 0, no_digit.LIMIT, 1, 2
+    limits = -2, -1, -.5, no_digit.LIMIT, 1, 2
     console.say(f'{"threshold":24}' + ''.join(f'{limit:8}' for limit in limits))
     for name, rows in other.items():
         shares = [np.mean(no_digit.score(rows) > limit) for limit in limits]

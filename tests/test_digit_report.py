@@ -41,15 +41,15 @@ def test_doubts(two):
         'not to be trusted: digit 2 is perhaps a 7 (40.0%)']
 
 
-@pytest.mark.parametrize('axis', [0, 1])  # one above the other, side by side
-def test_two_digits_in_one_are_doubted(axis):
-    digits = input_data.read_data_sets(DATA).test.images[:40].reshape(-1, 28, 28) > .5
-    rows = [photographs.centred(photographs.boxed(np.concatenate(
-        [one[4:24, 4:24], other[4:24, 4:24]], axis))).ravel()
-        for one, other in zip(digits[::2], digits[1::2])]
-    sure = probabilities_of(1)[np.newaxis]
-    found = [report.doubts(row[np.newaxis], sure) for row in rows]
-    assert np.mean([lines == [NO_DIGIT] for lines in found]) >= .9
+@pytest.mark.parametrize('axis, least', [(0, .6), (1, .85)])  # one above the other, side by side
+def test_two_digits_that_touch_are_doubted(axis, least):
+    digits = input_data.read_data_sets(DATA).test.images[:60].reshape(-1, 28, 28) > .5
+    doubted = []
+    for pair in zip(digits[::2], digits[1::2]):
+        mark = np.concatenate([np.compress(one.any(1 - axis), one, axis) for one in pair], axis)
+        row = photographs.as_mnist(2 * mark.astype(np.float32), mark)
+        doubted.append(report.doubts(row, probabilities_of(1)[np.newaxis]) == [NO_DIGIT])
+    assert np.mean(doubted) > least
 
 
 @pytest.mark.parametrize('number', [0, 1])  # pre_digits finds no digit, pre_pic an empty one

@@ -7,7 +7,6 @@ from scipy import ndimage
 
 from drawn_digits import DIGITS, KINDS, cover, grey, mouse, plain
 from helpers import DATA
-from support.common.console import UserError
 from support.common.pictures import open_picture
 from support.digits import ink, input_data, photographs
 
@@ -239,14 +238,6 @@ def test_a_pale_pencil_in_a_dark_frame(prepared):
     expected = prepared(Image.fromarray(page))
     frame = framed(np.full([200, 200], 255, np.uint8), 4)
     assert likeness(prepared(Image.fromarray(np.minimum(page, frame))), expected) > .95
-
-
-def test_more_digits_than_a_sheet_has_are_refused(tmp_path):
-    page = np.full([500, 500], 255, np.uint8)
-    page[2::5, 2::5] = page[3::5, 2::5] = 0
-    Image.fromarray(page).save(tmp_path / 'a.png')
-    with pytest.raises(UserError, match='a.png: expected at most 5000 digits, found 10000; crop'):
-        photographs.find_digits(tmp_path / 'a.png')
 
 
 def test_widening_closes_no_opening():

@@ -293,7 +293,8 @@ def frame_lines(labels, level, upright, slope, least):
     """The lines of frames, bool as `labels`, the parts of the ink, and whether they hold anything.
 
     A frame is a connected part that straight lines span on the left, on the right, and above or
-    below, and that holds something taller than `least` pixels; or it has one hole, which holds that, and no more ink than its outline, which may be bent.
+    below, and that holds something taller than `least` pixels; or it has one hole, which holds
+    that, and no more ink than its outline, which may be bent.
     Args: level, upright: as level_runs returns them.
     """
     boxes = boxes_of(labels)

@@ -15,7 +15,6 @@ from PIL import Image
 from scipy import ndimage
 
 from support.common import pictures
-from support.common.console import UserError
 from support.digits import input_data
 from support.digits.ink import boxes_of, find_ink, grey_of, median, stroke_of
 
@@ -35,7 +34,6 @@ DIGIT_HEIGHT = 0.5     # a digit is at least this tall; less belongs to its neig
 TALL = 0.7         # two parts at least this tall are two digits
 BROKEN = 0.5       # of the stroke's width; a smaller gap is no gap
 LINE_STEP = 0.5    # neighbours in a line differ less than this in height on the page
-MOST_DIGITS = 5000  # more are refused; a full sheet has a thousand
 
 
 def pre_digits(picName):
@@ -56,9 +54,6 @@ def find_digits(picName):
     """
     strength, ink = find_ink(grey_of(pictures.open_picture(picName)))
     labels, digits, left_out = digits_apart(ink)
-    if len(digits) > MOST_DIGITS:
-        raise UserError(f'{picName}: expected at most {MOST_DIGITS} digits, found {len(digits)}; '
-                        'crop the picture to the digits')
     rows, places = [np.zeros([0, SIDE * SIDE], np.float32)], []
     in_order, lines, tilt = in_lines(digits)
     height, width = ink.shape
