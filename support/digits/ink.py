@@ -353,7 +353,7 @@ def without_specks(darkness, ink):
     # the middle of the picture bare, it is none.
     inner = digit & ~at_border
     large = extent[inner].max(initial=0) >= INNER * max(ink.shape)
-    ink = (inner if large else digit & central)[labels]
+    ink = (inner if large else digit & (~at_border | central))[labels]
     if not ink.any() or np.median(darkness[ink]) < MIN_DARKNESS or (
             extent[np.unique(labels[ink])].max() < MIN_DIGIT * max(ink.shape)):
         return np.zeros_like(ink)
