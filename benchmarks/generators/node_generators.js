@@ -1,15 +1,16 @@
-// Draw captchas with npm's svg-captcha, trek-captcha or captchapng.
+// Draw captchas with npm's svg-captcha, trek-captcha, captchapng, ppfun-captcha, captcha-canvas or
+// @haileybot/captcha-generator.
 //
 // Command:  NODE_PATH=FOLDER/node_modules node node_generators.js svg SEED OUT < texts.txt
-// Needs:    npm install svg-captcha trek-captcha captchapng; apt-get install librsvg2-bin for svg,
-//           imagemagick for the others
+// Needs:    the packages and programs of README.md
 // Writes:   OUT/<number>.png and OUT/labels.csv: name,text
 //
-// svg draws any of 0-9a-zA-Z+-*/=? (its font has no × and ÷: it draws x and / instead), trek the
-// letters a-y without e and g, captchapng digits.
+// svg, ppfun and canvas draw 0-9a-zA-Z+-*/=? (x and / for × and ÷, which their fonts lack), trek
+// the letters a-y without e and g, captchapng digits, haileybot capitals.
 const fs = require('fs')
 const path = require('path')
 const { execFileSync } = require('child_process')
+const Module = require('module')
 
 function seeded(seed) { // a stand-in for Math.random: mulberry32
   return () => {
@@ -25,8 +26,10 @@ const whole = (low, high) => Math.floor(between(low, high + 1))
 const colour = (low, high) => [0, 1, 2].map(() => whole(low, high))
 const hex = rgb => '#' + rgb.map(value => value.toString(16).padStart(2, '0')).join('')
 
+const ascii = text => text.replace(/×/g, 'x').replace(/÷/g, '/')
+
 const drawable = { // the text that a package can draw of a text
-  svg: text => text.replace(/×/g, 'x').replace(/÷/g, '/'),
+  svg: ascii,
   trek: text => { // letters stand from pixel 30 to the right border at 200
     const font = require('trek-captcha/lib/font')
     const wide = letter => { // the longest row of a glyph: steps from the left
@@ -45,15 +48,35 @@ const drawable = { // the text that a package can draw of a text
     }
     return text.slice(0, length)
   },
-  captchapng: text => text
+  captchapng: text => text,
+  ppfun: ascii,
+  canvas: ascii,
+  haileybot: text => text.slice(0, 6)
 }
 
 let next = '' // trek takes no text, but random bytes, of which the first ones choose the letters
 require('crypto').randomBytes = (size, done) => {
   const bytes = Buffer.from(Array.from({ length: size }, () => whole(0, 255)))
   for (let i = 0; i < next.length; i++) bytes[i] = next.charCodeAt(i) - 97
-  done(null, bytes)
+  return done ? done(null, bytes) : bytes
 }
+
+// haileybot and captcha-canvas want packages that fetch a binary: @napi-rs/canvas stands in.
+const load = Module._load
+Module._load = (name, ...rest) => {
+  if (name !== 'canvas' && name !== 'skia-canvas') return load(name, ...rest)
+  const napi = load('@napi-rs/canvas', ...rest)
+  const registerFont = (file, { family }) => napi.GlobalFonts.registerFromPath(file, family)
+  const createCanvas = (width, height) => {
+    const canvas = napi.createCanvas(width, height)
+    const context = canvas.getContext('2d')
+    const fill = context.fillText.bind(context)
+    context.fillText = (text, ...where) => fill(hailey || text, ...where)
+    return canvas
+  }
+  return { ...napi, registerFont, createCanvas }
+}
+let hailey = '' // the text instead of haileybot's own
 
 const draw = {
   svg(text) {
@@ -70,6 +93,51 @@ const draw = {
     else if (chance(0.1)) [options.inverse, page] = [true, hex(colour(0, 60))]
     return execFileSync('rsvg-convert', ['--background-color', page],
       { input: svgCaptcha(text, options) })
+  },
+  ppfun(text) {
+    const captcha = require('ppfun-captcha')
+    const fontSize = whole(60, 110)
+    const height = Math.round(fontSize * between(1.1, 1.6))
+    const width = Math.round(fontSize * between(0.6, 0.8) * (text.length + 1))
+    const dark = chance(0.75)
+    const ink = hex(dark ? colour(0, 110) : colour(190, 255))
+    return execFileSync('rsvg-convert', [], { input: captcha.createCaptcha(text, {
+      ...captcha.options, width, height, fontSize, fill: 'none', stroke: ink,
+      background: hex(dark ? colour(190, 255) : colour(0, 70)),
+      style: `stroke-width: ${whole(1, 2)};`, nodeDeviation: between(0, 2.5),
+      connectionPathDeviation: between(1, 10)
+    }) })
+  },
+  canvas(text) {
+    const { Captcha } = require('captcha-canvas')
+    const size = whole(28, 60)
+    const width = Math.round(size * between(1.2, 1.6) * text.length) // the first one stands at 0.2
+    const captcha = new Captcha(width, Math.round(size * between(1.8, 2.6)), text.length)
+    const light = chance(0.7)
+    const [low, high] = light ? [0, 150] : [130, 255]
+    const page = captcha._ctx // the package leaves it clear
+    page.fillStyle = hex(light ? colour(215, 255) : colour(0, 50))
+    page.fillRect(0, 0, 2000, 500)
+    if (chance(0.7)) {
+      captcha.addDecoy({ size: Math.round(size * between(0.3, 0.5)), opacity: between(0.3, 0.8) })
+    }
+    const ink = hex(colour(low, high))
+    const font = ['Sans', 'DejaVu Sans', 'Liberation Serif', 'DejaVu Sans Mono'][whole(0, 3)]
+    captcha.drawCaptcha({
+      text, characters: text.length, size, font, color: ink,
+      skew: chance(0.7) && /^\w+$/.test(text),
+      rotate: whole(0, 25), opacity: between(0.7, 1),
+      colors: chance(0.4) ? [1, 2, 3].map(() => hex(colour(low, high))) : []
+    })
+    if (chance(0.8)) captcha.drawTrace({ color: ink, size: whole(1, 4), opacity: between(0.5, 1) })
+    return captcha._canvas.toBuffer('image/png')
+  },
+  haileybot(text) {
+    hailey = text
+    const Captcha = require('@haileybot/captcha-generator')
+    const captcha = new Captcha(whole(250, 300))
+    hailey = ''
+    return captcha._canvas.toBuffer('image/png')
   },
   async trek(text) {
     next = text

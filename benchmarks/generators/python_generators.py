@@ -14,9 +14,11 @@ import argparse
 import csv
 import functools
 import glob
+import importlib.util
 import io
 import os
 import random
+import subprocess
 import sys
 import types
 
@@ -240,8 +242,93 @@ def captchagenerator(text, fonts):
     return page.resize((width, int(width * random.uniform(0.28, 0.42))), Image.Resampling.LANCZOS)
 
 
+def mediawiki(text, fonts):
+    """MediaWiki's FancyCaptcha (ConfirmEdit): stirred letters on shaded, blotchy grey."""
+    from PIL import ImageMath
+    ImageMath.eval = lambda expression, **images: ImageMath.unsafe_eval(expression, **images)
+    sys.path.insert(0, '/usr/share/mediawiki/extensions-core/ConfirmEdit')
+    import captcha as package
+    sys.path.pop(0)
+    stream = io.BytesIO()
+    stream.name = 'captcha.png'  # names the format
+    package.gen_captcha(text, random.choice(fonts), random.randint(36, 60), stream)
+    return Image.open(stream)
+
+
+def ejabberd(text, fonts):
+    """ejabberd's captcha.sh: hollow letters on a wave, light and dark lines; 140x60."""
+    while font_of(fonts[0], 40).getlength(text) > 125:
+        text = text[:-1]
+    drawn = subprocess.run(['bash', '/usr/share/ejabberd/captcha.sh', text], check=True,
+                           stdout=subprocess.PIPE).stdout
+    return Image.open(io.BytesIO(drawn)), text
+
+
+def captchasaz(text, fonts):
+    """captchaSaz: spaced letters in five odd fonts on large circles and thick lines."""
+    import captchaSaz as package
+    text = text.replace('÷', '/')
+    width = random.randint(200, 500)
+    return package.generate(text, width, int(width * random.uniform(0.3, 0.45)), chance(0.8),
+                            chance(0.8))[0], text
+
+
+def light_captcha(text, fonts):
+    """light-captcha: wavy turned digits of one font, ribbons over them."""
+    from light_captcha import CaptchaGenerator
+    if not text.isdigit():
+        text = ''.join(random.choices('0123456789', k=len(text)))
+    paper, colours = inks(text)
+    height = random.randint(50, 90)
+    width = int(max(height - 20, 30) * (len(text) + 1) * random.uniform(0.7, 0.9)) + 20
+    captcha = CaptchaGenerator()
+    if chance(0.5):
+        paper, colours = captcha._select_colors()[0], [captcha._select_colors()[1]]
+    return captcha._render_image(text, width, height, paper, colours[0]), text
+
+
+def captchagen(text, fonts):
+    """captchagen: letters of many fonts, squeezed to the width, under dots and lines."""
+    from CaptchaGen import CaptchaConfig, CaptchaGenerator
+    height = random.randint(40, 90)
+    width = int(height * len(text) * random.uniform(0.4, 0.7)) + 20
+    captcha = CaptchaGenerator.__new__(CaptchaGenerator)
+    captcha.fonts = random.sample(fonts, random.randint(1, 4))
+    captcha.config = CaptchaConfig(
+        width=width, height=height, rotate=text.isalnum() and chance(0.7), noise=chance(0.8),
+        random_color=chance(0.7), dot_count=width * height // random.randint(60, 250),
+        line_count=random.randint(1, 8))
+    captcha._random_text = lambda: text
+    return captcha.generate()[0]
+
+
+def bengali(text, fonts):
+    """bengali-captcha: claptcha's slanted letters and lines on photographs, marbled or snowy."""
+    from bengali_captcha import BengaliCaptcha
+    height = random.randint(60, 100)
+    size = int(height * (len(text) + 2) * random.uniform(0.4, 0.6)), height
+    font = font_of(random.choice(fonts), height - 40 + random.randint(0, 15))
+    return BengaliCaptcha(font, text, variant=random.randint(1, 6), size=size,
+                          margin=(35, 20)).image[1]
+
+
+def innocaptcha(text, fonts):
+    """InnoCaptcha's pictures of sums: coarse, sheared tiles of a few letters, waves."""
+    if 'InnoCaptcha' not in sys.modules:  # without the package's sound, which wants much more
+        package = types.ModuleType('InnoCaptcha')
+        package.__path__ = importlib.util.find_spec('InnoCaptcha').submodule_search_locations
+        sys.modules['InnoCaptcha'] = package
+    from InnoCaptcha.math import MathCaptcha
+    captcha = MathCaptcha('image')
+    some = -(-len(text) // 4)  # letters in a tile: a fifth tile would leave the page
+    captcha._tokenize_question = lambda: [text[i:i + some] for i in range(0, len(text), some)]
+    captcha._render_image()
+    return captcha.image
+
+
 GENERATORS = {function.__name__: function for function in (
-    easy_captcha, django_simple, kaptcha, gvcode, gbkomi, wheezy, multicolor, captchagenerator)}
+    easy_captcha, django_simple, kaptcha, gvcode, gbkomi, wheezy, multicolor, captchagenerator,
+    mediawiki, ejabberd, captchasaz, light_captcha, captchagen, bengali, innocaptcha)}
 
 
 def draw(generator, num, fonts, folder):
