@@ -31,9 +31,8 @@ if os.path.isfile(os.path.join(HERE, dataset.EXPORTED_FACTS)):  # this file is i
 def open_reader(model_dir=MODEL_DIR, threads=None, **known):
     """Load an exported network.
 
-    Args:
-      threads: for each picture; None: as many as there are processors.
-      known: keywords of reader.Reader: alphabet, length, ignore_case, one_system.
+    Args: threads: for each picture; None: as many as there are processors. known: keywords of
+      reader.Reader: alphabet, length, ignore_case, one_system.
     Returns: reader.Reader; threads may share it.
     Raises: UserError if the folder holds none.
     """

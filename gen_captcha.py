@@ -7,9 +7,8 @@ Reads:    nothing; fonts and noise come from the package `captcha`, with --fonts
 Writes:   captcha/images/<text>_<number>.jpg, 160x60 RGB, for instance 0782_000123.jpg
 Takes:    a minute for 40,000 pictures on two cores; all cores draw
 
-A second run adds pictures and continues the numbering; it overwrites nothing. Captchas of other
-characters or lengths need their own folder, because to_tfrecord.py turns a folder into one data
-set.
+A second run adds pictures and overwrites nothing. Captchas of other characters or lengths need
+their own folder, because to_tfrecord.py turns a folder into one data set.
 """
 import functools
 import os

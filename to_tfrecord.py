@@ -9,9 +9,8 @@ Writes:   captcha/test.tfrecords and captcha/train.tfrecords, 50 kB a picture: `
           with --shards 8 train-00000-of-00008.tfrecords ... instead of train.tfrecords
 Takes:    half a minute for 40,000 pictures on two cores; all cores convert
 
-No text of the test set occurs in the training set: such pictures are left out and counted, so
-the test texts are unseen even with other noise. Where that would cost a tenth of the training
-pictures, because there are few texts, only identical pictures are left out.
+No text of the test set occurs in the training set: such pictures are left out and counted. Where
+that would cost a tenth of the training pictures, only identical pictures are left out.
 """
 import random
 
@@ -67,7 +66,7 @@ def convert(folder, out, num_test=_NUM_TEST, wanted=labels.Wanted(), shards=None
           console.progress(len(labelled), '>> Converting image', 'image') as bar):
         for name, image, text in conversion.split(job, labelled, facts.pictures, bad):
             example = image_to_tfexample(image.tobytes(), *facts.labels_of(text))
-            write(name, text, example)
+            write(name, example)
             bar.update()
     return bad
 

@@ -253,8 +253,8 @@ def parse(arguments=None):
 
 def main():
     args = parse()
-    count, facts = records.survey(args.train)
-    test_count, _ = records.survey(args.test)
+    count, facts, _ = records.survey(args.train)
+    test_count = records.survey(args.test)[0]
     print(f'{facts}: {count} training pictures, {test_count} held-out ones\n', flush=True)
     TABLES[args.table](args, Data(training.RunConfig(args.train, args.test), count, facts))
 

@@ -18,9 +18,8 @@ def ctc_build(network, images, num_classes, num_heads, **kwargs):
 def ctc_loss(logits, labels, num_classes):
     """The mean over the batch of -ln p(text).
 
-    Args:
-      logits: a float32 tensor [batch, num_classes + 1] per column, the blank last.
-      labels: a tensor of classes [batch] per character; num_classes means no character.
+    Args: logits: float32 [batch, num_classes + 1] per column, the blank last. labels: classes
+      [batch] per character; num_classes means no character.
     Returns: float32 scalar.
     """
     logits = tf.stack(logits, axis=1)  # [batch, columns, num_classes + 1]
@@ -35,12 +34,9 @@ def ctc_loss(logits, labels, num_classes):
 def ctc_decode(softmax, facts):
     """The likeliest class of each column, equal neighbours merged and blanks dropped.
 
-    It uses only operations that every runtime has. support/captcha/decoding.py reads with what is
-    known of the texts.
+    It uses only operations that every runtime has.
 
-    Args:
-      softmax: float32 [batch, columns, num_classes + 1], the blank last; or the mean of several.
-      facts: the network's dataset.Facts.
+    Args: softmax: float32 [batch, columns, num_classes + 1], the blank last. facts: dataset.Facts.
     Returns:
       classes: int32 [batch, longest]; num_classes where there is no character.
       confidence: float32 [batch, longest], per character: the product of the softmax values from

@@ -41,9 +41,7 @@ def build_vector(network, images, num_classes, num_heads, **kwargs):
 def vector_loss(logits, labels, num_classes):
     """Method 1's loss: the four characters as one vector, trained like MNIST.
 
-    Args:
-      logits: a float32 tensor [batch, num_classes] per character.
-      labels: a tensor of classes [batch] per character.
+    Args: logits: float32 [batch, num_classes] per character. labels: classes [batch] for each.
     Returns: float32 scalar, the mean softmax cross-entropy of the 4 * num_classes logits with
       the label vector, whose four ones count a quarter each; ln 4 for a perfect network.
     """
@@ -62,9 +60,7 @@ def probabilities(logits):
 def decode_heads(softmax, facts):
     """Each head's likeliest class.
 
-    Args:
-      softmax: float32 [batch, heads, classes], see `probabilities`; or the mean of several.
-      facts: the network's dataset.Facts.
+    Args: softmax: float32 [batch, heads, classes]. facts: the network's dataset.Facts.
     Returns: classes int32 [batch, heads]; the probability of each, float32 [batch, heads].
     """
     del facts  # as many heads as the longest text has characters

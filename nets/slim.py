@@ -44,10 +44,8 @@ def layer(default_scope):
 def arg_scope(layers_or_scope, **defaults):
     """Give `layers` default arguments inside the block, or re-enter an earlier scope.
 
-    Args:
-      layers_or_scope: a list of layers, or what an earlier `with arg_scope(...) as scope` yielded.
+    Args: layers_or_scope: layers, or what an earlier `with arg_scope(...) as scope` yielded.
       **defaults: arguments for each of the layers; an inner scope and the call itself win.
-    Yields: the scope, which can be re-entered.
     """
     scope = layers_or_scope
     if not isinstance(scope, dict):
@@ -68,9 +66,8 @@ def l2_regularizer(scale):
 def _same_conv2d(inputs, weights):
     """A SAME convolution of stride 1 and odd kernel whose input gradient is a forward convolution.
 
-    Each input value reaches the outputs around it through the kernel rotated by 180 degrees, so
-    its gradient is the output gradient convolved with that kernel, channels swapped. TensorFlow's
-    forward convolution computes this faster than its own input gradient.
+    The input gradient is the output gradient convolved with the kernel rotated by 180 degrees,
+    channels swapped. TensorFlow's forward convolution is faster than its own input gradient.
     """
     @tf.custom_gradient
     def conv2d(inputs, weights):
@@ -104,10 +101,9 @@ def conv2d(inputs, num_outputs, kernel_size, stride=1, padding='SAME',
     size, channels = inputs.shape.as_list()[1:3], int(inputs.shape[3])
     weights = tf.get_variable('weights', [*kernel, channels, num_outputs],
                               initializer=weights_initializer, regularizer=weights_regularizer)
-    # A kernel that covers its whole VALID input has a single position, as has a 1x1 kernel on a 1x1
-    # map: the convolution is a matrix product. TensorFlow's CPU kernels do not exploit this, and
-    # their backward passes over such shapes dominate a training step of AlexNet (fc6, fc7). The
-    # variable keeps its four axes, so the checkpoint stays slim's.
+    # A kernel that covers its whole input has a single position: the convolution is a matrix
+    # product. TensorFlow's CPU kernels do not exploit this, and their backward passes over such
+    # shapes dominate a training step of AlexNet (fc6, fc7).
     if size == kernel and (padding == 'VALID' or kernel == [1, 1]):
         inputs_per_output = kernel[0] * kernel[1] * channels
         net = tf.matmul(tf.reshape(inputs, [-1, inputs_per_output]),
@@ -144,15 +140,11 @@ def batch_norm(inputs, decay=0.999, epsilon=0.001, is_training=True):
     """Normalize each channel to mean 0, variance 1, then add a learned beta (Ioffe, Szegedy 2015).
 
     Training uses the mean and variance of the batch; operations in tf.GraphKeys.UPDATE_OPS, to
-    be run with each step, update their moving averages. Inference uses these averages, so that a
-    picture's result does not depend on the rest of its batch.
+    be run with each step, update their moving averages. Inference uses these averages.
     Variables: `<scope>/beta`, `<scope>/moving_mean`, `<scope>/moving_variance`, all [channels].
     A gamma would be unnecessary before a ReLU and a convolution.
 
-    Args:
-      inputs: float32 [batch, height, width, channels].
-      decay: of the moving averages, which span about 1 / (1 - decay) steps.
-      epsilon: added to the variance.
+    Args: inputs: float32 [batch, height, width, channels]. decay: of the moving averages.
     """
     beta, *averages = (tf.get_variable(
         name, inputs.shape[-1:], initializer=initializer, trainable=name == 'beta',

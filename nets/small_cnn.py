@@ -84,11 +84,8 @@ def heads_that_look(net, num_classes, num_heads, context_layers):
     from context layers that know their position) and averages the columns with them; all heads
     classify the result with the same weights, `fc8`.
 
-    Args:
-      net: float32 [batch, 4, width, 128]; the width is 14 or 28.
-      context_layers: how many convolutions, over 4 columns on either side. Three see nearly all of
-        14 columns, six nearly all of 28, up to the text's beginning, which tells a character's
-        number; with three there, heads of long texts read a neighbouring character.
+    Args: net: float32 [batch, 4, width, 128]. context_layers: convolutions over 4 columns on either
+      side. Three see nearly all of 14 columns, six nearly all of 28, and so the text's beginning.
     Returns: each head's logits, float32 [batch, num_classes].
     """
     height, width, channels = net.shape[1:].as_list()

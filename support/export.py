@@ -7,13 +7,7 @@ Reads:    the newest checkpoint of the folder
 Writes:   the folder OUT, which must be new
 Takes:    some ten seconds
 
-tflite       network.tflite, network.json and the reader captcha_lite.py with all it needs of
-             support/: copy the folder anywhere
-saved_model  TensorFlow's SavedModel: `serving_default` takes picture files, `pixels` prepared ones
-weights      an inference-only checkpoint of a captcha network, a third of its size;
-             captcha_test.py reads it, --init-from begins with it, no training can be resumed
-
-What each takes and gives: docs/deploy.md
+What each format takes and gives: docs/deploy.md
 """
 import dataclasses
 import json
@@ -61,10 +55,7 @@ class Network:
 
 
 def find(model_dir):
-    """The network whose checkpoint is the newest in a folder.
-
-    Raises: UserError if there is none.
-    """
+    """The network whose checkpoint is the newest in a folder. Raises: UserError."""
     if digits := checkpoints.newest(model_dir, DIGITS_NAME):
         return Network('digits', dataset.Facts(shortest=1, longest=1), methods.METHODS['heads'],
                        tf.TensorSpec([SIDE * SIDE], tf.float32),
@@ -81,10 +72,7 @@ def find(model_dir):
 
 
 def build_digits(pixels, checkpoint):
-    """float32 [batch, 784], 0 ... 1 -> softmax float32 [batch, 1, 10]: mnist_forward.py's network.
-
-    Its weights are the moving averages in the checkpoint, as constants.
-    """
+    """mnist_forward.py's network: float32 [batch, 784], 0 ... 1 -> softmax float32 [batch, 1, 10]."""
     _, value_of = checkpoints.contents(checkpoint, 'train a new one: python mnist_backward.py')
     w1, b1, w2, b2 = (value_of(f'{key}/ExponentialMovingAverage') for key in DIGITS_KEYS)
     hidden = tf.nn.relu(pixels @ w1 + b1)  # float32 [batch, 500], 0 ...
@@ -177,15 +165,11 @@ def export(model_dir, target, form='tflite', **how):
         raise UserError(f'{target}: expected the name of a new folder, found one that exists; '
                         'name another one')
     os.makedirs(parent, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f'.{name}.') as outer:
-            folder = os.path.join(outer, name)
-            os.mkdir(folder)
-            FORMATS[form](model_dir, folder, **how)
-            os.rename(folder, target)
-    except tf.errors.OpError as error:  # disk full
-        raise UserError(f'{target}: cannot be written: {checkpoints.reason(error)}; make '
-                        'room there and run the same command again') from error
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f'.{name}.') as outer:
+        folder = os.path.join(outer, name)
+        os.mkdir(folder)
+        FORMATS[form](model_dir, folder, **how)
+        os.rename(folder, target)
 
 
 def main():

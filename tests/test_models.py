@@ -124,11 +124,3 @@ def test_a_network_of_a_newer_version_is_one_line(tmp_path):
     with pytest.raises(UserError, match='model-8: expected one of the networks .* and a method of '
                                         'it, found small_cnn, clairvoyance; train'):
         captcha_test.open_reader(str(tmp_path))
-
-
-def test_a_checkpoint_of_the_first_two_days_names_the_commit_that_reads_it(tmp_path):
-    write_arrays(tmp_path / 'crack_captcha.model-8', {
-        'about/network': np.array(b'small_cnn'), 'about/charset': np.array(b'digits')})
-    with pytest.raises(UserError, match='model-8: expected a captcha network.*commit ffa3073 reads '
-                                        'it; or train a new one .*--restart'):
-        captcha_test.open_reader(str(tmp_path))

@@ -46,7 +46,7 @@ def test_read_batches_gives_each_record_once(tmp_path):
     assert [len(images) for images, _ in batches] == [2, 2, 1]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), images)
     assert np.concatenate([labels for _, labels in batches]).tolist() == labels
-    assert records.survey(str(tmp_path / 'r.tfrecords')) == (5, dataset.Facts())
+    assert records.survey(str(tmp_path / 'r.tfrecords'))[:2] == (5, dataset.Facts())
 
 
 def test_damaged_records_name_the_file(tmp_path):
@@ -68,7 +68,7 @@ def test_damaged_records_name_the_file(tmp_path):
             records.survey(str(tmp_path / name))
         assert name in str(error.value)
     # looking up a key must not add it to the record
-    assert records.survey(str(tmp_path / 'good')) == (2, dataset.Facts())
+    assert records.survey(str(tmp_path / 'good'))[:2] == (2, dataset.Facts())
 
 
 def test_the_labels_tell_digits_from_capitals_and_how_many(tmp_path):
@@ -77,7 +77,7 @@ def test_the_labels_tell_digits_from_capitals_and_how_many(tmp_path):
                                                                       'alnum'),
                                    ('one', [10], 'alnum')]:
         write_records(tmp_path / name, [record(image, labels)])
-        assert records.survey(str(tmp_path / name)) == (
+        assert records.survey(str(tmp_path / name))[:2] == (
             1, dataset.Facts(dataset.CHARSETS[alphabet], len(labels), len(labels)))
     write_records(tmp_path / 'mixed', [record(image, [1, 2, 3, 4]), record(image, [1, 2, 3, 4, 5])])
     with pytest.raises(UserError, match='mixed: expected one value each of image, label0, '
@@ -92,13 +92,13 @@ def test_the_facts_beside_the_records_count(tmp_path):
     facts = dataset.Facts('abc', 1, 2)
     write_records(path, [record(image, [0, 3]), record(image, [1, 2])])  # a and bc
     (tmp_path / 'dataset.json').write_text(json.dumps(dataset.to_json(facts)))
-    assert records.survey(path) == (2, facts)
+    assert records.survey(path)[:2] == (2, facts)
     write_records(path, [record(image, [0, 4])])
     with pytest.raises(UserError, match=r'expected labels from 0 to 3, found \[0, 4\]'):
         records.survey(path)
     (tmp_path / 'dataset.json').write_text('{"charset": "0123456789"}')  # from before lengths
     write_records(path, [record(image, [0, 1, 2, 3])])
-    assert records.survey(path) == (1, dataset.Facts())
+    assert records.survey(path)[:2] == (1, dataset.Facts())
     for damaged in '', '[]', '{}', '{"charset": 5}', '{"charset": "01", "lengths": [4]}':
         (tmp_path / 'dataset.json').write_text(damaged)
         with pytest.raises(UserError, match='dataset.json: expected the facts.*to_tfrecord.py'):
@@ -137,7 +137,7 @@ def test_the_loss_at_chance_knows_what_is_rare(tmp_path):
     image = np.zeros([224, 224], np.uint8)
     write_records(tmp_path / 'r', [record(image, facts.labels_of(f'{n:03b}{last}'))
                                    for n in range(8) for last in ('', '', '0', '1')])
-    _, _, chance = records.survey_with_chance(str(tmp_path / 'r'))
+    _, _, chance = records.survey(str(tmp_path / 'r'))
     ln2 = np.log(2)
     assert chance == pytest.approx((3 * ln2 + (ln2 / 2 + np.log(4) / 2)) / 4)
 
@@ -147,7 +147,7 @@ def test_a_place_is_a_file_a_pattern_or_a_folder(thirty, tmp_path):
     shards = [str(tmp_path / f'train-{number:05d}-of-00003.tfrecords') for number in range(3)]
     assert records.files(shards[1]) == [shards[1]]
     assert records.files(str(tmp_path)) == records.files(str(tmp_path / 'train-*')) == shards
-    assert records.survey(str(tmp_path)) == (22, dataset.Facts())
+    assert records.survey(str(tmp_path))[:2] == (22, dataset.Facts())
     with pytest.raises(UserError, match='found none'):  # folders may differ in their characters
         records.files(str(tmp_path.parent / '*' / 'train-*'))
     assert records.files(str(tmp_path / 'train.tfrecords')) == shards
@@ -157,9 +157,7 @@ def test_a_place_is_a_file_a_pattern_or_a_folder(thirty, tmp_path):
         records.files(str(tmp_path))
     os.rename(tmp_path / 'away', shards[1])
     (tmp_path / 'train.tfrecords').write_bytes(b'')
-    with pytest.raises(UserError, match='expected one training set, found .* and 3 shards'):
-        records.files(str(tmp_path))
-    (tmp_path / 'train.tfrecords').unlink()
+    assert records.files(str(tmp_path)) == [str(tmp_path / 'train.tfrecords')]
     with pytest.raises(UserError, match='train.tfrecords: expected a TFRecord file, found none; '
                                         'make it with: python to_tfrecord.py'):
         records.files(str(thirty))

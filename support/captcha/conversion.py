@@ -1,4 +1,5 @@
 """What surrounds the series' conversion: options, checks, the split, complete files only."""
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -11,7 +12,6 @@ from support.captcha import dataset, labels, loading, records
 from support.common import checkpoints, console, files, option_types, pictures
 from support.common.console import UserError
 
-SPLITS = 'text', 'picture'  # what the two sets may not share
 COSTLY = 0.1  # share of the training pictures that a split by text may leave out
 
 
@@ -22,7 +22,7 @@ class Job:
     out: str  # folder of the records
     num_test: int  # pictures of the test set
     shards: int | None = None  # training files, filled in turn; None: train.tfrecords
-    split_by: str | None = None  # one of SPLITS; None: by text unless it is COSTLY
+    split_by: str | None = None  # 'text' or 'picture'; None: by text unless it is COSTLY
 
 
 # --- before
@@ -42,7 +42,7 @@ def options(doc, num_test):
     dataset.add_options(parser)
     parser.add_argument('--ignore-case', action='store_true',
                         help='take small letters for capitals, or as --alphabet has them')
-    parser.add_argument('--split', choices=SPLITS,
+    parser.add_argument('--split', choices=['text', 'picture'],
                         help='text: no text in both sets; picture: no picture in both sets '
                              '(default: text, but picture where that would leave out a tenth)')
     parser.add_argument('--shards', type=option_types.positive_int, metavar='N',
@@ -63,19 +63,15 @@ def options(doc, num_test):
 
 
 def check_enough(job, bad, usable, left_out=0):
-    """Raise a UserError unless `usable` pictures suffice for the test set and the training files.
-
-    Args: bad: [(name, why)] of other files. left_out: pictures that are also in the test set.
-    """
+    """Raise a UserError unless `usable` pictures suffice for the test set and the training."""
     needed = job.num_test + (job.shards or 1)
     if usable < needed:
+        first = f', such as {": ".join(bad[0])}' if bad else ''
         raise UserError(
             f'{job.folder}: expected at least {needed} pictures, {job.num_test} of them for the '
-            f'test set, found {usable}'
-            + f' and {left_out} that equal one of the test set by {job.split_by}' * (left_out > 0)
-            + f' and {len(bad)} files that cannot be used, {": ".join(bad[0] if bad else [])}'
-            * (bad != []) + '; put more there (gen_captcha.py draws some), or take a smaller '
-            '--num-test, fewer --shards or --split picture')
+            f'test set, found {usable}, {left_out} that equal one of the test set and {len(bad)} '
+            f'that cannot be used{first}; put more there, or take a smaller --num-test, fewer '
+            '--shards or --split picture')
 
 
 # --- the split
@@ -151,12 +147,12 @@ def record_sets(job, facts, bad, seed):
     """Open all files of a data set; at the end all of them take their names, or none.
 
     Args: bad: a list of the files that could not be used. seed: of the split, for dataset.json.
-    Yields: a function of 'test', 'train' or 'left out', a text and its tf.train.Example, that
-      writes it unless it is left out.
+    Yields: a function of 'test', 'train' or 'left out' and a tf.train.Example, that writes it
+      unless it is left out.
     Raises: UserError if too little is written, or it does not fit on the disk.
     """
     paths = sum(record_paths(job.out, job.shards).values(), [])
-    texts = {'test': [], 'train': [], 'left out': []}
+    count = collections.Counter()
     try:
         with files.whole_files([os.path.join(job.out, dataset.FACTS_NAME), *paths]) as parts:
             # Closed before any file takes its name, because the last bytes may not fit.
@@ -165,13 +161,12 @@ def record_sets(job, facts, bad, seed):
                                 for part in parts[1:])
                 writers = {'test': [test], 'train': train}
 
-                def write(name, text, example):
+                def write(name, example):
                     if name in writers:
-                        writer = writers[name][len(texts[name]) % len(writers[name])]
+                        writer = writers[name][count[name] % len(writers[name])]
                         writer.write(example.SerializeToString())
-                    texts[name].append(text)
+                    count[name] += 1
                 yield write
-            count = {name: len(some) for name, some in texts.items()}
             check_enough(job, bad, count['test'] + count['train'], count['left out'])
             dataset.write_facts(parts[0], facts, {
                 'train': count['train'], 'test': count['test'], 'split': job.split_by,
@@ -185,10 +180,6 @@ def record_sets(job, facts, bad, seed):
     print(f'{job.out}: {count["test"]} test records, {count["train"]} training records, '
           f'{count["left out"]} pictures left out because '
           f'{"their text" if job.split_by == "text" else "an equal one"} is in the test set')
-    untrained = set().union(*texts['test']) - set().union(*texts['train'])
-    if untrained:
-        print(f'not in the training set: {" ".join(sorted(untrained))}; a network cannot '
-              'learn them; take a smaller --num-test, or more pictures')
 
 
 def exit_status(folder, bad, skip_bad):

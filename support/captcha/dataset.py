@@ -99,11 +99,6 @@ def range_name(shortest, longest):
     return f'{shortest}' if shortest == longest else f'{shortest}-{longest}'
 
 
-def charset_name(alphabet):
-    """The name of a character set, or None."""
-    return next((name for name, charset in CHARSETS.items() if charset == alphabet), None)
-
-
 def facts_of(texts):
     """The Facts of some texts, at least one."""
     lengths = [*map(len, texts)]
@@ -148,10 +143,7 @@ def beside(records, name):
 
 
 def read_facts(records):
-    """The facts stored beside a record file, or None if there are none.
-
-    Raises: UserError naming the file if it is damaged.
-    """
+    """The facts stored beside a record file, or None. Raises: UserError if they are damaged."""
     path = facts_path(records)
     if not os.path.isfile(path):
         return None

@@ -17,7 +17,6 @@ from support.common.console import UserError
 NUM = 40000  # pictures: on a few thousand a network overfits (see docs/figures.md)
 CHUNK = 50  # pictures that a process draws at a time
 VARIED = 0.8  # share of --varied pictures that are not in the package's own style
-LARGEST = 5000  # pixels of a picture's height and width
 LOWEST, NARROWEST = 16, 6  # fewest pixels of a picture's height, and of its width per character
 NOT_IN_NAMES = re.compile(labelled.SEPARATORS.pattern + r'|[/\\:*?"<>|\x00-\x1f]')
 
@@ -64,18 +63,15 @@ def options(doc):
         raise UserError('--alphabet: expected characters that a file name can hold, found '
                         f'{NOT_IN_NAMES.search(facts.alphabet)[0]!r}; leave it out')
     narrowest = NARROWEST * facts.longest
-    if not (narrowest <= args.width <= LARGEST and LOWEST <= args.height <= LARGEST):
-        raise UserError(f'--width, --height: expected {narrowest} to {LARGEST} pixels and {LOWEST} '
-                        f'to {LARGEST} pixels, found {args.width}x{args.height}; name others')
+    if args.width < narrowest or args.height < LOWEST:
+        raise UserError(f'--width, --height: expected at least {narrowest} and {LOWEST} pixels, '
+                        f'found {args.width}x{args.height}; name others')
     return args, Drawing(facts, args.width, args.height,
                          fonts.find_fonts(args.fonts, facts.alphabet), args.varied)
 
 
 def prepare(folder, num, facts):
-    """Make a folder ready for `num` more pictures. Returns: how many it holds, the next number.
-
-    Raises: UserError if its captchas have other characters or lengths than `facts`.
-    """
+    """Make a folder ready for `num` more pictures. Returns: how many it holds, the next number."""
     os.makedirs(folder, exist_ok=True)
     for leftover in glob.glob(os.path.join(glob.escape(folder), '.*.part')):
         os.remove(leftover)  # of a run that was killed while writing
@@ -94,7 +90,7 @@ def check_same_kind(folder, texts, facts):
     found = dataset.facts_of(texts)
     only_digits = found.alphabet == dataset.CHARSETS['digits'] != facts.alphabet
     if (set().union(*texts) - set(facts.alphabet)
-            or only_digits and dataset.charset_name(facts.alphabet)
+            or only_digits and facts.alphabet in dataset.CHARSETS.values()
             or found.shortest < facts.shortest or found.longest > facts.longest):
         raise UserError(
             f'{folder}: expected captchas of {facts}, found {len(texts)} of {found}; give the new '
@@ -111,13 +107,12 @@ def begin_worker():
 
 
 def in_processes(draw, jobs, workers=None):
-    """Call `draw(job)` for each job, in as many processes as there are cores; yield after each.
+    """Call a module's function `draw(job)` for each job, in processes; yield after each.
 
-    Args: draw: a module's function. Raises: UserError if a process is killed.
+    Raises: UserError if a process is killed.
     """
     # 61: Windows waits for no more
     workers = min(workers or os.cpu_count(), -(-len(jobs) // CHUNK), 61)
-    # 'spawn' starts clean processes, the same way on Linux, macOS and Windows.
     with concurrent.futures.ProcessPoolExecutor(
             workers, multiprocessing.get_context('spawn'), begin_worker) as pool:
         try:

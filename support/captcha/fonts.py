@@ -13,10 +13,9 @@ LEGIBLE = 0.85  # share of a font's characters that resemble the other fonts'
 
 
 def find_fonts(folder, alphabet):
-    """The package's own font and those of a folder, if they have all characters.
+    """Paths of the package's own font and those below a folder, if they have all characters.
 
-    Args: folder: searched with its subfolders; None: only the package's own.
-    Returns: paths. Raises: UserError if there is none.
+    Raises: UserError if there is none.
     """
     found = [] if folder is None else sorted(
         path for path in glob.glob(os.path.join(glob.escape(folder), '**', '*'), recursive=True)
@@ -37,11 +36,10 @@ def find_fonts(folder, alphabet):
 
 
 def legible(paths, characters):
-    """The fonts whose characters resemble the other fonts' characters.
+    """The fonts whose characters resemble the other fonts'; decorated initials and symbols fail.
 
-    For each letter, the mean picture over all fonts is computed. A character passes if its own
-    letter's mean, in either case, is among the three closest to it. Decorated initials, symbols
-    and barcodes fail.
+    A character passes if its own letter's mean over all fonts, in either case, is among the three
+    means closest to it.
     """
     with progress(len(paths), 'comparing fonts', 'font') as bar:
         glyphs = []

@@ -1,8 +1,6 @@
 """Decode and prepare picture files inside the graph, so that clients of any language can send them.
 
-TensorFlow operations replace Pillow's: JPEG, PNG, GIF and BMP, transparency on white.
-support/common/pictures.py reads more formats, with better error messages. docs/deploy.md says how
-much the two differ.
+docs/deploy.md says how much it differs from support/common/pictures.py.
 """
 import tensorflow.compat.v1 as tf
 
@@ -12,10 +10,7 @@ MAX_PIXELS = 16_000_000  # in the file's header; decoding takes some 60 bytes fo
 
 
 def load_captchas(encoded, kind):
-    """loading.load_captcha for a batch: string [n] -> uint8 [n, 224, 224].
-
-    Args: kind: one of dataset.PICTURES.
-    """
+    """loading.load_captcha for a batch: string [n] -> uint8 [n, 224, 224]."""
     prepare = {'post': stretched, 'line': line}[kind]
     return tf.map_fn(lambda one: prepare(decoded(one)), encoded, fn_output_signature=tf.TensorSpec(
         [dataset.IMAGE_SIZE, dataset.IMAGE_SIZE], tf.uint8))
@@ -145,15 +140,11 @@ def averaged(values, radius):
 
 
 def resized(picture, box, columns):
-    """Pillow's BICUBIC of a part: float32 [height, width, c] -> integral values [224, columns, c].
-
-    It resizes and rounds the rows first, then the columns.
-    Args: box: int32 left, top, right, bottom.
-    """
+    """Pillow's BICUBIC of a box: float32 [height, width, c] -> whole numbers [224, columns, c]."""
     left, top, right, bottom = (tf.cast(side, tf.float32) for side in box)
     across = tf.cast(columns, tf.float32) / (right - left)
     down = dataset.IMAGE_SIZE / (bottom - top)
-    net = picture[tf.newaxis]
+    net = picture[tf.newaxis]  # first the rows, then the columns, each rounded
     for size, scale, start in (((tf.shape(picture)[0], columns), (1.0, across), (0.0, left)),
                                ((dataset.IMAGE_SIZE, columns), (down, 1.0), (top, 0.0))):
         net = tf.raw_ops.ScaleAndTranslate(

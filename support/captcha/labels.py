@@ -1,7 +1,6 @@
 """The pictures of a captcha data set and the text of each, with its facts.
 
-The texts determine the data set's facts. So apparent mistakes (one long name among thousands of
-short ones, a letter that occurs once) are refused until the user says what is meant.
+The texts determine the facts, so apparent mistakes are refused until the user says what is meant.
 """
 import collections
 import dataclasses
@@ -33,11 +32,8 @@ class Wanted:
 def find_pictures(folder, wanted=Wanted()):
     """The pictures of a folder with their texts; prints what was found.
 
-    Args: folder: of pictures. wanted: Wanted.
-    Returns:
-      pictures: [(path, text), ...], sorted by path.
-      bad: [(name, why), ...] of everything else in the folder except hidden files.
-      facts: dataset.Facts.
+    Returns: [(path, text), ...], sorted; [(name, why), ...] of everything else in the folder except
+      hidden files; dataset.Facts.
     Raises: UserError if there are none, the list of labels is unusable or a text looks like a
       mistake.
     """
@@ -100,10 +96,7 @@ def refuse_running_numbers(folder, names):
 
 
 def refuse_rare(texts, wanted):
-    """Raise a UserError if a length or a character is so rare that it is probably a mistake.
-
-    Args: texts: {name: text}. wanted: what it says is not doubted.
-    """
+    """Raise a UserError if a length or a character of {name: text} is rare: probably a mistake."""
     odd_lengths = set() if wanted.lengths else rare(map(len, texts.values()))
     characters = [*itertools.chain.from_iterable(texts.values())]
     odd = set() if wanted.alphabet else rare(characters)
@@ -133,8 +126,7 @@ def rare(items):
 def options_of(facts, wanted):
     """The options that say of the texts what `wanted` leaves open; a long alphabet is cut short."""
     length = f'--length {dataset.range_name(facts.shortest, facts.longest)}'
-    charset, alphabet = dataset.charset_name(facts.alphabet), facts.alphabet
-    if len(alphabet) >= 60:
-        alphabet = f'{alphabet[:20]}...'
-    characters = f'--charset {charset}' if charset else f'--alphabet {shlex.quote(alphabet)}'
+    alphabet = facts.alphabet if len(facts.alphabet) < 60 else f'{facts.alphabet[:20]}...'
+    characters = next((f'--charset {name}' for name, charset in dataset.CHARSETS.items()
+                       if charset == facts.alphabet), f'--alphabet {shlex.quote(alphabet)}')
     return ' '.join([length] * (not wanted.lengths) + [characters] * (not wanted.alphabet))

@@ -52,8 +52,7 @@ def command(script, model_dir):
 
 def train_again_command(model_dir):
     """Advice on training a new network in place of the one in `model_dir`."""
-    return ('train a new one with the command that made it and --restart: '
-            f'{command("captcha_train.py", model_dir)} ... --restart')
+    return f'train a new one: {command("captcha_train.py", model_dir)} <as before> --restart'
 
 
 def note_about(recipe, facts, run):
@@ -78,15 +77,9 @@ def way_to(path, folder):
 
 
 def about(checkpoint):
-    """What `checkpoint` says about itself.
-
-    Returns: About.
-    Raises: UserError if the files are damaged or not a captcha network.
-    """
+    """A checkpoint's About. Raises: UserError if the files are damaged or no captcha network."""
     advice = train_again_command(os.path.dirname(checkpoint))
     shapes, value_of = checkpoints.contents(checkpoint, advice)
-    if 'about/network' in shapes:
-        advice = f'it is older than 2026-11-24, and commit ffa3073 reads it; or {advice}'
     try:
         if checkpoints.ABOUT not in shapes:  # of the original code
             charset = {10: 'digits', 36: 'alnum'}[shapes['alexnet_v2/fc8_0/weights'][-1]]
@@ -117,7 +110,6 @@ def find(place, advice='name the --model-dir of a trained network with --init-fr
 def check_resumable(found, recipe, facts, records=None):
     """Raise a UserError unless the checkpoint `found`, an About, was trained as now requested.
 
-    recipes.CHANGEABLE lists what a resumed run may change.
     Args: records: dataset.noted of the records to train on, if known.
     """
     differences = [(field, getattr(found.recipe, field), wanted)

@@ -13,10 +13,8 @@ def network_input(x, standardize, dark_ink=False):
 
     The post feeds x as it is.
 
-    Args:
-      standardize: scale each picture to mean 0, standard deviation 1.
-      dark_ink: invert pictures with light ink, so that the network need not learn both. Ink
-        covers less area than paper, so it forms the longer tail of the values (skewness).
+    Args: standardize: scale each picture to mean 0, standard deviation 1. dark_ink: invert pictures
+      with light ink. Ink covers less area than paper: the longer tail of the values (skewness).
     """
     image = tf.expand_dims(x, -1)  # [batch, 224, 224, 1]
     if standardize:
@@ -44,12 +42,10 @@ def views(images, moves):
 def distort(images, distortion, size=None):
     """Move, stretch and slant each picture at random: the network never sees the same one twice.
 
-    At half the height or width each new pixel lies between two old ones and takes their mean.
     Args:
       images: float32 [batch, height, width, 1].
       distortion: a recipes.Distortion with the limits; None: leave them unchanged.
-      size: (height, width) of the results; fewer pixels are faster if the network shrinks its
-        input anyway; None: unchanged.
+      size: (height, width) of the results, fewer if the network shrinks its input; None: unchanged.
     Returns: float32 [batch, *size, 1]; the border is repeated outside.
     """
     if distortion is None:

@@ -1,7 +1,6 @@
 """How a captcha network is trained, as one value: named recipes, and the learning rate.
 
-`RECIPES` lists every named recipe. `make` takes one, applies the user's changes and refuses
-combinations that do not work. docs/captcha.md explains why 'default' differs from 'post'.
+docs/captcha.md explains why 'default' differs from 'post'.
 """
 import dataclasses
 import math
@@ -64,11 +63,8 @@ _LINE_FINE_TUNE = dataclasses.replace(_LINE_DEFAULT, batch_size=32, steps=FEWEST
 
 
 def _own(recipe):
-    """For your own pictures: few, any fonts, light on dark or dark on light.
-
-    Thin strokes among lines and dots need a finer map, which doubles the time of a step; texts of
-    any length need heads that see the whole text.
-    """
+    """For your own pictures: few, any fonts, light on dark or dark on light."""
+    # thin strokes among lines need a finer map, texts of any length heads that see it whole
     method = 'wide_attention' if recipe.network == 'small_cnn' else recipe.method
     return dataclasses.replace(recipe, method=method, dark_ink=True, distortion=Distortion(
         shift=16, scale=0.15, shear=0.15, lean=0.05))
@@ -100,10 +96,7 @@ NETWORKS = tuple(dict.fromkeys(network for network, _ in RECIPES))
 def make(network='alexnet_v2', name='default', distort=None, **changes):
     """A named recipe with the user's changes.
 
-    Args:
-      network, name: a key of RECIPES.
-      distort: True or False overrides the recipe; None: as in the recipe.
-      **changes: fields of Recipe; None: as in the recipe.
+    Args: network, name: a key of RECIPES. distort, **changes: as for `changed`.
     Raises: UserError that names the unsuitable option.
     """
     if (network, name) not in RECIPES:
@@ -113,7 +106,10 @@ def make(network='alexnet_v2', name='default', distort=None, **changes):
 
 
 def changed(recipe, distort=None, **changes):
-    """A recipe with the user's changes, as for `make`."""
+    """A recipe with the user's changes; None: as in the recipe.
+
+    Args: distort: True or False. **changes: fields of Recipe.
+    """
     changes = {field: value for field, value in changes.items() if value is not None}
     if distort is not None:
         changes['distortion'] = (recipe.distortion or Distortion()) if distort else None
@@ -132,8 +128,6 @@ def rate_at(recipe, iteration):
     the learning rate of the second, and after each multiple of `divide_every`.
     'cosine': falls to 0 at `steps`.
     Each is preceded by a linear warm-up of `warm_up` iterations, a fifth of `steps` at most.
-
-    It depends on nothing else, so a resumed run continues exactly like an uninterrupted one.
     """
     warm_up = max(1, min(recipe.warm_up, recipe.steps // 5))
     rate = recipe.learning_rate * min(1, (iteration + 1) / warm_up)

@@ -29,16 +29,13 @@ def files(place):
 
     Args: place: a file, a pattern of a folder's files such as captcha/train-*.tfrecords, or a
       folder; train.tfrecords, also of a folder, stands for its shards where there is no such file.
-    Raises: UserError if there are none, both, or an incomplete set of shards.
+    Raises: UserError if there are none, or an incomplete set of shards.
     """
     folder = os.path.isdir(place)
     whole = dataset.beside(place, os.path.basename(dataset.TRAIN_FILE)) if folder else place
     shards = sorted(glob.glob('{}-*-of-*{}'.format(*os.path.splitext(glob.escape(whole)))))
     names = os.path.join(glob.escape(os.path.dirname(place)), os.path.basename(place))
     found = [whole] if os.path.isfile(whole) else shards or sorted(glob.glob(names))
-    if folder and shards and found != shards:
-        raise UserError(f'{place}: expected one training set, found {whole} and {len(shards)} '
-                        'shards; remove one of them')
     if not found or not os.path.isfile(found[0]):
         raise UserError(f'{whole}: expected a TFRecord file, found none; make it with: '
                         f'{make_command(whole)}')
@@ -54,7 +51,7 @@ def files(place):
 
 
 def held_out(place):
-    """The file of held-out records: test.tfrecords if the place is a folder, else the place."""
+    """argparse type: the held-out records of a folder, or a file of them."""
     return beside(place) if os.path.isdir(place) else place
 
 
@@ -146,15 +143,7 @@ def read_batches(place, batch_size):
 
 
 def survey(place):
-    """Read TFRecord files once, with every check; return their record count and Facts."""
-    return survey_with_chance(place)[:2]
-
-
-def survey_with_chance(place):
     """Read TFRecord files once, with every check.
-
-    Without a dataset.json, which the original code did not write, the labels distinguish digits
-    from digits and capitals.
 
     Args: place: as for `read_records`.
     Returns: record count, Facts, and the loss of a network that guesses: ln(classes), or the mean
@@ -166,10 +155,10 @@ def survey_with_chance(place):
         for k, label in enumerate(labels):
             classes[k][label] += 1
     highest = max(max(counter) for counter in classes.values())
-    digits, alnum = dataset.CHARSETS['digits'], dataset.CHARSETS['alnum']
-    alphabet = digits if highest < len(digits) else alnum
-    known = dataset.read_facts(place if isinstance(place, str) else place[0])
-    facts = known or dataset.Facts(alphabet, len(labels), len(labels))
+    facts = dataset.read_facts(place if isinstance(place, str) else place[0])
+    if not facts:  # the original code wrote no dataset.json
+        alphabet = dataset.CHARSETS['digits' if highest < 10 else 'alnum']
+        facts = dataset.Facts(alphabet, len(labels), len(labels))
     chance = math.log(facts.num_classes)
     entropy = np.mean([-sum(n / count * math.log(n / count) for n in counter.values())
                        for counter in classes.values()])

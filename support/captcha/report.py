@@ -62,7 +62,7 @@ def measure(read, about, test_file):
       about: models.About of its network.
     """
     results = []  # (label, predicted text)
-    shown = {False: [], True: []}  # wrong or right: the first that fit on the sheet
+    shown = {False: [], True: []}  # wrong or right
     for images, labels in records.read_batches(test_file, reader.BATCH_SIZE):
         for image, *classes in zip(images, labels, read(images)):
             label, prediction = map(about.facts.text_of, classes)
@@ -78,10 +78,7 @@ def measure(read, about, test_file):
 
 
 def print_figures(results):
-    """Print accuracies and confusions of [(label, predicted text), ...].
-
-    Positions beyond both texts are not counted.
-    """
+    """Print accuracies and confusions of [(label, predicted text), ...]."""
     count = len(results)
     longest = max(len(label) for label, _ in results)
     for k in range(longest):
@@ -106,7 +103,6 @@ def print_figures(results):
 def save_sheet(pictures, path):
     """Draw captchas with their readings: green if right; red, with the label, if wrong.
 
-    A column is as wide as a captcha or the longest caption.
     Args: pictures: [(image uint8 [224, 224], label, predicted text), ...], at most SHEET_SIZE.
     """
     width, height = CAPTCHA_SIZE

@@ -1,10 +1,4 @@
-"""What begins, surrounds and ends the post's training loop.
-
-captcha_train.py builds the graph and runs the loop. `prepare` reads all files once, so that faults
-show up immediately. `supervised` opens a session, new or resumed. Its Supervisor does what is due
-after an iteration: progress bar, TensorBoard, checkpoints, held-out captchas, a warning if the
-network only guesses, Ctrl-C.
-"""
+"""What begins, surrounds and ends the post's training loop, which captcha_train.py runs."""
 import collections
 import contextlib
 import dataclasses
@@ -76,10 +70,9 @@ class Graph:
 
 # --- beginning
 def prepare(recipe, run):
-    """Read all files with every check and find the checkpoint to resume.
+    """Read all files with every check, so that faults show up now. Raises: UserError.
 
     Returns: Start; None, after printing so, if all iterations are done already.
-    Raises: UserError.
     """
     files.writable_folder(os.path.join(run.model_dir, 'log'))
     checkpoints.remove_halves(run.model_dir, models.MODEL_NAME)
@@ -89,12 +82,12 @@ def prepare(recipe, run):
     if both:
         raise UserError(f'{run.test_file}: expected pictures that are not trained on, found '
                         f'{min(both)} in --train, too; name other files with --test or --train')
-    pictures, facts, chance = records.survey_with_chance(train_files)
+    pictures, facts, chance = records.survey(train_files)
     if pictures < recipe.batch_size:
         raise UserError(f'{train_files[0]}: expected at least one batch of {recipe.batch_size} '
                         f'records, found {pictures}; use --batch-size {pictures}, or make a larger '
                         'file with to_tfrecord.py')
-    held_out, test_facts = records.survey(run.test_file)
+    held_out, test_facts, _ = records.survey(run.test_file)
     if not facts.covers(test_facts):
         raise UserError(f'{run.test_file}: expected {facts} as in {run.train_file}, found '
                         f'{test_facts}; make both at once, with python to_tfrecord.py')
@@ -122,9 +115,8 @@ def prepare(recipe, run):
 # --- the session
 @contextlib.contextmanager
 def supervised(graph, recipe, run, start):
-    """Start the training of a Graph, supervise its loop and end it.
+    """Start the training of a Graph. Yields: a session, new or resumed; a Supervisor.
 
-    Yields: a session in which all variables have values; a Supervisor.
     Raises: UserError if the data or a checkpoint is unusable, or the loss is NaN.
     """
     try:
@@ -148,11 +140,7 @@ def supervised(graph, recipe, run, start):
 
 
 def session_config(bfloat16=True):
-    """Settings of a training session.
-
-    Args: bfloat16: let TensorFlow multiply matrices and convolve in bfloat16 (8 bits of precision,
-      float32's range) if the processor has instructions for it; variables stay float32.
-    """
+    """A session's settings: products in bfloat16, variables in float32, if the processor can."""
     config = tf.ConfigProto(allow_soft_placement=True)
     if bfloat16 and has_bfloat16():
         rewrites = config.graph_options.rewrite_options
@@ -169,10 +157,7 @@ def has_bfloat16():
 
 
 def begin(sess, graph, recipe, start):
-    """Give all variables their values, from the checkpoint to resume or new ones.
-
-    Raises: UserError.
-    """
+    """Give all variables their values, from a checkpoint or new ones. Raises: UserError."""
     sess.run(tf.global_variables_initializer())
     if start.resumed:
         ours = checkpoints.ABOUT, graph.lr.op.name  # which the original code's checkpoints lack
@@ -187,10 +172,9 @@ def begin(sess, graph, recipe, start):
 
 
 class Supervisor:
-    """Does what is due after each iteration of the loop."""
+    """Does what is due after each iteration: progress bar, TensorBoard, checkpoints, Ctrl-C."""
 
     def __init__(self, sess, graph, recipe, run, start, stop):
-        """Args: stop: from signals.stop_signals."""
         self.sess, self.graph, self.recipe = sess, graph, recipe
         self.run, self.start, self.stop = run, start, stop
         self.writer = self.bar = None  # see `supervised`
@@ -215,9 +199,9 @@ class Supervisor:
         self.writer.add_summary(summary(values), i)
 
     def save_is_due(self, i, loss, feed):
-        """Whether to save after an iteration: regularly, at the end, and at a stop.
+        """Whether to save after iteration `i`: regularly, at the end, and at a stop.
 
-        Args: i: its number. loss: of its batch, before the step. feed: its feed_dict.
+        Args: loss: of its batch, before the step. feed: its feed_dict.
         Raises: UserError if the loss is not finite, so that NaN weights are never saved.
         """
         self.recent.append(loss)
@@ -247,10 +231,7 @@ class Supervisor:
               f'more than these {self.start.pictures} pictures help too', file=sys.stderr)
 
     def save(self, sess, save_path, global_step):
-        """Save `<save_path>-<global_step>`, evaluate, and end at the last iteration or a stop.
-
-        Raises: UserError, for example on a full disk.
-        """
+        """Save, evaluate, and end at the last iteration or a stop. Raises: UserError, disk full."""
         checkpoint = checkpoints.save(self.saver, sess, save_path, global_step, self.again)
         self.again = 'the same command' + ', without --restart' * self.run.restart
         done = global_step + 1 == self.recipe.steps
@@ -281,8 +262,7 @@ def summary(values):
 def report_held_out(sess, graph, filename, facts, i, writer):
     """Read the held-out pictures without dropout; print the accuracy, write it for TensorBoard.
 
-    As in captcha_test.py, a captcha counts as whole if its text is right, wherever the network
-    finds 'no character'. Places without a character that are read as such are not counted.
+    A captcha is whole if its text is right, wherever the network finds 'no character'.
     """
     count = characters = right = whole = 0
     for images, labels in records.read_batches(filename, batch_size=100):

@@ -48,9 +48,8 @@ def begin_with(sess, about, facts):
 def shared(name, found, wanted, old, new):
     """The places of a weight's last axis whose meaning is unchanged.
 
-    Args: name: of the weight. found, wanted: shapes. old, new: dataset.Facts.
-    Returns: {place now: [places before]}; two where both cases become one letter. Empty if the rest
-      of the shape differs.
+    Args: found, wanted: shapes. old, new: dataset.Facts.
+    Returns: {place now: [places before]}; two where both cases become one letter.
     """
     if found[:-1] != wanted[:-1]:
         return {}

@@ -1,14 +1,10 @@
 """Train captcha_train.py's network with several processes: parameter servers, a chief, workers.
 
 Command:  python -m support.cluster.train --network small_cnn --train captcha/shards ...
-          with the options of captcha_train.py and TF_CONFIG; on one machine `make cluster`
+          with the options of captcha_train.py and the environment variable TF_CONFIG, which says
+          which process this is (docs/cluster.md); on one machine `make cluster`
 Reads:    each trainer its share of the files of --train; the chief also --test
 Writes:   the chief, what captcha_train.py writes: captcha/crack_captcha.model-<i>, captcha/log
-
-The environment variable TF_CONFIG says which process this is, as TensorFlow defines it:
-
-    {"cluster": {"chief": ["a:2222"], "worker": ["b:2222"], "ps": ["c:2222"]},
-     "task": {"type": "chief", "index": 0}}
 
 Chief and workers have the whole graph (between-graph replication), the variables are on the
 parameter servers, and a step applies the mean gradient of all trainers.
@@ -43,10 +39,7 @@ def leave(problem='the connection to a parameter server broke'):
 
 
 def cluster_of(text):
-    """TF_CONFIG's text -> {job: ['host:port', ...]}, this process's job and its index.
-
-    Raises: UserError.
-    """
+    """TF_CONFIG's text -> {job: ['host:port', ...]}, this job, its index. Raises: UserError."""
     try:
         config = json.loads(text)
         cluster, job, index = config['cluster'], config['task']['type'], config['task']['index']
@@ -92,8 +85,7 @@ def wait_for(addresses):
 def build_graph(recipe, facts, train_files, trainers, chief, seed):
     """captcha_train.py's graph with its variables on the parameter servers, in the default graph.
 
-    Args: train_files: of this trainer. trainers: their number. seed: of this trainer.
-    Returns: training.Graph, SyncReplicasOptimizer.
+    Args: train_files, seed: of this trainer. Returns: training.Graph, SyncReplicasOptimizer.
     """
     tf.set_random_seed(seed)
     method = METHODS[recipe.method]
@@ -167,10 +159,9 @@ def chief_hooks(graph, recipe, run, start):
 
 
 def train(recipe, run, cluster, job, index):
-    """Take part in a training until its iterations are done or a signal stops it.
+    """Train until the iterations are done or a signal stops it. Returns: exit status.
 
-    Iterations count from 1, so that a checkpoint's number is that of a single process.
-    Returns: exit status. Raises: UserError.
+    Raises: UserError.
     """
     chief, trainers = job == 'chief', len(cluster['chief'] + cluster.get('worker', []))
     number = 0 if chief else 1 + index

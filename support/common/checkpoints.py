@@ -24,8 +24,7 @@ def newest(folder, name):
 def kept(folder, name):
     """The prefixes of all checkpoints of this name, the newest last.
 
-    The order is that of TensorFlow's state file, or of the steps if that is damaged or was not
-    copied with the folder. Two trainings may share a folder.
+    The order is that of TensorFlow's state file, or of the steps if that is damaged or missing.
     Raises: UserError if TensorFlow would interpret the folder's name as a pattern.
     """
     if glob.escape(folder) != folder:
@@ -38,11 +37,7 @@ def kept(folder, name):
 
 
 def listed(folder):
-    """The prefixes that the state file `checkpoint` lists, the newest last.
-
-    It holds paths. Only their last parts count: the folder may have been copied or moved, or come
-    from Windows.
-    """
+    """The prefixes that the state file `checkpoint` lists, the newest last, wherever it is now."""
     try:
         state = tf.train.get_checkpoint_state(folder)
     except ValueError:  # a power failure while it was written
@@ -62,10 +57,7 @@ def step_of(checkpoint):
 
 
 def restore(saver, sess, checkpoint, advice):
-    """Restore `checkpoint`.
-
-    Raises: UserError, with `advice`, if it is missing, damaged or from another network.
-    """
+    """Restore it. Raises: UserError, with `advice`, if it is damaged or of another network."""
     try:
         saver.restore(sess, checkpoint)
         # TensorFlow itself would accept a value of any shape.
@@ -97,10 +89,7 @@ def save(saver, sess, prefix, step, again):
 
 
 def remove_halves(folder, name):
-    """Remove what a save that failed or was killed left, inside files.alone.
-
-    TensorFlow writes under these names before it renames.
-    """
+    """Remove what a save that failed or was killed left, inside files.alone."""
     for pattern in f'{name}-*.tempstate*', f'{name}-*.meta.tmp*', 'checkpoint.tmp*':
         for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
             os.remove(path)
@@ -128,14 +117,9 @@ def contents(checkpoint, advice):
 
 
 def reason(error):
-    """The useful part of a TensorFlow exception.
-
-    TensorFlow reports a full disk ('<path>; No space left on device') below a page of graph, and
-    the first missing key of a checkpoint within its own advice.
-    """
+    """The useful part of a TensorFlow exception, which may stand below a page of graph."""
     text = str(error)
-    lacking = re.search(r'Key (\S+) not found in checkpoint', text)
-    if lacking:
+    if lacking := re.search(r'Key (\S+) not found in checkpoint', text):
         return f'no {lacking[1]}'
-    of_file_system = re.search(r'^\S.*; (\S.*)$', text, re.MULTILINE)
-    return of_file_system[1] if of_file_system else text.strip().partition('\n')[0][:200]
+    disk_full = re.search(r'^\S.*; (\S.*)$', text, re.MULTILINE)  # <path>; No space left on ...
+    return disk_full[1] if disk_full else text.strip().partition('\n')[0][:200]

@@ -33,10 +33,8 @@ def quiet_start(name=''):
 
     A script that passes its `__name__` also ends at Ctrl-C or SIGTERM with one line meanwhile, and
     no thread that TensorFlow starts will receive a signal: see `signals.take_signals`.
-
-    TensorFlow's C++ side writes to file descriptor 2 during the import and heeds no setting. So
-    the descriptor is diverted to a file; whatever is not start-up noise is printed afterwards.
     """
+    # TensorFlow's C++ side writes to descriptor 2 and heeds no setting: it is diverted to a file
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # Python raises what matters
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     sys.stderr.flush()
@@ -96,7 +94,6 @@ def parser(doc):
     """An argument parser whose --help opens with the script's docstring, with one-line errors."""
     made = argparse.ArgumentParser(description=doc, allow_abbrev=False,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
-
     module = sys.modules['__main__'].__spec__  # None unless started as `python -m <module>`
     script = f'-m {module.name}' if module else sys.argv[0]
 
@@ -114,18 +111,14 @@ def progress(total, label, unit, initial=0):
 
 
 def say(line):
-    """Print one line on stdout at once, without tearing a progress bar on the same screen.
-
-    If nobody reads stdout any more, print nothing: with `| tee log` a Ctrl-C ends tee at once,
-    while the training has yet to be saved.
-    """
+    """Print one line on stdout at once, without tearing a progress bar on the same screen."""
     try:
         if sys.stderr.isatty():
             tqdm.write(line, file=sys.stdout)
         else:
             print(line)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except BrokenPipeError:  # with `| tee log` a Ctrl-C ends tee before the training is saved
         nobody_reads()
 
 
@@ -135,10 +128,7 @@ def nobody_reads():
 
 
 def ask(prompt, use):
-    """Ask until `use(answer)` succeeds, and return its result.
-
-    Raises: EOFError at the end of the input.
-    """
+    """Ask until `use(answer)` succeeds, and return its result. Raises: EOFError."""
     while True:
         with signals.hearing():  # Ctrl-C ends it at once
             answer = input(prompt)

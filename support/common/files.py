@@ -26,10 +26,7 @@ def writable_folder(folder):
 
 @contextlib.contextmanager
 def whole_file(path):
-    """Yield a temporary path beside `path`; it takes the name `path` only if the block succeeds.
-
-    Whoever opens `path` therefore sees the old file or the complete new one, even after a kill.
-    """
+    """Yield a temporary path beside `path`; it takes the name `path` only if the block succeeds."""
     folder, name = os.path.split(path)
     os.makedirs(folder or '.', exist_ok=True)
     part = os.path.join(folder, f'.{name}.part')
@@ -54,10 +51,9 @@ def whole_files(paths):
 
 @contextlib.contextmanager
 def whole_table(path, columns, count):
-    """Yield a function that adds a row; the block's end writes all rows to `path` as CSV.
+    """Yield a function that adds a row; the block's end writes `count` rows to `path` as CSV.
 
-    Args: path: None: nothing is written or shown. columns: their names. count: rows that the
-      progress bar expects.
+    Args: path: None: nothing is written or shown. columns: their names.
     """
     if not path:
         yield lambda *row: None
@@ -74,12 +70,9 @@ def whole_table(path, columns, count):
 
 @contextlib.contextmanager
 def alone(folder, task='training'):
-    """Lock `folder` for this process while the block runs; the lock file goes afterwards.
+    """Lock `folder` for this process while the block runs; the lock ends with the process.
 
     Args: task: what it does there; another process may do another task there.
-
-    The operating system holds the lock, which ends with the process, even by kill -9: a lock file
-    left behind blocks nobody.
     Raises: UserError that names the other process, OSError if the folder is not writable.
     """
     is_new = not os.path.isdir(folder)

@@ -13,11 +13,9 @@ FOLDERS = 'folders'  # in place of a list: each picture's folder is named after 
 
 
 def find_texts(folder, labels_file=None, alphabet=''):
-    """The texts of a folder's pictures, and what has none.
+    """{path relative to the folder: text} of its pictures, [(name, why)] of other files.
 
-    Args: labels_file: a list of names and texts; FOLDERS; None: file names. alphabet: as for
-      `label_text`.
-    Returns: {path relative to the folder: text}, [(name, why)] of other files.
+    Args: labels_file: a list of names and texts; FOLDERS; None: file names.
     Raises: UserError if the list is unusable.
     """
     if labels_file not in (None, FOLDERS):
@@ -47,10 +45,7 @@ def label_text(name, alphabet=''):
 
 
 def of_list(folder, labels_file):
-    """({file name: text}, [(name, why)]) from a list of file names, relative to the folder.
-
-    Raises: UserError if the list is unreadable, leads outside the folder or contradicts itself.
-    """
+    """As `find_texts`. Raises: UserError if the list leads outside or contradicts itself."""
     texts, bad = {}, []
     for number, written, text in read_list(folder, labels_file):
         name = path_inside(folder, written)
@@ -87,8 +82,7 @@ def path_inside(folder, name):
 def read_list(folder, labels_file):
     """Yield (line number, file name, text) of a list, without a header line.
 
-    Tabs, commas, semicolons or else blanks separate names and texts. The encoding is UTF-8 or, from
-    Chinese Windows, GBK.
+    Tabs, commas, semicolons or else blanks separate names and texts.
     """
     try:
         lines = decoded(labels_file).splitlines()

@@ -25,11 +25,9 @@ IN_BASE64 = 'a picture as base64; decode it first: base64.b64decode(text.rpartit
 
 
 def open_picture(source):
-    """Decode a picture as a viewer shows it on white; an animation's frames are overlaid.
+    """Decode a picture as a viewer shows it on white, or on black if its ink is white.
 
-    Transparency becomes white, or black where the ink is white; 16 bits become 8, and the picture
-    is turned as its EXIF data says.
-
+    An animation's frames are overlaid; 16 bits become 8; EXIF data turns the picture.
     Args: source: a path, the bytes of a picture file, or a Pillow picture.
     Returns: a Pillow picture of mode L or RGB.
     Raises: UserError, one line naming the file, if it is not a picture, damaged or too large.
@@ -64,11 +62,7 @@ def is_base64(text):
 
 
 def composed_frames(picture):
-    """An animation as one picture: at each pixel the strongest ink of all frames.
-
-    Ink is darker than most of the first frame, or lighter if that frame is dark. Frames after
-    MAX_FRAMES are ignored.
-    """
+    """An animation as one picture: at each pixel the strongest ink of the first MAX_FRAMES."""
     first = composed = as_seen(picture).convert('RGB')
     is_light = np.median(np.asarray(first.convert('L'))) > 127
     for number in range(1, min(picture.n_frames, MAX_FRAMES)):
@@ -79,10 +73,7 @@ def composed_frames(picture):
 
 
 class Limited(io.BufferedReader):
-    """A picture file whose reads fail once its decoder has used up its time.
-
-    Pillow alternates reading and decoding, in the thread that opened the file.
-    """
+    """A picture file whose reads fail once its decoder, in this thread, has used up its time."""
 
     def __init__(self, raw):
         super().__init__(raw)
@@ -164,11 +155,9 @@ def first_bytes(source):
 
 
 def load_all(sources, load):
-    """Yield a concurrent.futures.Future for each source of `load`, in order.
+    """Yield a concurrent.futures.Future of `load(source)` for each source, in order.
 
-    Its `result()` waits for what `load` returns, or raises its UserError. Threads keep all cores
-    busy, because Pillow decodes and resizes without Python's lock. Only a few pictures are in
-    memory at a time.
+    Only a few pictures are in memory at a time. Pillow decodes and resizes without Python's lock.
     """
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting = collections.deque()

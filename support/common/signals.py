@@ -12,10 +12,7 @@ STOPS = signal.SIGINT, signal.SIGTERM  # end a script in an orderly way
 
 
 def on_stop(handler):
-    """Let `handler` take Ctrl-C and SIGTERM where they are not ignored, as in background jobs.
-
-    Returns: {number: former handler}.
-    """
+    """Let `handler` take Ctrl-C and SIGTERM unless they are ignored. Returns: {number: before}."""
     return {number: signal.signal(number, handler) for number in STOPS
             if signal.getsignal(number) != signal.SIG_IGN}
 
@@ -32,7 +29,6 @@ def take_signals():
     """Block Ctrl-C and SIGTERM in all threads; one thread of ours waits for them.
 
     A signal delivered during a matrix product would corrupt the heap: see docs/reliability.md.
-    Threads inherit this one's mask; Windows delivers signals to none.
     """
     if os.name == 'nt':
         return
@@ -67,9 +63,7 @@ def pause(seconds):
 def stop_signals(notice='stopping after this step; once more to stop at once'):
     """Yield an object whose `.signal` turns from None to the number of a Ctrl-C or SIGTERM.
 
-    The loop inside checks it after each step, so no step is cut short. A second signal raises
-    KeyboardInterrupt at once.
-
+    The loop inside checks it after each step. A second signal raises KeyboardInterrupt at once.
     Args: notice: printed on stderr at the first signal; None: nothing.
     """
     stop = types.SimpleNamespace(signal=None)
