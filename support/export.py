@@ -72,7 +72,7 @@ def find(model_dir):
 
 
 def build_digits(pixels, checkpoint):
-    """mnist_forward.py's network: float32 [batch, 784], 0 ... 1 -> softmax float32 [batch, 1, 10]."""
+    """mnist_forward.py: float32 [batch, 784], 0 ... 1 -> softmax float32 [batch, 1, 10]."""
     _, value_of = checkpoints.contents(checkpoint, 'train a new one: python mnist_backward.py')
     w1, b1, w2, b2 = (value_of(f'{key}/ExponentialMovingAverage') for key in DIGITS_KEYS)
     hidden = tf.nn.relu(pixels @ w1 + b1)  # float32 [batch, 500], 0 ...

@@ -181,7 +181,7 @@ def test_a_checkpoint_cut_short(trained, tmp_path):
     with pytest.raises(UserError) as error:
         captcha_test.open_reader(str(tmp_path))
     assert str(error.value).endswith(
-        f'that made it and --restart: python captcha_train.py --model-dir {tmp_path} ... --restart')
+        f'train a new one: python captcha_train.py --model-dir {tmp_path} <as before> --restart')
 
 
 def test_a_network_in_a_folder_below_is_pointed_at(trained, one_line_error):

@@ -75,7 +75,7 @@ def test_no_text_of_the_test_set_is_trained_on(thirty, tmp_path):
 @pytest.mark.parametrize('num_test', [30, 31, 500])
 def test_too_few_pictures_for_a_test_set(thirty, tmp_path, num_test):
     with pytest.raises(UserError, match=f'at least {num_test + 1} pictures.*found 30, 0 that .*; '
-                                        'put more there .*a smaller --num-test'):
+                                        'put more there, .*a smaller --num-test'):
         to_tfrecord.convert(str(thirty), str(tmp_path / 'out'), num_test=num_test)
     assert not (tmp_path / 'out').exists() or os.listdir(tmp_path / 'out') == []
 

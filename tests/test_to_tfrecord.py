@@ -112,7 +112,7 @@ def test_letters_are_recognised_or_asked_for(tmp_path):
         if usable == 4:
             assert to_tfrecord.convert(str(folder), str(tmp_path / name), 1, wanted) == []
         else:
-            with pytest.raises(UserError, match='found 1 '):
+            with pytest.raises(UserError, match='found 1, 0 that'):
                 to_tfrecord.convert(str(folder), str(tmp_path / name), 1, wanted)
 
 
