@@ -61,7 +61,7 @@ def test_the_general_network_is_what_endless_draws_for():
     about = models.about(checkpoint)
     assert about.facts == endless.FACTS
     assert about.recipe == dataclasses.replace(
-        recipes.RECIPES['deep_line_cnn', 'default'], steps=9001, learning_rate=0.0015)
+        recipes.RECIPES['deep_line_cnn', 'default'], steps=11001, learning_rate=0.0015)
     assert not any('Adam' in key for key in read_arrays(checkpoint))
     assert sum(os.path.getsize(os.path.join(models.GENERAL, name))
                for name in os.listdir(models.GENERAL)) < 20_000_000
