@@ -67,7 +67,8 @@ for script, *arguments in started:
             status = 'no exit'
         except SystemExit as end:
             status = end.code
-    found.append([status, out.getvalue(), err.getvalue()])
+    out.seek(0)
+    found.append([status, out.read(), err.getvalue()])
 print(json.dumps(found))
 '''
 STARTED = [*([script, '--help'] for script in SCRIPTS),
