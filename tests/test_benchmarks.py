@@ -60,7 +60,7 @@ sys.path.insert(0, folder)
 found = []
 for script, *arguments in started:
     sys.argv = [script, *arguments]
-    with contextlib.redirect_stdout(io.StringIO()) as out, \\
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())) as out, \\
          contextlib.redirect_stderr(io.StringIO()) as err:
         try:
             runpy.run_path(os.path.join(folder, script), run_name='__main__')
