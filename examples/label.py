@@ -145,7 +145,7 @@ class Labelling:
 
     def trained(self):
         """How many networks were trained: network-1, network-2 ..."""
-        return len(glob.glob(os.path.join(self.out, 'network-*')))
+        return len(glob.glob(os.path.join(glob.escape(self.out), 'network-*')))
 
     def state(self, name=None):
         """What the page shows. Args: name: of the picture; None: the next one."""
@@ -180,7 +180,8 @@ class Training:
     def state(self):
         """What the page shows."""
         running = self.thread.is_alive()
-        stopped = not running and glob.glob(os.path.join(self.next('model'), '*.index'))
+        model = glob.escape(self.next('model'))
+        stopped = not running and glob.glob(os.path.join(model, '*.index'))
         return {'training': self.shown, 'running': running, 'resumable': bool(stopped)}
 
     def commands(self):

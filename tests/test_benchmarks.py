@@ -60,15 +60,14 @@ sys.path.insert(0, folder)
 found = []
 for script, *arguments in started:
     sys.argv = [script, *arguments]
-    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())) as out, \\
+    with contextlib.redirect_stdout(io.StringIO()) as out, \\
          contextlib.redirect_stderr(io.StringIO()) as err:
         try:
             runpy.run_path(os.path.join(folder, script), run_name='__main__')
             status = 'no exit'
         except SystemExit as end:
             status = end.code
-    out.seek(0)
-    found.append([status, out.read(), err.getvalue()])
+    found.append([status, out.getvalue(), err.getvalue()])
 print(json.dumps(found))
 '''
 STARTED = [*([script, '--help'] for script in SCRIPTS),

@@ -63,7 +63,8 @@ def run(main):
     def unwind(number, _frame):
         raise KeyboardInterrupt(number)
     signals.on_stop(unwind)  # so a plain kill unwinds like Ctrl-C and removes half-written files
-    sys.stdout.reconfigure(errors='backslashreplace')  # for characters that the screen lacks
+    if hasattr(sys.stdout, 'reconfigure'):  # file names may have characters the screen lacks
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         # without TensorFlow there is nothing to protect, and child processes inherit no mask
         with contextlib.nullcontext() if 'tensorflow' in sys.modules else signals.hearing():

@@ -161,8 +161,13 @@ def load_all(sources, load):
     """
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting = collections.deque()
-        for source in sources:
-            waiting.append(pool.submit(load, source))
-            if len(waiting) >= 32 * os.cpu_count():
+        try:
+            for source in sources:
+                waiting.append(pool.submit(load, source))
+                if len(waiting) >= 32 * os.cpu_count():
+                    yield waiting.popleft()
+            while waiting:
                 yield waiting.popleft()
-        yield from waiting
+        finally:  # if the caller asks for no more of them
+            for future in waiting:
+                future.cancel()
