@@ -41,7 +41,8 @@ def test(model_dir=models.MODEL_DIR, test_file=None, views=1):
     Args: test_file: held-out records; None: those of its training. views: as for
       network.build_softmax.
     """
-    about, test_file = report.prepare(network.trained(model_dir), test_file)  # ours: checks
+    about = network.trained(model_dir)
+    test_file = report.held_out(about, test_file)  # ours: checks
     facts, method = about.facts, METHODS[about.recipe.method]
     with tf.Graph().as_default(), tf.Session() as sess:
         # placeholder

@@ -226,7 +226,7 @@ def count_confusions(reader, test_file):
 
 def confusions(args):
     """The confusion matrix of the characters: the darker a square, the more frequent."""
-    report.prepare(network.trained(args.model_dir), args.test)  # refuses other records
+    report.held_out(network.trained(args.model_dir), args.test)  # refuses other records
     reader = network.open_reader(args.model_dir)
     counts = count_confusions(reader, args.test)
     alphabet = reader.facts.alphabet

@@ -7,9 +7,8 @@ from support.captcha.dataset import IMAGE_SIZE
 from support.captcha.ink_line import (
     DARKNESS,
     MARGIN,
-    box_of,
+    boxes_of,
     change_of_paper,
-    density_of,
     ink_line,
     ink_lines,
     scaled,
@@ -44,7 +43,7 @@ def test_yellow_and_grey_are_as_far_from_white_as_their_farthest_channel():
 
 def test_margins_go_but_for_a_little():
     darkness = darkness_of(drawn('white', 'black'))
-    assert box_of(density_of(darkness), MARGIN) == (95, 5, 166, 55)  # 12 % of 40 rows is 5
+    assert boxes_of(darkness, [MARGIN]) == [(95, 5, 166, 55)]  # 12 % of 40 rows is 5
 
 
 @pytest.mark.parametrize('frame', [1, 3])
@@ -69,10 +68,10 @@ def test_paper_may_change_its_colour_smoothly():
 
 def test_long_thin_lines_do_not_enlarge_the_box():
     page = drawn('white', 'black')
-    box = box_of(density_of(darkness_of(page)), MARGIN)
+    [box] = boxes_of(darkness_of(page), [MARGIN])
     for line in ((0, 0, 299, 59), (0, 59, 299, 0)):
         ImageDraw.Draw(page).line(line, 'black')
-    found = box_of(density_of(darkness_of(page)), MARGIN)
+    [found] = boxes_of(darkness_of(page), [MARGIN])
     assert found == pytest.approx(box, abs=4)
 
 

@@ -61,16 +61,19 @@ def ink_line(picture, preparation=PREPARATIONS[0]):
 def ink_lines(picture, preparations=PREPARATIONS):
     """A picture prepared in several ways: uint8 [len(preparations), 224, 224]."""
     change = change_of_paper(np.asarray(picture))  # float32 [height, width, 1 or 3]
-    darkness = {kind: without_frame(scaled(DARKNESS[kind](change)))  # float32, 0 ... 1
-                for kind in {preparation.darkness for preparation in preparations}}
-    density = {kind: density_of(ink) for kind, ink in darkness.items()}  # float32, 0 ... 1
-    return np.stack([cut_out(darkness[kind], box_of(density[kind], margin), full)
-                     for kind, margin, full in preparations])
+    pages = {}
+    for kind in {preparation.darkness for preparation in preparations}:
+        darkness = without_frame(scaled(DARKNESS[kind](change)))  # float32, 0 ... 1
+        grey = Image.fromarray((255 - np.round(255 * darkness)).astype(np.uint8))
+        alike = [preparation for preparation in preparations if preparation.darkness == kind]
+        boxes = boxes_of(darkness, [preparation.margin for preparation in alike])
+        pages.update((preparation, cut_out(grey, box, preparation.full))
+                     for preparation, box in zip(alike, boxes))
+    return np.stack([pages[preparation] for preparation in preparations])
 
 
-def cut_out(darkness, box, full):
-    """A part of a picture as uint8 [224, 224], its proportions kept up to a ratio `full`."""
-    grey = Image.fromarray((255 - np.round(255 * darkness)).astype(np.uint8))
+def cut_out(grey, box, full):
+    """A part of a Pillow picture as uint8 [224, 224], its proportions kept up to a ratio `full`."""
     left, top, right, bottom = box
     height, width = bottom - top, right - left
     columns = min(IMAGE_SIZE, max(1, round(IMAGE_SIZE * width / (full * height))))
@@ -130,20 +133,19 @@ def without_frame(darkness):
     return darkness
 
 
-def density_of(darkness):
-    """The mean darkness around each pixel: letters are dense; long thin lines are not."""
-    radius = max(1, round(len(darkness) / WINDOW / 2))
-    return averaged(averaged(darkness, radius).T, radius).T  # [height, width], 0 ... 1
+def boxes_of(darkness, margins):
+    """(left, top, right, bottom) of the letters with each margin, in pixels; without any, of all.
 
-
-def box_of(density, margin):
-    """(left, top, right, bottom) of the letters with a margin, in pixels; without any, of all."""
-    height, width = density.shape
+    Letters are dense; lines across the picture, which may be long, are not.
+    """
+    height, width = darkness.shape
+    radius = max(1, round(height / WINDOW / 2))
+    density = averaged(averaged(darkness, radius).T, radius).T  # [height, width], 0 ... 1
     dense = density > DENSE * np.percentile(density, DARKEST)
     (top, bottom), (left, right) = (ends(dense.sum(axis)) for axis in (1, 0))
-    around = max(1, round(margin * (bottom - top)))  # pixels
-    return (max(0, left - around), max(0, top - around),
-            min(width, right + around), min(height, bottom + around))
+    around = [max(1, round(margin * (bottom - top))) for margin in margins]  # pixels
+    return [(max(0, left - margin), max(0, top - margin),
+             min(width, right + margin), min(height, bottom + margin)) for margin in around]
 
 
 def averaged(values, radius):

@@ -145,18 +145,17 @@ class Reader(contextlib.AbstractContextManager):
             return [self._softmax_of(one)[:, 0] for one in inputs]
         found = [*self._softmax_of(np.concatenate(inputs))]
 
-        def confidence(place):
-            return found[place].max(axis=1).prod()
-        doubtful = [place for place in range(len(found)) if confidence(place) < DOUBT]
+        def confidence(softmax):
+            return softmax.max(axis=1).prod()
+        doubtful = [place for place, one in enumerate(found) if confidence(one) < DOUBT]
         loads = pictures.load_all([sources[place] for place in doubtful],
                                   functools.partial(self.network.load, again=True))
         ways = {place: [*load.result()] for place, load in zip(doubtful, loads)
                 if not load.exception()}
-        while left := [place for place in ways if ways[place] and confidence(place) < DOUBT]:
+        while left := [place for place in ways if ways[place] and confidence(found[place]) < DOUBT]:
             softmax = self._softmax_of(np.stack([ways[place].pop(0) for place in left]))
             for place, one in zip(left, softmax):
-                if one.max(axis=1).prod() > confidence(place):
-                    found[place] = one
+                found[place] = max(found[place], one, key=confidence)
         return found
 
     def _decode_together(self, softmax, seen):

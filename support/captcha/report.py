@@ -41,8 +41,8 @@ def options(doc):
     return args
 
 
-def prepare(about, test_file=None):
-    """Returns: models.About of a checkpoint, and held-out records: if None, its training's.
+def held_out(about, test_file=None):
+    """The held-out records to read: if None, those of the training of a models.About.
 
     Raises: UserError unless the records' labels are those of the network.
     """
@@ -52,7 +52,7 @@ def prepare(about, test_file=None):
         raise UserError(f'{test_file}: expected {about.facts}, as {about.checkpoint} was trained, '
                         f'found {found}; name its own records with --test, or train a network on '
                         'these: python captcha_train.py --train FILE --model-dir FOLDER')
-    return about, test_file
+    return test_file
 
 
 def measure(read, about, test_file):

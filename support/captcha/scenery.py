@@ -5,8 +5,7 @@ import random
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
-from support.captcha import chances
-from support.captcha.chances import any_colour, chance, chosen, dark, mostly_small, noise_of
+from support.captcha.chances import any_colour, chance, chosen, dark, mostly_small, near, noise_of
 
 
 # --- paper
@@ -15,8 +14,8 @@ def background(width, height, size, paper, contrast=1):
     page = Image.new('RGB', (width, height), paper)
     kind = chosen({'plain': 54, 'shaded': 18, 'blotches': 8, 'grain': 8, 'stripes': 5, 'tiles': 7})
 
-    def near(colour, most):
-        return chances.near(colour, contrast * most)
+    def other(most):
+        return near(paper, contrast * most)
     if kind == 'shaded':
         shade = Image.linear_gradient('L').rotate(random.choice([0, 90, 180, 270, 90, 270]))
         if chance(0.4):  # towards the middle
@@ -25,26 +24,26 @@ def background(width, height, size, paper, contrast=1):
             shade = ImageChops.difference(shade, middle)
         elif chance(0.2):
             shade = Image.radial_gradient('L')
-        page = Image.composite(Image.new('RGB', page.size, near(paper, 110)), page,
+        page = Image.composite(Image.new('RGB', page.size, other(110)), page,
                                shade.resize(page.size))
     elif kind == 'tiles':
         draw, side = ImageDraw.Draw(page), size * random.uniform(0.15, 0.9)
         for _ in range(int(width * height / side ** 2 * random.uniform(0.1, 0.7))):
             x, y = random.uniform(-side, width), random.uniform(-side, height)
             draw.rectangle([x, y, x + side * random.uniform(0.3, 1.5), y + side],
-                           near(paper, random.choice([40, 110])))
+                           other(random.choice([40, 110])))
     elif kind == 'blotches':
         rows, columns = (max(2, int(side / size * random.uniform(0.5, 4))) for side in (height,
                                                                                       width))
         mask = Image.fromarray((noise_of(rows, columns) * 255).astype(np.uint8))
-        page = Image.composite(Image.new('RGB', page.size, near(paper, 70)), page,
+        page = Image.composite(Image.new('RGB', page.size, other(70)), page,
                                mask.resize(page.size, Image.Resampling.BICUBIC))
     elif kind == 'grain':
         mask = Image.fromarray((255 * (noise_of(height, width) < random.uniform(0.02, 0.35)))
                                .astype(np.uint8))
-        page.paste(near(paper, 120), (0, 0), mask)
+        page.paste(other(120), (0, 0), mask)
     elif kind == 'stripes':
-        draw, colour, step = ImageDraw.Draw(page), near(paper, 60), random.randint(3, 12)
+        draw, colour, step = ImageDraw.Draw(page), other(60), random.randint(3, 12)
         lean = random.choice([0, 0, height, -height])
         for x in range(-height, width + height, step):
             draw.line([(x, 0), (x + lean, height)], colour)

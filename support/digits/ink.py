@@ -210,11 +210,12 @@ def printed_lines(ink):
     """
     if not ink.any():
         return ink, True
-    cell = max(1, int(stroke_of(ink) / 4))  # pixels; a line may wobble by it
-    slope = slope_of(ink)
+    stroke = stroke_of(ink)
+    cell = max(1, int(stroke / 4))  # pixels; a line may wobble by it
+    slope = slope_of(ink, 1 + 1.5 * stroke)
     level, upright = level_runs(ink, slope, cell), level_runs(ink.T, -slope, cell)
     labels, _ = ndimage.label(ink, np.ones([3, 3]))
-    lines, held = frame_lines(labels, level, upright, slope, TALL * stroke_of(ink))
+    lines, held = frame_lines(labels, level, upright, slope, TALL * stroke)
     usual = usual_height(ndimage.label(ink & ~lines, np.ones([3, 3]))[0])
     for marks, found, runs in (ink, lines, level), (ink.T, lines.T, upright):
         found |= lines_of(marks, runs, LONG * usual)
@@ -246,10 +247,13 @@ def median(values, weights):
     return values[order][np.searchsorted(total, total[-1] / 2)]
 
 
-def slope_of(ink):
-    """The tilt of the page: the slope along which projected strokes have the highest peaks."""
+def slope_of(ink, widest):
+    """The tilt of the page: the slope along which projected strokes have the highest peaks.
+
+    Args: widest: in pixels, of a stroke that counts.
+    """
     step = max(1, max(ink.shape) / TILT_SIDE)  # pixels per bin
-    few, widest = slice(None, None, int(step)), 1 + 1.5 * stroke_of(ink)
+    few = slice(None, None, int(step))
     y, x = (axis[few] for axis in np.nonzero(ink & (column_runs(ink) <= widest)))       # level
     v, u = (axis[few] for axis in np.nonzero(ink & (column_runs(ink.T).T <= widest)))   # upright
 
